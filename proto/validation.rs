@@ -1,0 +1,172 @@
+//! What the generated validation is made of: violations with field paths, and a check per kind of
+//! `buf.validate` rule.
+
+use std::collections::HashSet;
+
+use regex::Regex;
+
+include!(concat!(env!("OUT_DIR"), "/validation.rs"));
+
+/// A message that knows the `buf.validate` rules of its contract.
+pub trait Validate {
+    /// Notes every broken rule of this message and of the messages in it.
+    fn check(&self, violations: &mut Violations);
+
+    /// Every broken rule, in the order of the fields.
+    ///
+    /// # Errors
+    ///
+    /// The violations, at least one.
+    fn validate(&self) -> Result<(), Vec<Violation>> {
+        let mut violations = Violations::default();
+        self.check(&mut violations);
+        if violations.found.is_empty() { Ok(()) } else { Err(violations.found) }
+    }
+}
+
+/// A rule that a field breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The path of the field: `items[1].quantity`.
+    pub field: String,
+    /// The rule, as a phrase: `must be at least 1`.
+    pub issue: String,
+}
+
+/// The violations found so far, and the path of the message that is being checked.
+#[derive(Debug, Default)]
+pub struct Violations {
+    path: String,
+    found: Vec<Violation>,
+}
+
+impl Violations {
+    fn field(&mut self, name: &str, check: impl FnOnce(&mut Self)) {
+        let parent = self.path.len();
+        if parent > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        check(self);
+        self.path.truncate(parent);
+    }
+
+    fn item(&mut self, name: &str, index: usize, check: impl FnOnce(&mut Self)) {
+        self.field(&format!("{name}[{index}]"), check);
+    }
+
+    fn broken(&mut self, issue: impl Into<String>) {
+        self.found.push(Violation { field: self.path.clone(), issue: issue.into() });
+    }
+
+    fn required(&mut self, name: &str, present: bool) {
+        if !present {
+            self.field(name, |field| field.broken("is required"));
+        }
+    }
+
+    fn min_items(&mut self, name: &str, items: usize, min: usize) {
+        if items < min {
+            self.field(name, |field| field.broken(format!("must have at least {min} items")));
+        }
+    }
+
+    fn max_items(&mut self, name: &str, items: usize, max: usize) {
+        if items > max {
+            self.field(name, |field| field.broken(format!("must have at most {max} items")));
+        }
+    }
+
+    fn unique(&mut self, name: &str, items: &[String]) {
+        let mut seen = HashSet::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            if !seen.insert(item) {
+                self.item(name, index, |field| field.broken("must not be repeated"));
+            }
+        }
+    }
+
+    fn min_len(&mut self, value: &str, min: usize) {
+        if value.is_empty() {
+            self.broken("must not be empty");
+        } else if value.chars().count() < min {
+            self.broken(format!("must have at least {min} characters"));
+        }
+    }
+
+    fn max_len(&mut self, value: &str, max: usize) {
+        if value.chars().count() > max {
+            self.broken(format!("must have at most {max} characters"));
+        }
+    }
+
+    fn pattern(&mut self, value: &str, pattern: &Regex) {
+        if !pattern.is_match(value) {
+            self.broken(format!("must match {pattern}"));
+        }
+    }
+
+    /// The definition that `buf.validate` takes over from HTML's `<input type=email>`.
+    fn email(&mut self, value: &str) {
+        static EMAIL: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| {
+            compile(concat!(
+                r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+",
+                r"@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?",
+                r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
+            ))
+        });
+        if !EMAIL.is_match(value) {
+            self.broken("must be an e-mail address");
+        }
+    }
+
+    fn one_of(&mut self, value: &str, allowed: &[&str]) {
+        if !allowed.contains(&value) {
+            self.broken(format!("must be one of {}", allowed.join(", ")));
+        }
+    }
+
+    fn at_least(&mut self, value: i32, min: i32) {
+        if value < min {
+            self.broken(format!("must be at least {min}"));
+        }
+    }
+
+    fn at_most(&mut self, value: i32, max: i32) {
+        if value > max {
+            self.broken(format!("must be at most {max}"));
+        }
+    }
+
+    fn none_of(&mut self, value: i32, refused: &[i32]) {
+        if refused.contains(&value) {
+            self.broken(format!("must not be {value}"));
+        }
+    }
+
+    fn at_least_seconds(&mut self, value: &prost_types::Duration, min: i64) {
+        if value.seconds < min || value.nanos < 0 {
+            self.broken(format!("must be at least {min} seconds"));
+        }
+    }
+
+    fn at_most_seconds(&mut self, value: &prost_types::Duration, max: i64) {
+        if value.seconds > max || (value.seconds == max && value.nanos > 0) {
+            self.broken(format!("must be at most {max} seconds"));
+        }
+    }
+
+    fn mask_of(&mut self, mask: &prost_types::FieldMask, allowed: &[&str]) {
+        for path in &mask.paths {
+            if !allowed.contains(&path.as_str()) {
+                self.broken(format!("`{path}` cannot be changed; only {} can", allowed.join(", ")));
+            }
+        }
+    }
+}
+
+/// The build script has compiled every pattern of the contracts once already.
+#[allow(clippy::expect_used, reason = "a pattern that does not compile fails the build")]
+fn compile(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is checked by the build script")
+}
