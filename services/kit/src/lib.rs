@@ -1,0 +1,24 @@
+//! What every process of Souk needs and none of the domain: options, telemetry, ids, money,
+//! cursors, errors, authentication and authorization, server assembly, and clients that are remote
+//! or in process. It knows no database.
+
+pub mod auth;
+pub mod channel;
+pub mod cursor;
+pub mod failure;
+pub mod id;
+pub mod money;
+pub mod options;
+pub mod page;
+pub mod policy;
+pub mod request;
+pub mod secret;
+pub mod server;
+pub mod stack;
+pub mod telemetry;
+pub mod timestamp;
+
+pub use channel::Channel;
+pub use failure::{Failure, validate};
+pub use id::Id;
+pub use money::{Currency, Money};

@@ -1,0 +1,48 @@
+//! Who asks: access tokens, verified offline against the published keys, and the tokens with which
+//! services call each other.
+
+mod claims;
+mod ed25519;
+mod service_token;
+mod verifier;
+
+pub use claims::{Claims, ISSUER};
+pub use ed25519::{SigningKey, install as install_ed25519};
+pub use service_token::ServiceToken;
+pub use verifier::Verifier;
+
+use crate::id::{SessionId, UserId};
+use crate::policy::Scopes;
+
+/// The audience of tokens that every service of Souk accepts.
+pub const AUDIENCE: &str = "souk";
+
+/// Who a valid access token speaks for.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    /// The account or service.
+    pub subject: Subject,
+    /// The sign-in that the token comes from; services have none.
+    pub session: Option<SessionId>,
+    /// What the token allows.
+    pub scopes: Scopes,
+}
+
+/// The subject of an access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A person's account.
+    User(UserId),
+    /// A service, by its client id.
+    Service(String),
+}
+
+impl Principal {
+    /// The account, where the caller is one.
+    pub fn user(&self) -> Option<UserId> {
+        match self.subject {
+            Subject::User(id) => Some(id),
+            Subject::Service(_) => None,
+        }
+    }
+}

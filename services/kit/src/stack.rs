@@ -1,0 +1,108 @@
+//! The layers around every service, whether it is called over the network or in process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue};
+use souk_proto::souk::policy::v1::policy::Access;
+use souk_proto::souk::types::v1::Reason;
+use tonic::Status;
+use tonic::service::Routes;
+use tracing::Instrument as _;
+
+use crate::auth::{Principal, Verifier};
+use crate::failure::Failure;
+use crate::policy;
+use crate::request::{Context, REQUEST_ID};
+
+/// No call to a service runs longer than this, whatever its caller says.
+pub const CALL_LIMIT: Duration = Duration::from_secs(15);
+/// A client stream (an import) may take its time, but not for ever.
+const STREAM_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Wraps the routes of a service. Read from the bottom up: a request meets the last layer first.
+pub fn wrap(routes: Routes, verifier: Arc<Verifier>) -> Routes {
+    let router = routes
+        .into_axum_router()
+        // deny by default: nothing behind this layer is reached without the policy's word
+        .layer(middleware::from_fn_with_state(verifier, authorize))
+        // gives up when the caller has
+        .layer(middleware::from_fn(limit))
+        // gives the request its id, its deadline, and a span under which every line is logged
+        .layer(middleware::from_fn(enter));
+    Routes::from(router)
+}
+
+async fn enter(mut request: Request, next: Next) -> Response {
+    let limit =
+        if policy::is_client_stream(request.uri().path()) { STREAM_LIMIT } else { CALL_LIMIT };
+    let context = Context::from_headers(request.headers(), limit);
+    let request_id = HeaderValue::from_str(&context.request_id);
+    let span = tracing::info_span!(
+        "call",
+        rpc = request.uri().path(),
+        request_id = context.request_id.as_str()
+    );
+    request.extensions_mut().insert(context);
+    let mut response = next.run(request).instrument(span).await;
+    if let Ok(request_id) = request_id {
+        response.headers_mut().insert(REQUEST_ID, request_id);
+    }
+    response
+}
+
+async fn limit(request: Request, next: Next) -> Response {
+    let Some(context) = request.extensions().get::<Context>() else {
+        return refuse(Failure::new(Reason::Internal, "internal error"));
+    };
+    match tokio::time::timeout(context.remaining(), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            refuse(Failure::new(Reason::DeadlineExceeded, "the call took longer than its deadline"))
+        }
+    }
+}
+
+async fn authorize(
+    State(verifier): State<Arc<Verifier>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let principal = match admit(&verifier, request.uri().path(), request.headers()).await {
+        Ok(principal) => principal,
+        Err(failure) => return refuse(failure),
+    };
+    if let Some(context) = request.extensions_mut().get_mut::<Context>() {
+        context.principal = principal;
+    }
+    next.run(request).await
+}
+
+/// Who asks, when the policy lets them.
+async fn admit(
+    verifier: &Verifier,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Option<Principal>, Failure> {
+    let access = policy::access(path)
+        .ok_or_else(|| Failure::new(Reason::Unimplemented, "there is no such rpc"))?;
+    match access {
+        Access::Public(_) => Ok(None),
+        Access::SignedIn(_) => verifier.authenticate(headers).await.map(Some),
+        Access::Scope(scope) => {
+            let principal = verifier.authenticate(headers).await?;
+            if principal.scopes.contains(scope) {
+                return Ok(Some(principal));
+            }
+            Err(Failure::new(Reason::PermissionDenied, format!("the scope `{scope}` is missing"))
+                .with("scope", scope))
+        }
+    }
+}
+
+fn refuse(failure: Failure) -> Response {
+    Status::from(failure).into_http()
+}
