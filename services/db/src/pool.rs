@@ -1,0 +1,151 @@
+//! The connections of a service to its database.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, Transaction};
+
+use souk_kit::server::Probe;
+use souk_kit::stack::CALL_LIMIT;
+
+/// How long a request waits for a free connection.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a starting service waits for a database that is still starting itself.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A service's database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    /// One connection of its own, so that load on the pool does not look like a lost database.
+    probe: PgPool,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not answer.
+    #[error("cannot reach the database")]
+    Unreachable(#[source] sqlx::Error),
+    /// It answers, but its schema cannot be brought up to date.
+    #[error("cannot migrate the database")]
+    Migration(#[from] MigrateError),
+}
+
+impl Database {
+    /// Connects, waiting a while for a database that is starting, and brings the schema up to date
+    /// (under an advisory lock: several processes may start at once).
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn open(
+        options: PgConnectOptions,
+        migrator: &Migrator,
+        connections: u32,
+    ) -> Result<Self, Error> {
+        migrate(&options, migrator).await?;
+        // a statement outlives its caller by no more than the longest call
+        let limit = format!("{}ms", CALL_LIMIT.as_millis());
+        let options = options.application_name("souk").options([("statement_timeout", limit)]);
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT);
+        let probe = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_LIMIT);
+        Ok(Self {
+            pool: pool.connect_lazy_with(options.clone()),
+            probe: probe.connect_lazy_with(options),
+        })
+    }
+
+    /// The connections.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction whose statements end when the caller stops waiting.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection to be had.
+    pub async fn begin(
+        &self,
+        remaining: Duration,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        // one round trip for both; 0 would mean no limit
+        let limit = remaining.as_millis().max(1);
+        let begin = format!("begin; set local statement_timeout = {limit}");
+        self.pool.begin_with(AssertSqlSafe(begin)).await
+    }
+
+    /// Whether the database answers.
+    pub fn probe(&self) -> Probe {
+        let pool = self.probe.clone();
+        Arc::new(move || {
+            let pool = pool.clone();
+            async move { sqlx::query("select 1").execute(&pool).await.is_ok() }.boxed()
+        })
+    }
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub async fn migrate(options: &PgConnectOptions, migrator: &Migrator) -> Result<(), Error> {
+    let mut connection = connect(options).await?;
+    migrator.run(&mut connection).await?;
+    // the schema is in place: a connection that cannot say goodbye changes nothing
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// Creates the database that `options` name, unless it exists.
+///
+/// # Errors
+///
+/// The server does not answer, or does not allow it.
+pub async fn create_database(options: &PgConnectOptions) -> Result<(), Error> {
+    let Some(name) = options.get_database() else { return Ok(()) };
+    let mut server = connect(&options.clone().database("postgres")).await?;
+    let created = sqlx::query(AssertSqlSafe(format!("create database {}", quote(name))))
+        .execute(&mut server)
+        .await;
+    match created {
+        Err(error) if !is_duplicate_database(&error) => Err(Error::Unreachable(error)),
+        _ => Ok(()),
+    }
+}
+
+/// An identifier, quoted for SQL.
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn is_duplicate_database(error: &sqlx::Error) -> bool {
+    // 42P04 duplicate_database; 23505 when two processes create it at once
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("42P04" | "23505"))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
+    retry_while_starting(|| PgConnection::connect_with(options)).await.map_err(Error::Unreachable)
+}
+
+async fn retry_while_starting<T, F: Future<Output = Result<T, sqlx::Error>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, sqlx::Error> {
+    let started = Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if crate::is_transient(&error) && started.elapsed() < START_LIMIT => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            done => return done,
+        }
+    }
+}
