@@ -86,6 +86,12 @@ impl Violations {
         }
     }
 
+    fn no_nul(&mut self, value: &str) {
+        if value.contains('\0') {
+            self.broken("must not contain the character U+0000");
+        }
+    }
+
     fn min_len(&mut self, value: &str, min: usize) {
         if value.is_empty() {
             self.broken("must not be empty");

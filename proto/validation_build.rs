@@ -58,6 +58,12 @@ fn check_field(
         value_checks.push_str("            crate::Validate::check(value, violations);\n");
     }
 
+    let in_oneof = field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
+    if field.kind() == Kind::String && !field.is_map() && !in_oneof {
+        // PostgreSQL stores every character but this one
+        value_checks.insert_str(0, "            violations.no_nul(value);\n");
+    }
+
     let present = field.supports_presence();
     if required {
         if !present {
@@ -74,7 +80,7 @@ fn check_field(
             "        for (index, value) in {access}.iter().enumerate() {{\n            \
              violations.item({name:?}, index, |violations| {{\n{value_checks}            }});\n        }}"
         )
-    } else if field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic()) {
+    } else if in_oneof {
         return Err("rules on members of a oneof are not known".to_owned());
     } else if present {
         writeln!(

@@ -3,12 +3,26 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use souk_proto::Validate;
 use tonic::metadata::MetadataValue;
 use uuid::Uuid;
 
 use crate::auth::Principal;
-use crate::failure::Failure;
+use crate::failure::{Failure, validate};
 use crate::id::{self, kind};
+
+/// Opens a request that has come through the stack of a service: its context, and its message when
+/// that keeps the rules of the contract.
+///
+/// # Errors
+///
+/// The message breaks a rule.
+pub fn open<T: Validate>(request: tonic::Request<T>) -> Result<(Context, T), Failure> {
+    let context = Context::of(&request)?.clone();
+    let message = request.into_inner();
+    validate(&message)?;
+    Ok((context, message))
+}
 
 /// The header that carries the request id, in requests and in responses.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

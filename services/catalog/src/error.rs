@@ -1,0 +1,89 @@
+use souk_kit::Failure;
+use souk_kit::id::{CategoryId, OrderId, ProductId};
+use souk_proto::souk::types::v1::Reason;
+use tonic::Status;
+
+use crate::reservations::Illegal;
+
+/// Why a call to the catalog fails.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such product.
+    #[error("product {0} does not exist")]
+    ProductNotFound(ProductId),
+    /// There is no such category.
+    #[error("category {0} does not exist")]
+    CategoryNotFound(CategoryId),
+    /// A field breaks a rule that depends on more than its contract.
+    #[error("{field} {issue}")]
+    Invalid {
+        /// The path of the field.
+        field: String,
+        /// The rule, as a phrase.
+        issue: String,
+    },
+    /// Another live product has the SKU.
+    #[error("the sku is taken")]
+    SkuTaken,
+    /// Another category has the slug.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// A change would leave less than nothing, or more than can be counted.
+    #[error("product {product} has {available} available")]
+    InsufficientStock {
+        /// The product.
+        product: ProductId,
+        /// How many units it has.
+        available: i32,
+    },
+    /// The reservation of the order is in a state that does not allow the call.
+    #[error("order {order}: {illegal}")]
+    Reservation {
+        /// The order.
+        order: OrderId,
+        /// The step that is not allowed.
+        illegal: Illegal,
+    },
+    /// The database failed.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    pub(crate) fn invalid(field: impl Into<String>, issue: impl ToString) -> Self {
+        Self::Invalid { field: field.into(), issue: issue.to_string() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::ProductNotFound(id) => Self::not_found("product", id),
+            Error::CategoryNotFound(id) => Self::not_found("category", id),
+            Error::Invalid { field, issue } => Self::invalid(field, issue),
+            Error::SkuTaken => Self::new(Reason::AlreadyExists, "another product has this sku")
+                .violation("sku", "is taken by another product"),
+            Error::SlugTaken => Self::new(Reason::AlreadyExists, "another category has this slug")
+                .violation("slug", "is taken by another category"),
+            Error::InsufficientStock { product, available } => {
+                Self::new(Reason::InsufficientStock, "the stock cannot change by that much")
+                    .precondition("STOCK", product, "available stock stays within its bounds")
+                    .with("product_id", product)
+                    .with("available", available)
+            }
+            Error::Reservation { order, illegal } => {
+                Self::new(Reason::IllegalTransition, illegal.to_string())
+                    .precondition("RESERVATION", order, "the reservation must be held")
+                    .with("order_id", order)
+                    .with("status", illegal.from)
+            }
+            Error::Database(error) => souk_db::failure(&error),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
+}

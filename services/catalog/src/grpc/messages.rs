@@ -1,0 +1,204 @@
+//! Messages to domain types and back.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use prost_types::FieldMask;
+use souk_kit::id::{CategoryId, ProductId};
+use souk_kit::timestamp;
+use souk_proto::souk::catalog::v1 as proto;
+
+use crate::Error;
+use crate::categories::{Category, CategoryChange, NewCategory};
+use crate::products::{NewProduct, Price, Product, ProductChange};
+use crate::reservations::{Line, Reservation, Shortage, Status};
+use crate::stock::Stock;
+
+/// Reads an id; the contract has checked its form.
+pub fn parse_id<T: FromStr<Err: Display>>(field: &str, id: &str) -> Result<T, Error> {
+    id.parse().map_err(|error| Error::invalid(field, error))
+}
+
+fn category_ids(ids: &[String]) -> Result<Vec<CategoryId>, Error> {
+    ids.iter().map(|id| parse_id("category_ids", id)).collect()
+}
+
+pub fn new_product(message: proto::CreateProductRequest) -> Result<NewProduct, Error> {
+    Ok(NewProduct {
+        price: Price::parse(message.price.as_ref())?,
+        category_ids: category_ids(&message.category_ids)?,
+        sku: message.sku,
+        name: message.name,
+        description: message.description,
+        available: message.available,
+    })
+}
+
+pub fn product_change(message: proto::UpdateProductRequest) -> Result<ProductChange, Error> {
+    let mask = Mask::of(message.update_mask);
+    let categories = category_ids(&message.category_ids)?;
+    let price = message.price.as_ref().map(|price| Price::parse(Some(price))).transpose()?;
+    Ok(ProductChange {
+        sku: mask.required("sku", message.sku)?,
+        name: mask.required("name", message.name)?,
+        description: mask.clearable("description", message.description),
+        price: mask.required("price", price)?,
+        category_ids: mask
+            .clearable("category_ids", Some(categories).filter(|ids| !ids.is_empty())),
+    })
+}
+
+pub fn product_replacement(message: proto::ReplaceProductRequest) -> Result<ProductChange, Error> {
+    Ok(ProductChange {
+        price: Some(Price::parse(message.price.as_ref())?),
+        category_ids: Some(category_ids(&message.category_ids)?),
+        sku: Some(message.sku),
+        name: Some(message.name),
+        description: Some(message.description),
+    })
+}
+
+pub fn new_category(message: proto::CreateCategoryRequest) -> NewCategory {
+    NewCategory { slug: message.slug, name: message.name, description: message.description }
+}
+
+pub fn category_change(message: proto::UpdateCategoryRequest) -> Result<CategoryChange, Error> {
+    let mask = Mask::of(message.update_mask);
+    Ok(CategoryChange {
+        slug: mask.required("slug", message.slug)?,
+        name: mask.required("name", message.name)?,
+        description: mask.clearable("description", message.description),
+    })
+}
+
+pub fn category_replacement(message: proto::ReplaceCategoryRequest) -> CategoryChange {
+    CategoryChange {
+        slug: Some(message.slug),
+        name: Some(message.name),
+        description: Some(message.description),
+    }
+}
+
+pub fn lines(lines: &[proto::StockLine]) -> Result<Vec<Line>, Error> {
+    lines
+        .iter()
+        .map(|line| {
+            let product: ProductId = parse_id("lines.product_id", &line.product_id)?;
+            Ok(Line { product, quantity: line.quantity })
+        })
+        .collect()
+}
+
+/// Which fields an update names (AIP-134): without a mask, those that have a value.
+struct Mask(Option<FieldMask>);
+
+impl Mask {
+    fn of(mask: Option<FieldMask>) -> Self {
+        Self(mask.filter(|mask| !mask.paths.is_empty()))
+    }
+
+    fn names(&self, field: &str) -> bool {
+        self.0.as_ref().is_none_or(|mask| mask.paths.iter().any(|path| path == field))
+    }
+
+    /// The new value of a field that must have one.
+    fn required<T>(&self, field: &str, value: Option<T>) -> Result<Option<T>, Error> {
+        if !self.names(field) {
+            return Ok(None);
+        }
+        match value {
+            None if self.0.is_some() => Err(Error::invalid(field, "cannot be cleared")),
+            value => Ok(value),
+        }
+    }
+
+    /// The new value of a field that is empty when cleared.
+    fn clearable<T: Default>(&self, field: &str, value: Option<T>) -> Option<T> {
+        match value {
+            _ if !self.names(field) => None,
+            None if self.0.is_some() => Some(T::default()),
+            value => value,
+        }
+    }
+}
+
+fn etag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+impl From<Product> for proto::Product {
+    fn from(product: Product) -> Self {
+        Self {
+            id: product.id.to_string(),
+            sku: product.sku,
+            name: product.name,
+            description: product.description,
+            price: Some(product.price.money().into()),
+            available: product.available,
+            in_stock: product.available > 0,
+            category_ids: product.category_ids.iter().map(ToString::to_string).collect(),
+            created_at: Some(timestamp::to_proto(product.created_at)),
+            updated_at: Some(timestamp::to_proto(product.updated_at)),
+            etag: etag(product.version),
+        }
+    }
+}
+
+impl From<Category> for proto::Category {
+    fn from(category: Category) -> Self {
+        Self {
+            id: category.id.to_string(),
+            slug: category.slug,
+            name: category.name,
+            description: category.description,
+            created_at: Some(timestamp::to_proto(category.created_at)),
+            updated_at: Some(timestamp::to_proto(category.updated_at)),
+            etag: etag(category.version),
+        }
+    }
+}
+
+impl From<Stock> for proto::Stock {
+    fn from(stock: Stock) -> Self {
+        Self {
+            product_id: stock.product.to_string(),
+            available: stock.available,
+            reserved: stock.reserved,
+            on_hand: stock.available.saturating_add(stock.reserved),
+        }
+    }
+}
+
+impl From<Reservation> for proto::Reservation {
+    fn from(reservation: Reservation) -> Self {
+        let held = reservation.status == Status::Held;
+        Self {
+            order_id: reservation.order.to_string(),
+            status: proto::ReservationStatus::from(reservation.status).into(),
+            shortages: reservation.shortages.into_iter().map(Into::into).collect(),
+            expires_at: held.then(|| timestamp::to_proto(reservation.expires_at)),
+        }
+    }
+}
+
+impl From<Shortage> for proto::Shortage {
+    fn from(shortage: Shortage) -> Self {
+        Self {
+            product_id: ProductId::from_uuid(shortage.product).to_string(),
+            requested: shortage.requested,
+            available: shortage.available,
+        }
+    }
+}
+
+impl From<Status> for proto::ReservationStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Held => Self::Held,
+            Status::Rejected => Self::Rejected,
+            Status::Released => Self::Released,
+            Status::Expired => Self::Expired,
+            Status::Committed => Self::Committed,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use souk_kit::id::{self, CategoryId, ProductId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::Error;
+use crate::import::Row;
+
+/// A live product whose SKU is in the batch.
+#[derive(Debug)]
+pub struct Existing {
+    pub id: ProductId,
+    pub sku: String,
+    pub available: i32,
+}
+
+/// A row, and the product it becomes.
+#[derive(Debug)]
+pub struct Write<'a> {
+    pub id: ProductId,
+    pub row: &'a Row,
+    /// How many units the product has, when it exists.
+    pub available: Option<i32>,
+}
+
+/// Finds and locks the products of a batch that exist, in the order of their ids.
+pub async fn lock(
+    connection: &mut PgConnection,
+    rows: &[Row],
+) -> Result<Vec<Existing>, sqlx::Error> {
+    let existing: Vec<(Uuid, String, i32)> = sqlx::query_as(
+        "select id, sku, available from products
+         where sku = any ($1) and deleted_at is null order by id for update",
+    )
+    .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let product = |(id, sku, available)| Existing { id: ProductId::from_uuid(id), sku, available };
+    Ok(existing.into_iter().map(product).collect())
+}
+
+pub async fn update(
+    connection: &mut PgConnection,
+    writes: &[&Write<'_>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update products set
+             name = new.name,
+             description = coalesce(new.description, products.description),
+             price_minor = new.price_minor,
+             currency = new.currency,
+             version = version + 1,
+             updated_at = now()
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[])
+             as new (id, name, description, price_minor, currency)
+         where products.id = new.id",
+    )
+    .bind(ids(writes))
+    .bind(writes.iter().map(|write| write.row.name.as_str()).collect::<Vec<_>>())
+    .bind(descriptions(writes))
+    .bind(prices(writes))
+    .bind(currencies(writes))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn insert(connection: &mut PgConnection, writes: &[&Write<'_>]) -> Result<(), Error> {
+    let inserted = sqlx::query(
+        "insert into products (id, sku, name, description, price_minor, currency)
+         select id, sku, name, coalesce(description, ''), price_minor, currency
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+             as new (id, sku, name, description, price_minor, currency)",
+    )
+    .bind(ids(writes))
+    .bind(writes.iter().map(|write| write.row.sku.as_str()).collect::<Vec<_>>())
+    .bind(writes.iter().map(|write| write.row.name.as_str()).collect::<Vec<_>>())
+    .bind(descriptions(writes))
+    .bind(prices(writes))
+    .bind(currencies(writes))
+    .execute(connection)
+    .await;
+    match inserted {
+        Err(error) if souk_db::constraint(&error) == Some("products_sku_unique") => {
+            Err(Error::SkuTaken)
+        }
+        Err(error) => Err(Error::Database(error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Creates the categories that do not exist; the ids of all, by slug.
+pub async fn ensure_categories(
+    connection: &mut PgConnection,
+    names: &BTreeMap<&str, String>,
+) -> Result<HashMap<String, Uuid>, sqlx::Error> {
+    let slugs: Vec<&str> = names.keys().copied().collect();
+    sqlx::query(
+        "insert into categories (id, slug, name)
+         select * from unnest($1::uuid[], $2::text[], $3::text[])
+         on conflict do nothing",
+    )
+    .bind(slugs.iter().map(|_| id::new::<_>()).map(|id: CategoryId| id.uuid()).collect::<Vec<_>>())
+    .bind(&slugs)
+    .bind(names.values().map(String::as_str).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    let rows: Vec<(String, Uuid)> =
+        sqlx::query_as("select slug, id from categories where slug = any ($1)")
+            .bind(&slugs)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Puts products into these categories and no others: pairs of product and category.
+pub async fn set_categories(
+    connection: &mut PgConnection,
+    links: &BTreeSet<(Uuid, Uuid)>,
+) -> Result<(), sqlx::Error> {
+    let (products, categories): (Vec<Uuid>, Vec<Uuid>) = links.iter().copied().unzip();
+    sqlx::query(
+        "with links as (
+             select * from unnest($1::uuid[], $2::uuid[]) as links (product_id, category_id)
+         ), gone as (
+             delete from product_categories old
+             where product_id = any ($1) and not exists (
+                 select from links
+                 where links.product_id = old.product_id and links.category_id = old.category_id)
+         )
+         insert into product_categories (product_id, category_id)
+         select product_id, category_id from links
+         on conflict do nothing",
+    )
+    .bind(products)
+    .bind(categories)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn ids(writes: &[&Write<'_>]) -> Vec<Uuid> {
+    writes.iter().map(|write| write.id.uuid()).collect()
+}
+
+fn descriptions<'a>(writes: &[&'a Write<'_>]) -> Vec<Option<&'a str>> {
+    writes.iter().map(|write| write.row.description.as_deref()).collect()
+}
+
+fn prices(writes: &[&Write<'_>]) -> Vec<i64> {
+    writes.iter().map(|write| write.row.price.money().minor()).collect()
+}
+
+fn currencies(writes: &[&Write<'_>]) -> Vec<&'static str> {
+    writes.iter().map(|write| write.row.price.money().currency().code()).collect()
+}

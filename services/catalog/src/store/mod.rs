@@ -1,0 +1,7 @@
+//! The SQL of the catalog, and nothing else.
+
+pub mod categories;
+pub mod import;
+pub mod products;
+pub mod reservations;
+pub mod stock;
