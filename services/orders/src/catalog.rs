@@ -1,0 +1,126 @@
+//! The catalog, as the orders service needs it.
+
+use std::time::Duration;
+
+use souk_kit::auth::ServiceToken;
+use souk_kit::id::{OrderId, ProductId};
+use souk_kit::request::Context;
+use souk_kit::{Channel, Currency, Money};
+use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v1::{
+    BatchGetProductsRequest, Product, ReleaseStockRequest, ReservationStatus, ReserveStockRequest,
+    StockLine,
+};
+use time::OffsetDateTime;
+use tonic::Status;
+
+use crate::Error;
+use crate::orders::{Line, Shortage};
+
+/// A client of the catalog that calls with the service's own token.
+#[derive(Debug)]
+pub struct Catalog {
+    client: CatalogServiceClient<Channel>,
+    token: ServiceToken,
+}
+
+/// A product as it is offered at this moment.
+#[derive(Debug)]
+pub struct Quote {
+    pub product: ProductId,
+    pub name: String,
+    pub price: Money,
+}
+
+/// What the catalog says to a reservation.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The stock is held until then.
+    Reserved(OffsetDateTime),
+    /// Nothing is held.
+    Short(Vec<Shortage>),
+    /// It was held, and has gone back.
+    Ended,
+}
+
+impl Catalog {
+    pub fn new(channel: Channel, token: ServiceToken) -> Self {
+        Self { client: CatalogServiceClient::new(channel), token }
+    }
+
+    /// The names and prices of products; those that do not exist are left out.
+    pub async fn quote(
+        &self,
+        context: &Context,
+        products: &[ProductId],
+    ) -> Result<Vec<Quote>, Error> {
+        let ids = products.iter().map(ToString::to_string).collect();
+        let request = context.outgoing(BatchGetProductsRequest { ids });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let products = self.client.clone().batch_get_products(request).await;
+        let products = products.map_err(Error::catalog)?.into_inner().products;
+        products.into_iter().map(quote).collect()
+    }
+
+    /// Holds the stock of an order. Safe to repeat.
+    pub async fn reserve(
+        &self,
+        context: &Context,
+        order: OrderId,
+        lines: &[Line],
+        ttl: Duration,
+    ) -> Result<Outcome, Error> {
+        let line = |line: &Line| StockLine {
+            product_id: line.product.to_string(),
+            quantity: line.quantity,
+        };
+        let request = context.outgoing(ReserveStockRequest {
+            order_id: order.to_string(),
+            lines: lines.iter().map(line).collect(),
+            ttl: prost_types::Duration::try_from(ttl).ok(),
+        });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let reservation = self.client.clone().reserve_stock(request).await;
+        let reservation = reservation.map_err(Error::catalog)?.into_inner();
+        match reservation.status() {
+            ReservationStatus::Held => {
+                let until = reservation
+                    .expires_at
+                    .and_then(|time| OffsetDateTime::from_unix_timestamp(time.seconds).ok());
+                until.map(Outcome::Reserved).ok_or_else(|| unexpected("a hold without an end"))
+            }
+            ReservationStatus::Rejected => {
+                let shortages = reservation.shortages.iter().map(|shortage| {
+                    let product = shortage.product_id.parse::<ProductId>();
+                    let product = product.map_err(|_| unexpected("an unreadable product id"))?;
+                    let (requested, available) = (shortage.requested, shortage.available);
+                    Ok(Shortage { product: product.uuid(), requested, available })
+                });
+                shortages.collect::<Result<_, Error>>().map(Outcome::Short)
+            }
+            ReservationStatus::Released | ReservationStatus::Expired => Ok(Outcome::Ended),
+            ReservationStatus::Committed | ReservationStatus::Unspecified => {
+                Err(unexpected("a reservation in a state that no order here has asked for"))
+            }
+        }
+    }
+
+    /// Gives the stock of an order back. Safe to repeat.
+    pub async fn release(&self, context: &Context, order: OrderId) -> Result<(), Error> {
+        let request = context.outgoing(ReleaseStockRequest { order_id: order.to_string() });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        self.client.clone().release_stock(request).await.map_err(Error::catalog)?;
+        Ok(())
+    }
+}
+
+fn quote(product: Product) -> Result<Quote, Error> {
+    let id = product.id.parse().map_err(|_| unexpected("an unreadable product id"))?;
+    let price = product.price.unwrap_or_default();
+    let price = Money::parse(&price.value, Currency::Usd).map_err(|_| unexpected("no price"))?;
+    Ok(Quote { product: id, name: product.name, price })
+}
+
+fn unexpected(what: &str) -> Error {
+    Error::catalog(Status::internal(format!("the catalog answered {what}")))
+}

@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use souk_kit::Failure;
+use souk_kit::id::OrderId;
+use souk_proto::souk::types::v1::Reason;
+use tonic::{Code, Status};
+
+use crate::orders::Shortfall;
+use crate::state::{Illegal, State};
+
+/// When a caller whose first call is still running should ask again.
+const IN_FLIGHT_DELAY: Duration = Duration::from_secs(1);
+
+/// Why a call to the orders service fails.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such order, or it is somebody else's.
+    #[error("order {0} does not exist")]
+    NotFound(OrderId),
+    /// A field breaks a rule that depends on more than its contract.
+    #[error("{field} {issue}")]
+    Invalid {
+        /// The path of the field.
+        field: String,
+        /// The rule, as a phrase.
+        issue: String,
+    },
+    /// Only people have orders.
+    #[error("the caller is not a person")]
+    NotAPerson,
+    /// There is no idempotency key, or none that can be one.
+    #[error("the idempotency key is missing or malformed")]
+    KeyMissing,
+    /// The key was used before, with another request.
+    #[error("the idempotency key was used with another request")]
+    KeyReused,
+    /// The first call with the key is still running.
+    #[error("the first call with this idempotency key is still running")]
+    InFlight(OrderId),
+    /// Products of the order are short.
+    #[error("order {order} is rejected: out of stock")]
+    OutOfStock {
+        /// The order, kept as rejected.
+        order: OrderId,
+        /// What is short.
+        shortfalls: Vec<Shortfall>,
+    },
+    /// The order is in a state that does not allow the call.
+    #[error("order {order}: {illegal}")]
+    IllegalTransition {
+        /// The order.
+        order: OrderId,
+        /// The event that is not allowed.
+        illegal: Illegal,
+    },
+    /// The catalog cannot be reached or refuses.
+    #[error("catalog")]
+    Catalog(#[source] Box<Status>),
+    /// The database failed.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    pub(crate) fn invalid(field: impl Into<String>, issue: impl ToString) -> Self {
+        Self::Invalid { field: field.into(), issue: issue.to_string() }
+    }
+
+    pub(crate) fn catalog(status: Status) -> Self {
+        Self::Catalog(Box::new(status))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(id) => Self::not_found("order", id),
+            Error::Invalid { field, issue } => Self::invalid(field, issue),
+            Error::NotAPerson => {
+                Self::new(Reason::PermissionDenied, "only a person's account has orders")
+            }
+            Error::KeyMissing => Self::new(
+                Reason::IdempotencyKeyMissing,
+                "the call needs an idempotency-key of 1–255 visible ascii characters",
+            ),
+            Error::KeyReused => Self::new(
+                Reason::IdempotencyKeyReused,
+                "the idempotency key was used before with another request",
+            ),
+            Error::InFlight(order) => Self::new(
+                Reason::InFlight,
+                "the first call with this idempotency key is still running",
+            )
+            .with("order_id", order)
+            .retry_after(IN_FLIGHT_DELAY),
+            Error::OutOfStock { order, shortfalls } => out_of_stock(order, &shortfalls),
+            Error::IllegalTransition { order, illegal } => illegal_transition(order, illegal.from),
+            Error::Catalog(status) => match status.code() {
+                Code::Unavailable | Code::ResourceExhausted => {
+                    tracing::warn!(message = status.message(), "the catalog cannot be reached");
+                    Self::unavailable("the catalog cannot be reached")
+                }
+                Code::DeadlineExceeded | Code::Cancelled => {
+                    Self::new(Reason::DeadlineExceeded, "the catalog did not answer in time")
+                }
+                _ => Self::internal(&*status),
+            },
+            Error::Database(error) => souk_db::failure(&error),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+fn out_of_stock(order: OrderId, shortfalls: &[Shortfall]) -> Failure {
+    let mut failure = Failure::new(Reason::OutOfStock, "fewer units are available than ordered")
+        .with("order_id", order);
+    if let Some(first) = shortfalls.first() {
+        failure = failure
+            .with("product_id", first.product)
+            .with("requested", first.requested)
+            .with("available", first.available);
+    }
+    shortfalls.iter().fold(failure, |failure, short| {
+        failure.violation(
+            format!("items[{}].quantity", short.position),
+            format!("must be at most {}, which are available", short.available),
+        )
+    })
+}
+
+fn illegal_transition(order: OrderId, state: State) -> Failure {
+    Failure::new(
+        Reason::IllegalTransition,
+        format!("the order is {state} and can no longer change so"),
+    )
+    .precondition("ORDER_STATE", order, "the order must be pending or reserved")
+    .with("order_id", order)
+    .with("status", state)
+}
