@@ -1,0 +1,47 @@
+//! The sample catalog of a first start: a small market of 30 products in 5 categories.
+
+use indicatif::ProgressBar;
+use souk_kit::Channel;
+use souk_proto::souk::catalog::v1::ListProductsRequest;
+use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
+
+use crate::import;
+use crate::secrets::Admin;
+
+const SAMPLE: &str = include_str!("sample.csv");
+
+/// Imports the sample the way anybody imports: over the contract, as the admin.
+pub async fn load(auth: Channel, catalog: Channel, admin: &Admin) -> anyhow::Result<()> {
+    let token = match import::sign_in(auth, &admin.email, &admin.password).await {
+        Ok(token) => token,
+        // an account that was there before with another password: the catalog is theirs to fill
+        Err(error) => {
+            tracing::warn!(%error, "cannot sign in as the admin; the sample catalog is left out");
+            return Ok(());
+        }
+    };
+    let rows = import::read(SAMPLE.as_bytes())?;
+    import::send(catalog, token, rows, &ProgressBar::hidden()).await?;
+    Ok(())
+}
+
+/// The id of some product, to show how it is ordered.
+pub async fn any_product(catalog: Channel) -> anyhow::Result<Option<String>> {
+    let request = ListProductsRequest { size: Some(100), ..ListProductsRequest::default() };
+    let page = CatalogServiceClient::new(catalog).list_products(request).await?.into_inner();
+    Ok(page.data.into_iter().find(|product| product.in_stock).map(|product| product.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_sample_has_thirty_products_in_five_categories() {
+        let rows = import::read(SAMPLE.as_bytes()).unwrap();
+        let categories: BTreeSet<_> = rows.iter().flat_map(|row| row.categories.clone()).collect();
+        assert_eq!((rows.len(), categories.len()), (30, 5));
+    }
+}

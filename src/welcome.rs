@@ -1,0 +1,91 @@
+//! What a newcomer sees when the suite is ready.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use souk_kit::id::{self, kind};
+
+use crate::secrets::Admin;
+
+/// Where the suite is, and how to begin.
+pub struct Welcome<'a> {
+    pub http: SocketAddr,
+    pub grpc: SocketAddr,
+    pub admin: &'a Admin,
+    /// Where our own database keeps its data.
+    pub database: Option<&'a Path>,
+    /// A product to order, if there is one.
+    pub product: Option<String>,
+}
+
+impl Welcome<'_> {
+    /// Prints the addresses, the admin, and three commands to paste.
+    pub fn print(&self) {
+        let Self { http, grpc, admin, .. } = self;
+        println!("\nSouk is ready.\n");
+        println!("  REST       http://{http}");
+        println!("  gRPC       http://{grpc}");
+        if let Some(database) = self.database {
+            println!("  data       {}", database.display());
+        }
+        if admin.generated {
+            println!("  admin      {}  {}", admin.email, admin.password.expose_secret());
+        } else {
+            println!("  admin      {}  (with the password that you gave)", admin.email);
+        }
+        println!("\nList products:\n\n  curl -s 'http://{http}/v1/products?size=3'");
+        match &self.product {
+            Some(product) => println!("\nOrder one:\n\n{}", self.order_command(product)),
+            None => println!("\nImport some:\n\n{}", self.import_command()),
+        }
+        println!("\nExplore with grpcurl:\n\n  grpcurl -plaintext {grpc} list\n");
+        println!("Ctrl-C ends everything.");
+    }
+
+    /// Leaves the addresses for programs, which is how they find ports that were picked.
+    pub fn write_addresses(&self, data_dir: &Path) -> anyhow::Result<()> {
+        let addresses =
+            serde_json::json!({ "http": self.http.to_string(), "grpc": self.grpc.to_string() });
+        let path = addresses_file(data_dir);
+        let draft = path.with_extension("new");
+        std::fs::write(&draft, addresses.to_string())
+            .and_then(|()| std::fs::rename(&draft, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn order_command(&self, product: &str) -> String {
+        let http = self.http;
+        // a key of its own for every start: pasted twice, it still orders once
+        let key = id::new::<kind::Request>().to_string().replace("req_", "welcome-");
+        format!(
+            "  TOKEN=$(curl -s http://{http}/v1/auth/token -d grant_type=password \\\n    \
+             --data-urlencode 'username={}' --data-urlencode {} \\\n    \
+             | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n  \
+             curl -s http://{http}/v1/orders -H \"Authorization: Bearer $TOKEN\" \\\n    \
+             -H 'Idempotency-Key: {key}' -H 'Content-Type: application/json' \\\n    \
+             -d '{{\"items\":[{{\"product_id\":\"{product}\",\"quantity\":1}}]}}'",
+            self.admin.email,
+            self.password_argument(),
+        )
+    }
+
+    fn import_command(&self) -> String {
+        format!("  souk import FILE.csv --server http://{} --email {}", self.grpc, self.admin.email)
+    }
+
+    /// A password of the user's own is not printed: the shell fills it in.
+    fn password_argument(&self) -> String {
+        if self.admin.generated {
+            format!("'password={}'", self.admin.password.expose_secret())
+        } else {
+            "\"password=$SOUK_ADMIN_PASSWORD\"".to_owned()
+        }
+    }
+}
+
+/// Where the addresses are left.
+pub fn addresses_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("addresses.json")
+}
