@@ -60,11 +60,11 @@ impl Welcome<'_> {
         // a key of its own for every start: pasted twice, it still orders once
         let key = id::new::<kind::Request>().to_string().replace("req_", "welcome-");
         format!(
-            "  TOKEN=$(curl -s http://{http}/v1/auth/token -d grant_type=password \\\n    \
-             --data-urlencode 'username={}' --data-urlencode {} \\\n    \
-             | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n  \
-             curl -s http://{http}/v1/orders -H \"Authorization: Bearer $TOKEN\" \\\n    \
+            "  curl -s http://{http}/v1/orders \\\n    \
              -H 'Idempotency-Key: {key}' -H 'Content-Type: application/json' \\\n    \
+             -H \"Authorization: Bearer $(curl -s http://{http}/v1/auth/token \\\n      \
+             -d grant_type=password --data-urlencode 'username={}' --data-urlencode {} \\\n      \
+             | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\" \\\n    \
              -d '{{\"items\":[{{\"product_id\":\"{product}\",\"quantity\":1}}]}}'",
             self.admin.email,
             self.password_argument(),
