@@ -1,0 +1,101 @@
+//! What can go wrong, and what a caller may know of it.
+
+use std::time::Duration;
+
+use souk_kit::Failure;
+use souk_proto::souk::types::v1::Reason;
+use tonic::Status;
+
+use crate::passwords::Weakness;
+
+/// Why a use case failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not the shape of an e-mail address.
+    #[error("this is not an e-mail address")]
+    Email,
+    /// Not usable as a name.
+    #[error("this is not a name")]
+    Name,
+    /// The password is too easy to guess.
+    #[error("the password {0}")]
+    Weak(Weakness),
+    /// Another account has the e-mail address.
+    #[error("there is an account with this e-mail address")]
+    EmailTaken,
+    /// A password, token or client secret is wrong; which of them is never said.
+    #[error("the credentials are not right")]
+    InvalidCredentials,
+    /// The service may not talk to the one that it wants a token for.
+    #[error("the client may not call this service")]
+    Audience,
+    /// The caller is a service where only a person has something to get.
+    #[error("a service has no account")]
+    NoAccount,
+    /// The caller's account is gone.
+    #[error("there is no such account")]
+    AccountGone(souk_kit::id::UserId),
+    /// Too many passwords wait to be hashed.
+    #[error("too many sign-ins at once")]
+    Busy,
+    /// The private key in the database cannot be decrypted.
+    #[error(
+        "cannot decrypt the signing key {kid}: the secret of this process is not the one that \
+         encrypted the keys in this database; start with that secret"
+    )]
+    WrongSecret {
+        /// The key.
+        kid: String,
+    },
+    /// The database's.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// A password cannot be hashed, or a stored hash cannot be read.
+    #[error("cannot hash a password")]
+    Hash(#[from] argon2::password_hash::Error),
+    /// A hash did not come to its end.
+    #[error("a password hash was cut short")]
+    Cut(#[from] tokio::task::JoinError),
+    /// The operating system has no randomness to give.
+    #[error("there is no randomness")]
+    Random(#[from] getrandom::Error),
+    /// A token cannot be signed.
+    #[error("cannot sign an access token")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    /// A private key cannot be encrypted.
+    #[error("cannot encrypt a signing key")]
+    Seal,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Email => Self::invalid("email", "must be an e-mail address"),
+            Error::Name => Self::invalid("name", "must be text without control characters"),
+            Error::Weak(weakness) => Self::invalid("password", weakness.to_string()),
+            Error::Audience => {
+                Self::invalid("audience", "must be a service that the client may call")
+            }
+            Error::EmailTaken => Self::new(Reason::AlreadyExists, error.to_string()),
+            Error::InvalidCredentials => Self::new(Reason::InvalidCredentials, error.to_string()),
+            Error::NoAccount => Self::new(Reason::PermissionDenied, error.to_string()),
+            Error::AccountGone(id) => Self::not_found("account", id),
+            Error::Busy => {
+                Self::new(Reason::Overloaded, error.to_string()).retry_after(Duration::from_secs(1))
+            }
+            Error::Database(cause) => souk_db::failure(cause),
+            Error::WrongSecret { .. }
+            | Error::Hash(_)
+            | Error::Cut(_)
+            | Error::Random(_)
+            | Error::Sign(_)
+            | Error::Seal => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
+}

@@ -1,0 +1,164 @@
+//! The keys that sign access tokens, encrypted where they are stored.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use secrecy::zeroize::Zeroizing;
+use sha2::{Digest as _, Sha256};
+use souk_db::Database;
+use souk_db::audit::{self, Entry};
+use souk_kit::auth::SigningKey;
+use souk_kit::request::Context;
+use souk_kit::secret::MasterSecret;
+use std::time::Duration;
+
+use crate::tokens::ACCESS_LIFETIME;
+use crate::{Error, store};
+
+/// How long the making of a key may take.
+const START_LIMIT: Duration = Duration::from_secs(10);
+const NONCE_LEN: usize = 24;
+
+/// The public half of a key, as the database has it.
+pub struct PublicKey {
+    /// Its id.
+    pub kid: String,
+    /// The point, 32 bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A private key at rest.
+pub struct SealedKey {
+    /// Its id.
+    pub kid: String,
+    /// Nonce and ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// The keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    database: Database,
+}
+
+impl Keys {
+    /// The keys in a database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// The key that signs now. The first process makes it; those that start at the same time find
+    /// it.
+    pub async fn active(&self, secret: &MasterSecret) -> Result<SigningKey, Error> {
+        let sealer = Sealer::new(secret)?;
+        let pool = self.database.pool();
+        if let Some(key) = store::active_key(pool).await? {
+            return sealer.open(&key);
+        }
+        self.create(&sealer).await?;
+        // not the one just made: another process may have been faster
+        let key = store::active_key(pool).await?.ok_or(sqlx::Error::RowNotFound)?;
+        sealer.open(&key)
+    }
+
+    /// The keys that verify tokens: those that sign or soon will, and those whose last token may
+    /// still be valid.
+    pub async fn public(&self) -> Result<Vec<PublicKey>, Error> {
+        Ok(store::public_keys(self.database.pool(), ACCESS_LIFETIME).await?)
+    }
+
+    async fn create(&self, sealer: &Sealer) -> Result<(), Error> {
+        let context = Context::background(START_LIMIT);
+        let (key, public) = sealer.generate()?;
+        let mut transaction = self.database.begin(context.remaining()).await?;
+        if store::insert_active_key(&mut transaction, &key, &public).await? {
+            let request_id = &context.request_id;
+            let entry = Entry {
+                actor: "auth",
+                action: "signing_key.create",
+                subject: &key.kid,
+                request_id,
+            };
+            audit::append(&mut transaction, &entry).await?;
+            tracing::info!(kid = key.kid, "made a signing key");
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Encrypts private keys: XChaCha20-Poly1305, whose nonces are long enough to be random. The id is
+/// authenticated along, so that no row can stand in for another.
+struct Sealer(XChaCha20Poly1305);
+
+impl Sealer {
+    fn new(secret: &MasterSecret) -> Result<Self, Error> {
+        let key = secret.derive("signing-key-encryption");
+        Ok(Self(XChaCha20Poly1305::new_from_slice(key.expose()).map_err(|_| Error::Seal)?))
+    }
+
+    fn generate(&self) -> Result<(SealedKey, [u8; 32]), Error> {
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(secret.as_mut_slice())?;
+        let public = public_half(&secret)?;
+        let kid = thumbprint(&public);
+
+        let mut sealed = vec![0; NONCE_LEN];
+        getrandom::fill(&mut sealed)?;
+        let nonce = XNonce::try_from(sealed.as_slice()).map_err(|_| Error::Seal)?;
+        let payload = Payload { msg: secret.as_slice(), aad: kid.as_bytes() };
+        sealed.extend(self.0.encrypt(&nonce, payload).map_err(|_| Error::Seal)?);
+        Ok((SealedKey { kid, sealed }, public))
+    }
+
+    fn open(&self, key: &SealedKey) -> Result<SigningKey, Error> {
+        let secret =
+            self.decrypt(key).ok_or_else(|| Error::WrongSecret { kid: key.kid.clone() })?;
+        Ok(SigningKey::new(&key.kid, &secret))
+    }
+
+    fn decrypt(&self, key: &SealedKey) -> Option<Zeroizing<[u8; 32]>> {
+        let (nonce, ciphertext) = key.sealed.split_at_checked(NONCE_LEN)?;
+        let payload = Payload { msg: ciphertext, aad: key.kid.as_bytes() };
+        let secret = self.0.decrypt(&XNonce::try_from(nonce).ok()?, payload).ok()?;
+        Some(Zeroizing::new(Zeroizing::new(secret).as_slice().try_into().ok()?))
+    }
+}
+
+fn public_half(secret: &[u8; 32]) -> Result<[u8; 32], Error> {
+    let public = URL_SAFE_NO_PAD.decode(SigningKey::new("", secret).public());
+    public.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(Error::Seal)
+}
+
+/// The id of a key (RFC 7638): two processes can never give one id to two keys.
+fn thumbprint(public: &[u8; 32]) -> String {
+    let x = URL_SAFE_NO_PAD.encode(public);
+    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    URL_SAFE_NO_PAD.encode(Sha256::digest(members))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealer(secret: &str) -> Sealer {
+        Sealer::new(&MasterSecret::new(secret.repeat(32).into()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_key_opens_with_the_secret_that_sealed_it_and_under_its_own_id_only() {
+        let (mut key, _) = sealer("a").generate().unwrap();
+        assert_eq!(sealer("a").open(&key).unwrap().kid(), key.kid);
+        assert!(matches!(sealer("b").open(&key), Err(Error::WrongSecret { .. })));
+        key.kid.push('x');
+        assert!(matches!(sealer("a").open(&key), Err(Error::WrongSecret { .. })));
+    }
+
+    #[test]
+    fn the_id_of_a_key_is_the_thumbprint_of_rfc_8037() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let public = URL_SAFE_NO_PAD.decode(x).unwrap().try_into().unwrap();
+        assert_eq!(thumbprint(&public), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+}

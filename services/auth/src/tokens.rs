@@ -1,0 +1,85 @@
+//! Access tokens: what they say and how long.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey};
+use souk_kit::id::{SessionId, UserId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::Error;
+use crate::roles::{self, Role};
+use crate::sessions::RefreshToken;
+
+/// How long a person's access token lives.
+pub const ACCESS_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long a service's access token lives.
+pub const SERVICE_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// What a grant gets.
+pub struct Token {
+    /// The signed JWT.
+    pub access: SecretString,
+    /// How long it lives.
+    pub lifetime: Duration,
+    /// What it allows.
+    pub scope: String,
+    /// What gets the next one; services have none.
+    pub refresh: Option<RefreshToken>,
+}
+
+/// Who a session belongs to.
+pub struct Holder {
+    /// The session.
+    pub session: SessionId,
+    /// Its account.
+    pub account: UserId,
+    /// What the account may do.
+    pub roles: Vec<Role>,
+}
+
+/// Issues access tokens.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    key: SigningKey,
+}
+
+impl Issuer {
+    /// An issuer that signs with this key.
+    pub fn new(key: SigningKey) -> Self {
+        Self { key }
+    }
+
+    /// A token of a person, for every service.
+    pub fn person(&self, holder: &Holder, refresh: RefreshToken) -> Result<Token, Error> {
+        let scope = roles::scope_of(&holder.roles);
+        let subject = holder.account.to_string();
+        let claims = claims(AUDIENCE, subject, holder.session.to_string(), &scope, ACCESS_LIFETIME);
+        let access = self.key.sign(&claims)?.into();
+        Ok(Token { access, lifetime: ACCESS_LIFETIME, scope, refresh: Some(refresh) })
+    }
+
+    /// A token of a service, for one other service.
+    pub fn service(&self, client: &str, audience: &str, scopes: &[&str]) -> Result<Token, Error> {
+        let scope = scopes.join(" ");
+        let subject = format!("service:{client}");
+        let claims = claims(audience, subject, String::new(), &scope, SERVICE_LIFETIME);
+        let access = self.key.sign(&claims)?.into();
+        Ok(Token { access, lifetime: SERVICE_LIFETIME, scope, refresh: None })
+    }
+}
+
+fn claims(audience: &str, sub: String, sid: String, scope: &str, lifetime: Duration) -> Claims {
+    let iat = OffsetDateTime::now_utc();
+    Claims {
+        iss: ISSUER.to_owned(),
+        aud: audience.to_owned(),
+        sub,
+        iat: iat.unix_timestamp(),
+        exp: (iat + lifetime).unix_timestamp(),
+        jti: Uuid::new_v4().to_string(),
+        sid,
+        scope: scope.to_owned(),
+    }
+}
