@@ -20,16 +20,15 @@ pub struct Entry<'a> {
 /// # Errors
 ///
 /// The database's.
-pub async fn append(
-    transaction: &mut PgConnection,
-    entry: &Entry<'_>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into audit_log (actor, action, subject, request_id) values ($1, $2, $3, $4)")
-        .bind(entry.actor)
-        .bind(entry.action)
-        .bind(entry.subject)
-        .bind(entry.request_id)
-        .execute(transaction)
-        .await?;
+pub async fn append(transaction: &mut PgConnection, entry: &Entry<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into audit_log (actor, action, subject, request_id) values ($1, $2, $3, $4)",
+    )
+    .bind(entry.actor)
+    .bind(entry.action)
+    .bind(entry.subject)
+    .bind(entry.request_id)
+    .execute(transaction)
+    .await?;
     Ok(())
 }

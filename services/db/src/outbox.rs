@@ -21,10 +21,7 @@ pub struct Event<'a> {
 /// # Errors
 ///
 /// The database's; a sequence number that exists already breaks a constraint.
-pub async fn append(
-    transaction: &mut PgConnection,
-    event: &Event<'_>,
-) -> Result<(), sqlx::Error> {
+pub async fn append(transaction: &mut PgConnection, event: &Event<'_>) -> Result<(), sqlx::Error> {
     sqlx::query("insert into outbox (subject, sequence, kind, payload) values ($1, $2, $3, $4)")
         .bind(event.subject)
         .bind(event.sequence)

@@ -1,0 +1,95 @@
+//! The cluster on disk: made once, whole or not at all, with a password only we know.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+
+use rustix::process::Signal;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::binaries::Programs;
+use super::error::{At, Error};
+use super::place::Place;
+use super::process::Process;
+use super::{SUPERUSER, log};
+
+/// Makes sure that there is a cluster; returns the password to it.
+pub(super) async fn ensure(place: &Place, programs: &Programs) -> Result<SecretString, Error> {
+    let made = place.cluster().exists();
+    let password = password(place, made)?;
+    if !made {
+        initialise(place, programs, &password).await?;
+    }
+    Ok(password)
+}
+
+/// The stored password, or a new one while there are no data yet that would need the old one.
+fn password(place: &Place, made: bool) -> Result<SecretString, Error> {
+    let path = place.password();
+    match fs::read_to_string(&path) {
+        Ok(password) if !password.trim().is_empty() => return Ok(password.trim().into()),
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(source).at("read", &path);
+        }
+        _ if made => return Err(Error::PasswordLost { path }),
+        _ => {}
+    }
+    let mut random = [0u8; 32];
+    getrandom::fill(&mut random)
+        .map_err(std::io::Error::from)
+        .at("draw random numbers for", &path)?;
+    let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let unfinished = place.unfinished()?;
+    let draft = unfinished.path().join("password");
+    let mut file = place.create(&draft)?;
+    file.write_all(password.as_bytes()).and_then(|()| file.sync_all()).at("write", &draft)?;
+    fs::rename(&draft, &path).at("create", &path)?;
+    place.sync()?;
+    Ok(password.into())
+}
+
+/// `initdb` works in a directory of another name that is renamed at the end: a crash in the
+/// middle leaves rubbish behind, but never half a cluster that looks like a whole one.
+async fn initialise(
+    place: &Place,
+    programs: &Programs,
+    password: &SecretString,
+) -> Result<(), Error> {
+    let cluster = place.cluster();
+    tracing::info!(cluster = %cluster.display(), version = programs.version, "creating the database");
+    // the account must come through, to the two things in there that will be its own
+    let work = place.unfinished()?;
+    let mode = Permissions::from_mode(0o711);
+    fs::set_permissions(work.path(), mode).at("set the mode of", work.path())?;
+    let draft = work.path().join("cluster");
+    fs::create_dir(&draft).at("create", &draft)?;
+    fs::set_permissions(&draft, Permissions::from_mode(0o700)).at("set the mode of", &draft)?;
+    let secret = work.path().join("password");
+    let mut file = place.create(&secret)?;
+    file.write_all(password.expose_secret().as_bytes()).at("write", &secret)?;
+    if let Some(account) = &place.account {
+        for path in [&draft, &secret] {
+            let owned = chown(path, Some(account.uid), Some(account.gid));
+            owned.at("change the owner of", path)?;
+        }
+    }
+
+    let mut initdb = place.command(&programs.path("initdb"));
+    initdb.arg("--pgdata").arg(&draft).arg("--pwfile").arg(&secret);
+    initdb.args(["--username", SUPERUSER, "--data-checksums", "--encoding=UTF8", "--locale=C"]);
+    initdb.args(["--auth-host=scram-sha-256", "--auth-local=scram-sha-256"]);
+    let path = log::attach(place, &mut initdb)?;
+    let initdb = Process::spawn(initdb, Signal::KILL).await.at("run", &programs.path("initdb"))?;
+    let status = initdb.wait().await.at("wait for", &programs.path("initdb"))?;
+    if !status.success() {
+        let said = log::end_of(&path);
+        return Err(Error::Ended {
+            program: "initdb",
+            status: status.to_string(),
+            log: path,
+            said,
+        });
+    }
+    fs::rename(&draft, &cluster).at("create", &cluster)?;
+    place.sync()
+}

@@ -1,0 +1,70 @@
+//! A PostgreSQL server of our own, for as long as this process lives.
+//!
+//! Souk started bare needs a database and has none: it finds the programs of PostgreSQL
+//! ([`Binaries`]) or downloads them ([`Release`]), makes a cluster in a directory of its own, and
+//! runs a server on it that listens on a random port of the loopback interface and nowhere else.
+//!
+//! The server never outlives its supervisor. Asked to, it shuts down ([`Server::stop`]); if this
+//! process dies in whatever way, the kernel (elsewhere than on Linux a watchdog) tells the server
+//! to drop everything at once. What it had committed is in its log, and the next start recovers
+//! it. Such a start takes what a crash has left for granted: a stale pid file, a server still on
+//! its way down, a half-made cluster.
+//!
+//! In `<data directory>/postgres` are `cluster` (the data), `password` (of the superuser `souk`),
+//! `postgres.log` with `postgres.log.1` of the run before, `lock`, and downloaded programs. If
+//! Souk runs as root, PostgreSQL runs as `postgres` or `nobody`, or whoever owns the data already;
+//! where that user can not get to, the whole directory is in `/var/lib/souk` instead.
+//!
+//! This module is for Unix.
+
+mod account;
+mod binaries;
+mod cluster;
+mod download;
+mod error;
+mod leftover;
+mod log;
+mod place;
+mod process;
+mod server;
+#[cfg(any(test, not(target_os = "linux")))]
+mod watchdog;
+
+use std::path::PathBuf;
+
+pub use binaries::Binaries;
+pub use download::Release;
+pub use error::Error;
+pub use server::Server;
+
+/// The superuser of the cluster, whose password only Souk knows.
+const SUPERUSER: &str = "souk";
+
+/// Where the data are, and where the programs come from.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory that is ours, created if it is missing: `.souk` by default.
+    pub data_dir: PathBuf,
+    /// Where to look for the programs.
+    pub binaries: Binaries,
+    /// What to download if there are none; `None` on a platform without a pinned build.
+    pub release: Option<Release>,
+}
+
+impl Options {
+    /// Data in `data_dir`, programs as the environment says: `PG_BIN` names the only directory
+    /// to look for them in, `SOUK_POSTGRES_MIRROR` the address to download them from.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Options {
+        let directory = std::env::var_os("PG_BIN").filter(|dir| !dir.is_empty());
+        let mirror = std::env::var("SOUK_POSTGRES_MIRROR").ok().filter(|url| !url.is_empty());
+        let mut release = Release::pinned();
+        if let (Some(release), Some(mirror)) = (&mut release, mirror) {
+            release.mirror = mirror;
+        }
+        Options {
+            data_dir: data_dir.into(),
+            binaries: directory.map_or(Binaries::Anywhere, |dir| Binaries::Directory(dir.into())),
+            release,
+        }
+    }
+}
