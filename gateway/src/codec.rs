@@ -1,0 +1,64 @@
+//! The gRPC codec of a gateway: messages are wire bytes before it and after it.
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use tonic::Status;
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// What gRPC puts in front of a message: a flag and its length.
+const FRAME_HEADER: usize = 5;
+
+/// Passes wire bytes through.
+pub(crate) struct WireBytes {
+    request_len: usize,
+}
+
+impl WireBytes {
+    /// For a request of this length, so that its buffer fits.
+    pub(crate) fn for_request(wire: &[u8]) -> Self {
+        Self { request_len: wire.len() }
+    }
+}
+
+impl Codec for WireBytes {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = WireEncoder;
+    type Decoder = WireDecoder;
+
+    fn encoder(&mut self) -> WireEncoder {
+        WireEncoder { buffer: self.request_len + FRAME_HEADER }
+    }
+
+    fn decoder(&mut self) -> WireDecoder {
+        WireDecoder
+    }
+}
+
+pub(crate) struct WireEncoder {
+    buffer: usize,
+}
+
+impl Encoder for WireEncoder {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, wire: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.put(wire);
+        Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(self.buffer, self.buffer)
+    }
+}
+
+pub(crate) struct WireDecoder;
+
+impl Decoder for WireDecoder {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(message.copy_to_bytes(message.remaining())))
+    }
+}

@@ -1,0 +1,155 @@
+//! The wire bytes of a request message, from the path, the query and the body of a request.
+
+use crate::http_rules::BodyRule;
+use crate::routes::{Route, UPDATE_MASK};
+use crate::transcode::{InputError, MessageId, Params, Plans, query_pairs};
+
+/// The form of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Media {
+    Json,
+    Form,
+}
+
+/// What a request says, besides its headers.
+pub(crate) struct Given<'a> {
+    /// The variables of the path, decoded, in their order.
+    pub path: &'a [&'a str],
+    /// The query, as it stands.
+    pub query: &'a str,
+    /// The form of the body.
+    pub media: Media,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// The wire bytes of the request message of a route.
+pub(crate) fn to_wire(
+    plans: &Plans,
+    route: &Route,
+    given: &Given<'_>,
+) -> Result<Vec<u8>, InputError> {
+    let mut input = Input {
+        plans,
+        route,
+        params: Params::new(plans, route.input),
+        wire: Vec::with_capacity(given.body.len() + given.query.len() + 64),
+        changed: Vec::new(),
+    };
+    // the body first: of a field that is given twice, the last value counts, and nothing in a body
+    // may change what the path names
+    if given.media == Media::Json && !given.body.is_empty() {
+        input.json(given.body)?;
+    }
+    for (field, value) in route.variables.iter().zip(given.path) {
+        input.params.append(field, value, &mut input.wire)?;
+    }
+    if given.media == Media::Form {
+        input.form(given.body)?;
+    }
+    input.query(given.query)?;
+    input.mask()?;
+    Ok(input.wire)
+}
+
+struct Input<'a> {
+    plans: &'a Plans,
+    route: &'a Route,
+    /// The parameters so far: the same one twice is refused.
+    params: Params<'a>,
+    wire: Vec<u8>,
+    /// The fields that the body gives, for the mask of a PATCH.
+    changed: Vec<String>,
+}
+
+impl Input<'_> {
+    fn json(&mut self, body: &[u8]) -> Result<(), InputError> {
+        let Self { plans, route, wire, .. } = self;
+        match &route.body {
+            BodyRule::Ignored => Ok(()),
+            BodyRule::Whole if route.variables.is_empty() && route.masked.is_none() => {
+                plans.json_to_wire(route.input, body, wire)
+            }
+            BodyRule::Whole => {
+                let keys = plans.json_to_wire_with_keys(route.input, body, wire)?;
+                match keys.iter().find(|key| route.variables.iter().any(|field| field == *key)) {
+                    Some(key) => Err(error(key, "is given by the path")),
+                    None => {
+                        self.note_changed(keys);
+                        Ok(())
+                    }
+                }
+            }
+            BodyRule::Field(name) => {
+                let whole = plans.json_field_to_wire(route.input, name, body, wire);
+                whole.map_err(|error| inside(name, error))?;
+                if let Some(message) = route.masked {
+                    let keys = keys(plans, message, body)?;
+                    self.note_changed(keys);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn form(&mut self, body: &[u8]) -> Result<(), InputError> {
+        let text = std::str::from_utf8(body).map_err(|_| error("", "is not UTF-8"))?;
+        for pair in query_pairs(text) {
+            let (name, value) = pair?;
+            self.params.append(&name, &value, &mut self.wire)?;
+            self.note_changed([&*name]);
+        }
+        Ok(())
+    }
+
+    /// Only fields that are not the body's: with `body: "*"` all of them are.
+    fn query(&mut self, query: &str) -> Result<(), InputError> {
+        for pair in query_pairs(query) {
+            let (name, value) = pair?;
+            let first = name.split('.').next().unwrap_or_default();
+            let is_bodys = match &self.route.body {
+                BodyRule::Ignored => false,
+                BodyRule::Whole => true,
+                BodyRule::Field(field) => field == first,
+            };
+            if is_bodys {
+                return Err(error(&name, "is not a known parameter"));
+            }
+            self.params.append(&name, &value, &mut self.wire)?;
+            if first == UPDATE_MASK {
+                self.note_changed([UPDATE_MASK]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The mask of a PATCH, unless the request has one of its own.
+    fn mask(&mut self) -> Result<(), InputError> {
+        if self.route.masked.is_none() || self.changed.iter().any(|field| field == UPDATE_MASK) {
+            return Ok(());
+        }
+        self.params.append(UPDATE_MASK, &self.changed.join(","), &mut self.wire)
+    }
+
+    fn note_changed<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        if self.route.masked.is_some() {
+            self.changed.extend(names.into_iter().map(str::to_owned));
+        }
+    }
+}
+
+/// The keys of a JSON object that is a message.
+fn keys<'p>(plans: &'p Plans, message: MessageId, body: &[u8]) -> Result<Vec<&'p str>, InputError> {
+    plans.json_to_wire_with_keys(message, body, &mut Vec::new())
+}
+
+fn error(field: &str, issue: &'static str) -> InputError {
+    InputError { field: field.to_owned(), issue: issue.into(), offset: None }
+}
+
+/// An error in a body that is one field, seen from the whole message.
+fn inside(field: &str, mut error: InputError) -> InputError {
+    let dot = if error.field.is_empty() || error.field.starts_with('[') { "" } else { "." };
+    error.field = format!("{field}{dot}{}", error.field);
+    error
+}

@@ -1,0 +1,15 @@
+//! The gateway over real HTTP on a socket, in front of a fake service that speaks real gRPC.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where something is wrong"
+)]
+
+mod calls;
+mod docs;
+mod errors;
+mod fake;
+mod limits;
+mod remote;
+mod shop;

@@ -1,0 +1,122 @@
+//! A gateway that runs for one test, and a client for it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use souk_gateway::{Gateway, Options};
+use souk_kit::Channel;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake::{Fake, SERVICES};
+
+pub struct Shop {
+    pub address: SocketAddr,
+    pub shutdown: CancellationToken,
+    pub serving: JoinHandle<anyhow::Result<()>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Shop {
+    /// In front of a fake in this process.
+    pub async fn of(fake: &Fake) -> Self {
+        Self::with(fake, Options::default()).await
+    }
+
+    pub async fn with(fake: &Fake, options: Options) -> Self {
+        Self::behind(Channel::in_process(fake.routes()), options).await
+    }
+
+    pub async fn behind(channel: Channel, options: Options) -> Self {
+        let channels = SERVICES.map(|name| (name, channel.clone()));
+        let gateway = Gateway::new(channels, options).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(gateway.serve(listener, shutdown.clone()));
+        Self { address, shutdown, serving }
+    }
+
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    pub async fn get(&self, target: &str) -> Reply {
+        self.send("GET", target, &[], "").await
+    }
+
+    /// Sends JSON.
+    pub async fn json(&self, method: &str, target: &str, body: &str) -> Reply {
+        self.send(method, target, &["content-type: application/json"], body).await
+    }
+
+    pub async fn send(&self, method: &str, target: &str, headers: &[&str], body: &str) -> Reply {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nhost: souk\r\nconnection: close\r\n");
+        for header in headers {
+            head.push_str(&format!("{header}\r\n"));
+        }
+        if !body.is_empty() {
+            head.push_str(&format!("content-length: {}\r\n", body.len()));
+        }
+        self.raw(&format!("{head}\r\n{body}")).await
+    }
+
+    /// Sends exactly this, and reads until the gateway closes the connection.
+    pub async fn raw(&self, request: &str) -> Reply {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Reply::read(&mut stream).await
+    }
+}
+
+impl Reply {
+    pub async fn read(stream: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        let reading = stream.read_to_end(&mut bytes);
+        let read = tokio::time::timeout(Duration::from_secs(20), reading).await;
+        // a reset after the answer is no worse than a close
+        let _ = read.expect("the gateway neither answers nor closes");
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").expect("a response");
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Self { status, headers, body: body.to_owned() }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The error, when its shape is the one that is promised.
+    pub fn error(&self) -> Value {
+        let error = self.json()["error"].clone();
+        let code = error["code"].as_str().expect("a code");
+        assert!(error["message"].is_string() && error["details"].is_array(), "{error}");
+        assert_eq!(error["request_id"], self.header("x-request-id"));
+        assert_eq!(error["docs_url"], format!("/docs/errors/{code}"));
+        error
+    }
+
+    pub fn code(&self) -> String {
+        self.error()["code"].as_str().unwrap().to_owned()
+    }
+}
