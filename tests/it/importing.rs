@@ -1,0 +1,128 @@
+//! `souk import`, as a user runs it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::support::{ADMIN_EMAIL, ADMIN_PASSWORD, Scratch, Suite, assert_ledger, run, souk};
+
+fn import(suite: &Suite, file: &Path) -> (bool, String) {
+    let mut command = souk();
+    command
+        .arg("import")
+        .arg(file)
+        .args(["--server", &suite.catalog_url(), "--email", ADMIN_EMAIL])
+        .env("SOUK_ADMIN_PASSWORD", ADMIN_PASSWORD);
+    let (status, text) = run(command);
+    (status.success(), text)
+}
+
+/// An import that signs in and one that imports need the same address: one process has both.
+async fn import_with_token(suite: &Suite, file: &Path) -> (bool, String) {
+    let mut command = souk();
+    command
+        .arg("import")
+        .arg(file)
+        .args(["--server", &suite.catalog_url()])
+        .env("SOUK_TOKEN", suite.admin().await);
+    let (status, text) = run(command);
+    (status.success(), text)
+}
+
+/// The real books when they are there, else as many that are made up.
+fn books(scratch: &Scratch) -> (PathBuf, usize) {
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/books.csv");
+    if real.exists() {
+        return (real, 10_000);
+    }
+    let path = scratch.0.join("books.csv");
+    let rows = (1..=10_000).map(|number| {
+        let cents = number % 100;
+        format!(
+            "BK-{number:05},\"Book, the {number}th\",{number}.{cents:02},{},books\n",
+            number % 7
+        )
+    });
+    let text = format!("sku,name,price,stock,categories\n{}", rows.collect::<String>());
+    std::fs::write(&path, text).unwrap();
+    (path, 10_000)
+}
+
+#[tokio::test]
+async fn ten_thousand_books_are_imported_and_listed_each_once() {
+    let suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let (file, expected) = books(&scratch);
+    let (succeeded, text) = import_with_token(&suite, &file).await;
+    assert!(succeeded && text.contains("10000 created, 0 updated, 0 rejected"), "{text}");
+
+    let mut seen = BTreeSet::new();
+    let mut path = "/v1/products?size=100".to_owned();
+    loop {
+        let page = suite.http().get(&path).await.json();
+        for product in page["data"].as_array().unwrap() {
+            assert!(seen.insert(product["sku"].as_str().unwrap().to_owned()));
+        }
+        match page["pagination"]["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/v1/products?size=100&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), expected);
+
+    let (succeeded, text) = import_with_token(&suite, &file).await;
+    assert!(succeeded && text.contains("0 created, 10000 updated, 0 rejected"), "{text}");
+    assert_ledger(&mut suite.database("catalog").await).await;
+}
+
+#[tokio::test]
+async fn rows_that_break_a_rule_are_reported_with_their_line_and_the_others_imported() {
+    let suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let file = scratch.0.join("rows.csv");
+    let rows = "sku,name,price,stock,categories,currency,author\n\
+                A,Good,1.00,3,books|language/english,USD,x\n\
+                ,No sku,1.00,,,,\n\
+                B,Too cheap,0.00,,,,\n\
+                C,Too exact,1.005,,,,\n\
+                D,Wrong money,1.00,,,EUR,\n\
+                E,Not a number,1.00,many,,,\n\
+                A,Again,1.00,,,,\n\
+                F,Bad slug,1.00,,Big Books,,\n\
+                G,Also good,2,,,,\n";
+    std::fs::write(&file, rows).unwrap();
+    let (succeeded, text) = import_with_token(&suite, &file).await;
+    assert!(!succeeded, "rejected rows are an error: {text}");
+    assert!(text.contains("2 created, 0 updated, 7 rejected"), "{text}");
+    for line in [
+        "line 3: sku must not be empty",
+        "line 4: price must be greater than 0",
+        "line 5: price must have at most 2 decimals",
+        "line 6: currency must be USD",
+        "line 7: stock must be a whole number",
+        "line 8: sku is the sku of line 2 already",
+        "line 9: categories[0] must match",
+        "columns that are not imported: author",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+    let products = suite.http().get("/v1/products").await.json();
+    assert_eq!(products["pagination"]["total"], 2);
+    assert_eq!(products["data"][0]["category_ids"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn importing_needs_the_right_password() {
+    let suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let file = scratch.0.join("rows.csv");
+    std::fs::write(&file, "sku,name,price\nA,A,1\n").unwrap();
+    if crate::support::is_one_process() {
+        let (succeeded, text) = import(&suite, &file);
+        assert!(succeeded, "{text}");
+    }
+    let mut command = souk();
+    command.arg("import").arg(&file).args(["--server", &suite.catalog_url()]);
+    command.args(["--email", ADMIN_EMAIL, "--password", "not the password"]);
+    let (status, text) = run(command);
+    assert!(!status.success() && text.contains("cannot sign in"), "{text}");
+}

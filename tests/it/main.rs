@@ -1,0 +1,19 @@
+//! The end-to-end suite: a real `souk`, a real PostgreSQL, and nothing but HTTP and gRPC between
+//! them and the tests. Each test has databases of its own.
+//!
+//! `SOUK_TEST_PROFILE=roles` runs the same tests against the four roles as four processes.
+
+mod support;
+
+mod accounts;
+mod catalog;
+mod cli;
+mod crash;
+mod errors;
+mod health;
+mod importing;
+mod lists;
+mod orders;
+mod policy;
+mod start;
+mod stock;

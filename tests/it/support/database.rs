@@ -1,0 +1,92 @@
+//! One PostgreSQL for the whole run, and databases of its own for each test: clones of a migrated
+//! template.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use secrecy::ExposeSecret as _;
+use souk_db::postgres::{Options, Server};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+use tokio::sync::OnceCell;
+
+use super::unique;
+
+const SERVICES: [&str; 3] = ["auth", "catalog", "orders"];
+
+/// The server of this run. It ends with the process, however that ends.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        // a runtime of its own: each test has another, which ends with it
+        let start = || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let data_dir = std::env::temp_dir().join(format!("souk-it-{}", std::process::id()));
+            remove_leftovers();
+            runtime.block_on(Server::start(&Options::new(data_dir))).unwrap()
+        };
+        std::thread::scope(|scope| scope.spawn(start).join().unwrap())
+    })
+}
+
+/// Removes what runs that have ended left behind.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("souk-it-"));
+        if let Some(pid) = pid
+            && !Path::new("/proc").join(pid).exists()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The databases of one test.
+#[derive(Debug, Clone)]
+pub struct Databases {
+    base: String,
+}
+
+impl Databases {
+    /// Clones the templates.
+    pub async fn create() -> Self {
+        static TEMPLATES: OnceCell<()> = OnceCell::const_new();
+        TEMPLATES.get_or_init(make_templates).await;
+        let base = unique("test").replace('-', "_");
+        let mut admin = connect("postgres").await;
+        for service in SERVICES {
+            let clone = format!("create database {base}_{service} template template_{service}");
+            sqlx::query(AssertSqlSafe(clone)).execute(&mut admin).await.unwrap();
+        }
+        Self { base }
+    }
+
+    /// The URL from which a suite in one process makes the names of its databases.
+    pub fn url(&self) -> String {
+        server().url(&self.base).expose_secret().to_owned()
+    }
+
+    /// The URL of the database of one service.
+    pub fn url_of(&self, service: &str) -> String {
+        server().url(&format!("{}_{service}", self.base)).expose_secret().to_owned()
+    }
+
+    /// A connection to the database of one service.
+    pub async fn connect(&self, service: &str) -> PgConnection {
+        connect(&format!("{}_{service}", self.base)).await
+    }
+}
+
+async fn connect(database: &str) -> PgConnection {
+    server().connect_options(database).connect().await.unwrap()
+}
+
+async fn make_templates() {
+    let migrators = [&souk_auth::MIGRATOR, &souk_catalog::MIGRATOR, &souk_orders::MIGRATOR];
+    for (service, migrator) in SERVICES.into_iter().zip(migrators) {
+        let options = server().connect_options(&format!("template_{service}"));
+        souk_db::create_database(&options).await.unwrap();
+        souk_db::migrate(&options, migrator).await.unwrap();
+    }
+}
