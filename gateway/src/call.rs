@@ -27,7 +27,6 @@ use crate::routes::Route;
 use crate::transcode::Plans;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const MAX_IDEMPOTENCY_KEY: usize = 255;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The metadata with which a service chooses another status than the contract's: 202, for example.
 const HTTP_CODE: &str = "x-http-code";
@@ -66,11 +65,6 @@ impl Calls {
         let path =
             path.map_err(|_| Problem::new(Reason::MalformedRequest, "the path is not UTF-8"))?;
         let (Parts { headers, uri, .. }, body) = request.into_parts();
-        let key = idempotency_key(&headers);
-        if route.needs_key && key.is_none() {
-            let message = "the header Idempotency-Key must have 1 to 255 visible characters";
-            return Err(Problem::new(Reason::IdempotencyKeyMissing, message));
-        }
         let (media, body) = self.read(route, &headers, body).await?;
         let path: Vec<&str> = path.iter().map(|(_, value)| value).collect();
         let query = uri.query().unwrap_or_default();
@@ -79,7 +73,7 @@ impl Calls {
 
         let mut outgoing = context.outgoing(Bytes::from(wire));
         forward(AUTHORIZATION.as_str(), headers.get(AUTHORIZATION), outgoing.metadata_mut());
-        forward(IDEMPOTENCY_KEY, key, outgoing.metadata_mut());
+        forward(IDEMPOTENCY_KEY, headers.get(IDEMPOTENCY_KEY), outgoing.metadata_mut());
         let answer = invoke(route, outgoing)
             .await
             .map_err(|status| Problem::from_status(&status, &context))?;
@@ -137,13 +131,6 @@ async fn invoke(
     let mut client = Grpc::new(route.channel.clone());
     client.ready().await.map_err(Status::from_error)?;
     client.unary(request, route.rpc.clone(), codec).await
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(IDEMPOTENCY_KEY).filter(|key| {
-        (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len())
-            && key.as_bytes().iter().all(u8::is_ascii_graphic)
-    })
 }
 
 /// Passes a header on. One that gRPC cannot carry is left out, as if it had not been sent.

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode};
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use souk_kit::Channel;
-use souk_proto::souk::policy::v1::{Idempotency, Policy};
+use souk_proto::souk::policy::v1::Policy;
 use souk_proto::{descriptors, policy_of};
 
 use crate::http_rules::{BodyRule, HttpRule, rules_of};
@@ -34,8 +34,6 @@ pub(crate) struct Route {
     pub body: BodyRule,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
     pub masked: Option<MessageId>,
-    /// Whether a call without an idempotency key is refused.
-    pub needs_key: bool,
     /// The status of a success.
     pub success: StatusCode,
     /// The `Location` of a success.
@@ -96,7 +94,6 @@ fn compile_route(
         variables: rule.variables.clone(),
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
-        needs_key: policy.idempotency() == Idempotency::Required,
         success: success(&policy, &output)?,
         location: match policy.location.as_str() {
             "" => None,

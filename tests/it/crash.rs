@@ -53,7 +53,8 @@ impl Buyers {
 
     /// Asks until there is an answer.
     async fn insist(&self, http: &Http, buyer: usize) -> (String, String) {
-        let deadline = Instant::now() + PATIENCE;
+        // a storm on a busy machine: everybody waits for everybody
+        let deadline = Instant::now() + 4 * PATIENCE;
         loop {
             if let Some(answer) = self.order(http, buyer).await {
                 return answer;
@@ -71,6 +72,7 @@ impl Buyers {
             let (this, http, sender) = (self.clone(), http.clone(), sender.clone());
             buyers.spawn(async move { sender.send(this.insist(&http, buyer).await) });
         }
+        drop(sender);
         let mut answers = Answers::new();
         while answers.len() < ACKNOWLEDGED {
             answers.extend([receiver.recv().await.expect("buyers who ask")]);

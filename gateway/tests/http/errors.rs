@@ -84,18 +84,6 @@ async fn media_types_that_no_rpc_takes_are_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_idempotency_key_is_refused_before_the_service_is_asked() {
-    let fake = Fake::answering(());
-    let shop = Shop::of(&fake).await;
-    let long = format!("idempotency-key: {}", "k".repeat(256));
-    for headers in [&[][..], &["idempotency-key: "], &["idempotency-key: a b"], &[long.as_str()]] {
-        let reply = shop.send("POST", "/v1/orders", headers, "{}").await;
-        assert_eq!((reply.status, reply.code().as_str()), (400, "IDEMPOTENCY_KEY_MISSING"));
-    }
-    assert!(fake.last_call().is_none());
-}
-
-#[tokio::test]
 async fn a_services_failure_keeps_its_reason_fields_and_metadata() {
     let shop = failing(
         Failure::new(Reason::OutOfStock, "only 1 is available")

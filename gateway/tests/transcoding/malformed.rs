@@ -65,14 +65,17 @@ fn damaged_wire_bytes_never_stop_the_gateway() {
             return ours.is_ok();
         };
         match (ours, expected_json(&message)) {
-            (Ok(()), Some(expected)) if !has_special_float(&json) => {
+            (Ok(()), Some(expected)) if !is_lost_on_the_oracle(&json) => {
                 assert_same_json(&Tree::parse(&json[6..]), &expected, descriptor.full_name());
             }
             (Ok(()), Some(_)) => (),
             (Ok(()), None) => (),
             (Err(error), _) => {
                 assert_eq!(json, b"before");
-                assert!(is_stricter(error.issue), "{error}: {wire:?}");
+                let is_wrong_entry =
+                    error.issue == "has the wrong wire type" && is_map(descriptor, &error.field);
+                let stricter = is_stricter(error.issue) || is_wrong_entry;
+                assert!(stricter, "{error}: {wire:?}");
                 return false;
             }
         }
@@ -81,10 +84,28 @@ fn damaged_wire_bytes_never_stop_the_gateway() {
     println!("{accepted} damaged messages still mean the same");
 }
 
-/// In a wrapper, the oracle writes these as null.
-fn has_special_float(json: &[u8]) -> bool {
+/// In a wrapper, the oracle writes special floats as null; in a mask, it drops an underscore that
+/// ends a name.
+fn is_lost_on_the_oracle(json: &[u8]) -> bool {
     let text = String::from_utf8_lossy(json);
-    text.contains("\"NaN\"") || text.contains("Infinity\"")
+    ["\"NaN\"", "Infinity\"", "_\"", "_.", "_,"].iter().any(|lost| text.contains(lost))
+}
+
+/// Whether the path leads to a map: the oracle does not look at the wire type of its entries.
+fn is_map(descriptor: &MessageDescriptor, path: &str) -> bool {
+    let mut message = Some(descriptor.clone());
+    let mut is_map = false;
+    for name in path.split('.') {
+        let Some(field) = message.and_then(|message| message.get_field_by_name(name)) else {
+            return false;
+        };
+        is_map = field.is_map();
+        message = field.kind().as_message().cloned();
+        if let (true, Some(entry)) = (is_map, &message) {
+            message = entry.map_entry_value_field().kind().as_message().cloned();
+        }
+    }
+    is_map
 }
 
 /// What we refuse and the oracle reads: groups, and values that have no JSON.

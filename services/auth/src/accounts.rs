@@ -135,23 +135,28 @@ impl Accounts {
     }
 
     /// Makes sure that this address has an account that is an admin. True if there was no account.
+    /// One that is no admin becomes one only by its own password: whoever registered somebody
+    /// else's address does not get in this way.
     pub async fn ensure_admin(&self, email: &str, password: &SecretString) -> Result<bool, Error> {
         let context = Context::background(START_LIMIT);
         let email = Email::parse(email)?;
-        if self.grant(&context, &email, Role::Admin).await? {
-            return Ok(false);
-        }
         let name = Name::parse("Administrator")?;
         let registration = Registration { email, password: password.clone(), name };
-        match self.create(&context, &registration, &[Role::User, Role::Admin]).await {
-            Ok(_) => Ok(true),
-            // another process was faster
-            Err(Error::EmailTaken) => {
-                self.grant(&context, &registration.email, Role::Admin).await?;
-                Ok(false)
+        if store::credentials(self.database.pool(), &registration.email).await?.is_none() {
+            match self.create(&context, &registration, &[Role::User, Role::Admin]).await {
+                Ok(_) => return Ok(true),
+                // another process was faster
+                Err(Error::EmailTaken) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        let email = &registration.email;
+        let known = store::credentials(self.database.pool(), email).await?;
+        if !known.is_some_and(|known| known.roles.contains(&Role::Admin)) {
+            self.authenticate(email.as_str(), password).await?;
+            self.grant(&context, email, Role::Admin).await?;
+        }
+        Ok(false)
     }
 
     /// Checks an e-mail address and password. It takes as long for an address that nobody has.
@@ -198,20 +203,19 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Gives the account of this address a role, unless it has it. False if there is no account.
-    async fn grant(&self, context: &Context, email: &Email, role: Role) -> Result<bool, Error> {
+    /// Gives the account of this address a role, unless it has it.
+    async fn grant(&self, context: &Context, email: &Email, role: Role) -> Result<(), Error> {
         let mut transaction = self.database.begin(context.remaining()).await?;
         let granted = store::grant_role(&mut transaction, email, role).await?;
         if let Some(id) = granted {
             append(&mut transaction, context, "account.grant_role", id).await?;
         }
-        let exists = granted.is_some() || store::is_registered(&mut transaction, email).await?;
         transaction.commit().await?;
         if let Some(id) = granted {
             // whoever runs the shop should know that this account was there before
             tracing::warn!(account = %id, role = role.name(), "an existing account was given a role");
         }
-        Ok(exists)
+        Ok(())
     }
 }
 

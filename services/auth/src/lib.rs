@@ -114,11 +114,11 @@ impl Auth {
     }
 
     /// Makes sure that there is an account of this address and that it is an admin. True if it had
-    /// to be created; one that was there keeps its password.
+    /// to be created; one that was there becomes an admin only by its own password.
     ///
     /// # Errors
     ///
-    /// The address or the password will not do; the database's.
+    /// The address or the password will not do, or is not that of the account; the database's.
     pub async fn ensure_admin(&self, email: &str, password: &SecretString) -> Result<bool, Error> {
         self.handlers.accounts.ensure_admin(email, password).await
     }

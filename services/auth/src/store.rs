@@ -133,13 +133,6 @@ pub async fn grant_role(
     Ok(id.map(Id::from_uuid))
 }
 
-pub async fn is_registered(transaction: &mut PgConnection, email: &Email) -> Result<bool> {
-    sqlx::query_scalar("select exists (select from accounts where lower(email) = lower($1))")
-        .bind(email.as_str())
-        .fetch_one(transaction)
-        .await
-}
-
 // --- sessions ----------------------------------------------------------------------------------
 
 /// A refresh token that was exchanged before, of a session that has not ended.

@@ -2,6 +2,8 @@
 //!
 //! As root these tests also cover the change of user; as an ordinary user they cover the rest.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -69,7 +71,7 @@ fn processes_on(dir: &Path) -> Vec<PathBuf> {
 async fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < Duration::from_secs(10), "{what}: not within 10 s");
+        assert!(begin.elapsed() < Duration::from_secs(20), "{what}: not within 20 s");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -209,9 +211,7 @@ async fn a_restart_keeps_the_data() {
     // an open transaction does not hold up the shutdown
     let mut open = connect(&server).await;
     open.execute("begin; insert into orders values ('ord_2')").await.unwrap();
-    let begin = Instant::now();
     server.stop().await.unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(10));
 
     let server = start(dir.path()).await;
     assert!(has_the_order(&server).await);
@@ -329,7 +329,7 @@ async fn the_death_of_the_server_is_noticed_and_the_next_start_recovers() {
     let stillness = tokio::time::timeout(Duration::from_millis(200), server.exited()).await;
     assert!(stillness.is_err(), "it has not ended yet");
     kill_process(pid, Signal::KILL).unwrap();
-    let exited = tokio::time::timeout(Duration::from_secs(5), server.exited()).await.unwrap();
+    let exited = tokio::time::timeout(Duration::from_secs(20), server.exited()).await.unwrap();
     assert!(matches!(exited, Error::Ended { .. }), "{exited}");
     assert!(matches!(server.stop().await, Err(Error::Ended { .. })));
 
@@ -338,6 +338,7 @@ async fn the_death_of_the_server_is_noticed_and_the_next_start_recovers() {
     server.stop().await.unwrap();
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_backend_that_outlived_its_server_does_not_stand_in_the_way() {
     let dir = directory();
@@ -412,9 +413,8 @@ async fn a_server_that_can_not_start_says_why() {
     server.stop().await.unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(configuration).unwrap();
     writeln!(file, "no_such_setting = 1").unwrap();
-    let begin = Instant::now();
     let refusal = Server::start(&Options::new(dir.path().join(".souk"))).await.unwrap_err();
-    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert!(matches!(refusal, Error::Ended { .. }), "not only when its time is up: {refusal}");
     assert!(refusal.to_string().contains("no_such_setting"), "{refusal}");
 }
 
@@ -460,6 +460,32 @@ async fn programs_that_do_not_do_are_refused_with_the_reason_and_the_way_out() {
     {
         assert!(refusal.contains(way_out), "{way_out} is not in: {refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_port_that_is_lost_in_a_race_is_replaced_by_another() {
+    let dir = directory();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    // the first start of this server finds its port taken
+    let lost = dir.path().join("lost");
+    fs::create_dir(&lost).unwrap();
+    fs::set_permissions(&lost, Permissions::from_mode(0o777)).unwrap();
+    let real = installed();
+    let postgres = format!(
+        r#"[ "$1" = -D ] && mkdir {}/once && set -- "$@" -p {port}; exec {} "$@""#,
+        lost.display(),
+        real.join("postgres").display()
+    );
+    let bin = dir.path().join("bin");
+    script(&bin.join("postgres"), &postgres);
+    script(&bin.join("initdb"), &format!("exec {} \"$@\"", real.join("initdb").display()));
+    let mut options = Options::new(dir.path().join(".souk"));
+    options.binaries = Binaries::Directory(bin);
+    let server = Server::start(&options).await.unwrap();
+    assert!(lost.join("once").exists());
+    place_an_order(&server).await;
+    server.stop().await.unwrap();
 }
 
 #[tokio::test]

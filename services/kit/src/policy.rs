@@ -3,19 +3,19 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-use souk_proto::souk::policy::v1::policy::Access;
+use souk_proto::souk::policy::v1::Policy;
 use souk_proto::{descriptors, policy_of};
 
-/// The access rule of an RPC by its gRPC path (`/souk.catalog.v1.CatalogService/GetProduct`).
-/// `None` means that no contract knows the path: deny.
-pub fn access(path: &str) -> Option<&'static Access> {
-    static TABLE: LazyLock<HashMap<String, Access>> = LazyLock::new(|| {
+/// The policy of an RPC by its gRPC path (`/souk.catalog.v1.CatalogService/GetProduct`). `None`
+/// means that no contract knows the path: deny.
+pub fn policy(path: &str) -> Option<&'static Policy> {
+    static TABLE: LazyLock<HashMap<String, Policy>> = LazyLock::new(|| {
         descriptors()
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
             .filter_map(|method| {
                 let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-                Some((path, policy_of(&method)?.access?))
+                Some((path, policy_of(&method)?))
             })
             .collect()
     });

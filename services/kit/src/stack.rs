@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
+use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
@@ -16,7 +17,7 @@ use tracing::Instrument as _;
 use crate::auth::{Principal, Verifier};
 use crate::failure::Failure;
 use crate::policy;
-use crate::request::{Context, REQUEST_ID};
+use crate::request::{Context, IDEMPOTENCY_KEY, REQUEST_ID};
 
 /// No call to a service runs longer than this, whatever its caller says.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
@@ -87,20 +88,28 @@ async fn admit(
     path: &str,
     headers: &HeaderMap,
 ) -> Result<Option<Principal>, Failure> {
-    let access = policy::access(path)
-        .ok_or_else(|| Failure::new(Reason::Unimplemented, "there is no such rpc"))?;
-    match access {
-        Access::Public(_) => Ok(None),
-        Access::SignedIn(_) => verifier.authenticate(headers).await.map(Some),
+    let unknown = || Failure::new(Reason::Unimplemented, "there is no such rpc");
+    let policy = policy::policy(path).ok_or_else(unknown)?;
+    let principal = match policy.access.as_ref().ok_or_else(unknown)? {
+        Access::Public(_) => None,
+        Access::SignedIn(_) => Some(verifier.authenticate(headers).await?),
         Access::Scope(scope) => {
             let principal = verifier.authenticate(headers).await?;
-            if principal.scopes.contains(scope) {
-                return Ok(Some(principal));
+            if !principal.scopes.contains(scope) {
+                let message = format!("the scope `{scope}` is missing");
+                return Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope));
             }
-            Err(Failure::new(Reason::PermissionDenied, format!("the scope `{scope}` is missing"))
-                .with("scope", scope))
+            Some(principal)
         }
+    };
+    // after the question of who asks: strangers learn nothing of what a call needs
+    if policy.idempotency() == Idempotency::Required && !headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(Failure::new(
+            Reason::IdempotencyKeyMissing,
+            "the call needs an idempotency-key of 1–255 visible ascii characters",
+        ));
     }
+    Ok(principal)
 }
 
 fn refuse(failure: Failure) -> Response {

@@ -107,10 +107,13 @@ async fn the_first_admin_is_created_once() {
 }
 
 #[tokio::test]
-async fn an_account_that_becomes_admin_keeps_its_password() {
+async fn an_account_becomes_admin_only_by_its_own_password() {
     let world = world().await;
     let refresh = world.session().await;
-    assert!(!world.auth.ensure_admin("ADA@example.com", &password("another one")).await.unwrap());
+    let squatted = world.auth.ensure_admin("ADA@example.com", &password("another one entirely"));
+    assert!(matches!(squatted.await, Err(souk_auth::Error::InvalidCredentials)));
+    assert!(!world.auth.has_admin().await.unwrap());
+    assert!(!world.auth.ensure_admin("ADA@example.com", &password(PASSWORD)).await.unwrap());
     assert!(world.auth.has_admin().await.unwrap());
     assert_eq!(world.audited("account.grant_role").await, 1);
     world.sign_in(EMAIL, PASSWORD).await.unwrap();

@@ -80,6 +80,12 @@ pub(super) fn find(
 
     let downloaded = match release {
         None => Err("there is no build for this platform to download".to_owned()),
+        Some(Release { version, .. }) if cluster.is_some_and(|c| c != major(version)) => {
+            Err(format!(
+                "the one to download is version {version}, but the data in {} were made by another",
+                place.cluster().display()
+            ))
+        }
         Some(release) => match download::obtain(place, release) {
             Ok(dir) => examine(place, &dir.join("bin"), cluster),
             Err(error @ Error::Checksum { .. }) => return Err(error),
@@ -140,8 +146,7 @@ fn examine(place: &Place, dir: &Path, cluster: Option<u32>) -> Result<Programs, 
         return Err(format!("{} does not run: {}", postgres.display(), said.trim()));
     };
     let version = version.split_whitespace().next().unwrap_or_default().to_owned();
-    let major = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    let major = major.parse::<u32>().unwrap_or_default();
+    let major = major(&version);
     if major < OLDEST {
         return Err(format!("{} is version {version}, older than {OLDEST}", postgres.display()));
     }
@@ -153,4 +158,10 @@ fn examine(place: &Place, dir: &Path, cluster: Option<u32>) -> Result<Programs, 
         ));
     }
     Ok(Programs { dir, version })
+}
+
+/// 17 of "17.11", "17beta1" or "17.11.0".
+fn major(version: &str) -> u32 {
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().unwrap_or_default()
 }

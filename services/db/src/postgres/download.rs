@@ -23,9 +23,9 @@ const PUBLISHED: &str = "https://github.com/theseus-rs/postgresql-binaries/relea
 
 const VERSION: &str = "17.11.0";
 
-/// The digests that the release publishes. They could not be read there when they were pinned
-/// (no way to that host), so each was compared between at least four unrelated public
-/// repositories that pin the same archive; two of those state to have hashed a fresh download.
+/// The digests that the release publishes. There was no way to its host when they were pinned:
+/// they are those that at least four unrelated public repositories pin for the same archives,
+/// taken from the release or from downloads of their own.
 const PINNED: &[(&str, &str)] = &[
     (
         "x86_64-unknown-linux-gnu",

@@ -43,9 +43,7 @@ impl Process {
                 let _ = kill_process(pid, Signal::INT);
             }
             // wait first and reap afterwards, under the lock: nobody signals a stranger
-            let exited = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while waitid(WaitId::Pid(pid), exited).is_err_and(|e| e == Errno::INTR) {}
-            drop(tie);
+            until_ended(pid, tie);
             let mut alive = state.lock().unwrap_or_else(PoisonError::into_inner);
             *alive = false;
             if let Ok(status) = child.wait() {
@@ -82,6 +80,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::INT);
     }
+}
+
+/// Waits without reaping: until then the number of the child can not be anybody else's.
+fn until_ended(pid: Pid, _tie: Tie) {
+    let exited = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(pid), exited).is_err_and(|error| error == Errno::INTR) {}
 }
 
 /// What holds the child to this process; on Linux the kernel does.
