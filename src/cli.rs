@@ -36,6 +36,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, for the whole process")]
 pub enum Command {
     /// Run one role, on a PostgreSQL that you run; for production
     Serve(Serve),

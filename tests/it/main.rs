@@ -3,6 +3,8 @@
 //!
 //! `SOUK_TEST_PROFILE=roles` runs the same tests against the four roles as four processes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 mod accounts;

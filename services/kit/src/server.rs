@@ -52,6 +52,10 @@ pub async fn serve(
     for service in &services {
         router = router.merge(service.routes.clone().into_axum_router().reset_fallback());
     }
+    // until the first probe has answered; a service without any status would be unknown
+    for name in services.iter().map(|service| service.name).chain([""]) {
+        reporter.set_service_status(name, ServingStatus::NotServing).await;
+    }
     let probes = services.into_iter().map(|service| (service.name, service.probe)).collect();
     tokio::spawn(report_health(reporter, probes, shutdown.clone()));
     // outside the services' layers: whoever reaches the port may ask for health and reflection

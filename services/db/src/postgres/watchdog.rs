@@ -45,15 +45,15 @@ mod tests {
     #[test]
     fn a_closed_pipe_ends_the_process() {
         let mut child = sleeper();
-        let mut watchdog = Watchdog::start(Pid::from_child(&child), Signal::QUIT).unwrap();
+        let mut watchdog = Watchdog::start(Pid::from_child(&child), Signal::TERM).unwrap();
         drop(watchdog.0.stdin.take());
-        assert_eq!(child.wait().unwrap().signal(), Some(Signal::QUIT.as_raw()));
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     }
 
     #[test]
     fn a_dismissed_watchdog_leaves_the_process_alone() {
         let mut child = sleeper();
-        drop(Watchdog::start(Pid::from_child(&child), Signal::QUIT).unwrap());
+        drop(Watchdog::start(Pid::from_child(&child), Signal::TERM).unwrap());
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
