@@ -14,6 +14,8 @@ use souk_kit::stack::CALL_LIMIT;
 
 /// How long a request waits for a free connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// How long an idle connection is taken to be alive.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long a starting service waits for a database that is still starting itself.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -52,7 +54,21 @@ impl Database {
         // a statement outlives its caller by no more than the longest call
         let limit = format!("{}ms", CALL_LIMIT.as_millis());
         let options = options.application_name("souk").options([("statement_timeout", limit)]);
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_LIMIT)
+            // a connection that has just been used is not asked again whether it is alive: that
+            // would double the round trips of every read
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                async move {
+                    if known.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                }
+                .boxed()
+            });
         let probe = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_LIMIT);
         Ok(Self {
             pool: pool.connect_lazy_with(options.clone()),
