@@ -7,6 +7,9 @@ use regex::Regex;
 
 include!(concat!(env!("OUT_DIR"), "/validation.rs"));
 
+/// No more violations are told than this: they travel in a header, whose size is limited.
+const MAX_FOUND: usize = 50;
+
 /// A message that knows the `buf.validate` rules of its contract.
 pub trait Validate {
     /// Notes every broken rule of this message and of the messages in it.
@@ -52,11 +55,16 @@ impl Violations {
     }
 
     fn item(&mut self, name: &str, index: usize, check: impl FnOnce(&mut Self)) {
+        if self.found.len() >= MAX_FOUND {
+            return;
+        }
         self.field(&format!("{name}[{index}]"), check);
     }
 
     fn broken(&mut self, issue: impl Into<String>) {
-        self.found.push(Violation { field: self.path.clone(), issue: issue.into() });
+        if self.found.len() < MAX_FOUND {
+            self.found.push(Violation { field: self.path.clone(), issue: issue.into() });
+        }
     }
 
     fn required(&mut self, name: &str, present: bool) {
@@ -165,7 +173,7 @@ impl Violations {
     fn mask_of(&mut self, mask: &prost_types::FieldMask, allowed: &[&str]) {
         for path in &mask.paths {
             if !allowed.contains(&path.as_str()) {
-                self.broken(format!("`{path}` cannot be changed; only {} can", allowed.join(", ")));
+                self.broken(format!("must name only {}", allowed.join(", ")));
             }
         }
     }

@@ -18,10 +18,10 @@ Every option can also be set in the environment (as shown) or in souk.toml, or a
 by SOUK_CONFIG, with the long flag as the key. A flag wins over the environment, that over the \
 file.
 
-Secrets come only from the environment: SOUK_ADMIN_EMAIL and SOUK_ADMIN_PASSWORD (the first \
-admin), SOUK_SECRET (the master secret of a role), SOUK_ORDERS_CLIENT_SECRET (with which orders \
-calls catalog; the same for auth and orders). With _FILE appended to its name, each is read from \
-the file that the variable names.";
+These secrets have no flag: SOUK_ADMIN_EMAIL and SOUK_ADMIN_PASSWORD (the first admin), \
+SOUK_SECRET (the master secret of a role), SOUK_ORDERS_CLIENT_SECRET (with which orders calls \
+catalog; the same for auth and orders), SOUK_TOKEN (an access token for import). With _FILE \
+appended to its name, each is read from the file that the variable names.";
 
 /// The command line of `souk`.
 #[derive(Debug, Parser)]

@@ -21,9 +21,6 @@ use tonic::{Request, Status};
 use crate::cli::Import;
 use crate::secrets;
 
-/// How many rejected rows are printed.
-const MAX_PRINTED: usize = 50;
-
 /// The columns that are read; others are left out, and named.
 const COLUMNS: [&str; 7] =
     ["sku", "name", "description", "price", "currency", "stock", "categories"];
@@ -215,11 +212,12 @@ fn report(
     let mut errors = unreadable;
     errors.extend(response.errors);
     errors.sort_by_key(|error| error.line);
-    for RejectedRow { line, field, issue } in errors.iter().take(MAX_PRINTED) {
+    for RejectedRow { line, field, issue } in &errors {
         println!("line {line}: {field} {issue}");
     }
-    if errors.len() > MAX_PRINTED {
-        println!("… and {} more", errors.len() - MAX_PRINTED);
+    let told = i32::try_from(errors.len()).unwrap_or(i32::MAX);
+    if told < rejected {
+        println!("… and {} more, which the server does not name", rejected - told);
     }
     anyhow::ensure!(rejected == 0, "{rejected} rows were rejected; the others are imported");
     Ok(())

@@ -96,6 +96,9 @@ async fn serve_all(
         product: sample::any_product(to_catalog).await?,
     };
 
+    if shutdown.is_cancelled() {
+        return Ok(());
+    }
     let mut parts = Parts::new(shutdown.clone());
     parts.spawn("gateway", gateway.serve(http, shutdown.clone()));
     parts.spawn("grpc", server::serve(grpc, services, shutdown.clone()));
@@ -219,7 +222,7 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
 
 /// Tells whoever started the process where it listens.
 fn announce(role: Role, address: SocketAddr) {
-    println!("souk {role:?} listens on {address}");
+    println!("souk {} listens on {address}", format!("{role:?}").to_lowercase());
 }
 
 /// Background work that ends with `shutdown`.

@@ -27,7 +27,7 @@ use crate::routes::Route;
 use crate::transcode::Plans;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The metadata with which a service chooses another status than the contract's: 202, for example.
 const HTTP_CODE: &str = "x-http-code";
 
@@ -108,7 +108,7 @@ impl Calls {
         if let Some(location) = location.and_then(|location| location.render(answer.get_ref())) {
             headers.insert(LOCATION, location);
         }
-        if answer.metadata().get(IDEMPOTENT_REPLAYED.as_str()).is_some_and(|it| it == "true") {
+        if is_replayed(answer.metadata()) {
             headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         if status != StatusCode::NO_CONTENT {
@@ -131,6 +131,11 @@ async fn invoke(
     let mut client = Grpc::new(route.channel.clone());
     client.ready().await.map_err(Status::from_error)?;
     client.unary(request, route.rpc.clone(), codec).await
+}
+
+/// Whether the answer is that of an earlier call with the same idempotency key.
+pub(crate) fn is_replayed(metadata: &MetadataMap) -> bool {
+    metadata.get(IDEMPOTENT_REPLAYED.as_str()).is_some_and(|replayed| replayed == "true")
 }
 
 /// Passes a header on. One that gRPC cannot carry is left out, as if it had not been sent.

@@ -17,6 +17,7 @@ use souk_proto::souk::types::v1::Reason;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::call::{IDEMPOTENT_REPLAYED, is_replayed};
 use crate::front::Caller;
 use crate::transcode::InputError;
 
@@ -28,6 +29,8 @@ pub(crate) struct Problem {
     details: Vec<Detail>,
     metadata: BTreeMap<String, String>,
     retry_after: Option<Duration>,
+    /// Whether the service had said so to an earlier call with the same idempotency key.
+    replayed: bool,
 }
 
 /// A field and what is wrong with it.
@@ -46,6 +49,7 @@ impl Problem {
             details: Vec::new(),
             metadata: BTreeMap::new(),
             retry_after: None,
+            replayed: false,
         }
     }
 
@@ -66,6 +70,7 @@ impl Problem {
         };
         let mut problem = Self::new(reason, status.message().to_owned());
         problem.metadata = info.metadata.clone().into_iter().collect();
+        problem.replayed = is_replayed(status.metadata());
         problem.retry_after = details.retry_info().and_then(|info| info.retry_delay);
         let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
         for violation in violations.unwrap_or_default() {
@@ -88,6 +93,8 @@ impl Problem {
             Code::Cancelled if is_late => (Reason::DeadlineExceeded, LATE),
             Code::Unavailable | Code::Cancelled => (Reason::Unavailable, UNREACHABLE),
             Code::Unknown | Code::Internal if is_broken => (Reason::Unavailable, UNREACHABLE),
+            // tonic's word for a message over the limit of the service
+            Code::OutOfRange => (Reason::PayloadTooLarge, "the body is larger than the call takes"),
             Code::ResourceExhausted => (Reason::Overloaded, "too many calls at once"),
             Code::Unimplemented => (Reason::Unimplemented, "this server does not serve the call"),
             _ => (Reason::Internal, "internal error"),
@@ -117,6 +124,9 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_seconds(status) {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.replayed {
+            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge(caller)));

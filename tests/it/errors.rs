@@ -81,3 +81,30 @@ async fn a_body_that_cannot_be_read_names_the_field() {
         assert!(refused.status.is_client_error(), "{body:?}: {}", refused.status);
     }
 }
+
+#[tokio::test]
+async fn a_request_that_breaks_a_thousand_rules_gets_a_short_answer() {
+    let suite = Suite::start().await;
+    let token = suite.user().await;
+    let items = vec![serde_json::json!({}); 5_000];
+    let refused = suite.http().order(&token, "key", &serde_json::json!(items)).await.unwrap();
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.json()["error"]["details"].as_array().unwrap().len(), 50);
+    // and the connection between the gateway and the service is still good
+    assert_eq!(suite.http().get_as(&token, "/v1/orders").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_for_its_call_is_refused_as_such() {
+    let suite = Suite::start().await;
+    let headers = [("content-type", "application/json")];
+    for size in [200_000, 2_000_000] {
+        let body = serde_json::json!({ "email": "x".repeat(size) }).to_string();
+        let path = "/v1/auth/register";
+        let refused = suite.http().send(Method::POST, path, &headers, &body).await;
+        // a body over the limit of the gateway may end in a closed connection
+        let Some(refused) = refused else { continue };
+        let expected = (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE".to_owned());
+        assert_eq!((refused.status, refused.code()), expected, "{size}");
+    }
+}

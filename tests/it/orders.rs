@@ -204,6 +204,7 @@ async fn an_order_that_is_short_takes_nothing_and_says_what_is_short() {
 
     let again = suite.http().order(&token, "key", &items).await.unwrap();
     assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "OUT_OF_STOCK".to_owned()));
+    assert_eq!(again.header("idempotent-replayed"), "true");
     let order = error["metadata"]["order_id"].as_str().unwrap();
     assert_eq!(get(&suite, &token, order).await.status(), OrderStatus::Rejected);
     let path = format!("/v1/orders/{order}/cancel");

@@ -177,8 +177,9 @@ impl Accounts {
                 Ok(Authenticated { id: stored.id, roles: stored.roles, rehash: None })
             }
             (Some(stored), Verdict::Outdated) => {
-                let new = self.hasher.hash(password).await?;
-                let rehash = Some(Rehash { old: stored.password_hash, new });
+                // a full queue does not refuse a right password: it is rehashed another time
+                let new = self.hasher.hash(password).await.ok();
+                let rehash = new.map(|new| Rehash { old: stored.password_hash, new });
                 Ok(Authenticated { id: stored.id, roles: stored.roles, rehash })
             }
         }

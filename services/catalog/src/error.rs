@@ -53,6 +53,16 @@ impl Error {
     pub(crate) fn invalid(field: impl Into<String>, issue: impl ToString) -> Self {
         Self::Invalid { field: field.into(), issue: issue.to_string() }
     }
+
+    /// Whether the same write may succeed when it is tried again: somebody else was faster.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::SkuTaken => true,
+            Self::Invalid { field, .. } => field == "category_ids",
+            Self::Database(error) => souk_db::is_transient(error),
+            _ => false,
+        }
+    }
 }
 
 impl From<Error> for Failure {

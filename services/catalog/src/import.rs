@@ -18,6 +18,8 @@ use crate::{Catalog, Error, store};
 pub const BATCH: usize = 500;
 /// How many rejected rows the report names.
 const MAX_REPORTED: usize = 1_000;
+/// How often a batch is tried.
+const ATTEMPTS: u32 = 5;
 /// How long storing a batch may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 
@@ -103,10 +105,24 @@ impl<'a> Import<'a> {
         if batch.is_empty() {
             return Ok(());
         }
-        let (created, updated) = self.catalog.store_batch(&self.actor, &batch).await?;
+        let (created, updated) = self.store_insistently(&batch).await?;
         self.report.created += created;
         self.report.updated += updated;
         Ok(())
+    }
+}
+
+impl Import<'_> {
+    /// Stores a batch, again if somebody else imported the same, or deleted a category, meanwhile.
+    /// The second time it finds what they left.
+    async fn store_insistently(&self, batch: &[Row]) -> Result<(i32, i32), Error> {
+        let mut attempts = 1;
+        loop {
+            match self.catalog.store_batch(&self.actor, batch).await {
+                Err(error) if error.may_pass() && attempts < ATTEMPTS => attempts += 1,
+                done => return done,
+            }
+        }
     }
 }
 
@@ -137,8 +153,7 @@ impl Catalog {
         let (updates, inserts): (Vec<_>, Vec<_>) =
             writes.iter().partition(|write| write.available.is_some());
         store::import::update(&mut transaction, &updates).await?;
-        // a product of the same sku that was created since the lock breaks the constraint: the
-        // batch is not stored, and the caller may send it again
+        // a product of the same sku that was created since the lock breaks the constraint
         store::import::insert(&mut transaction, &inserts).await?;
         move_stock(&mut transaction, actor, &writes).await?;
         set_categories(&mut transaction, &writes).await?;
@@ -175,6 +190,9 @@ async fn set_categories(transaction: &mut PgConnection, writes: &[Write<'_>]) ->
     }
     let names: BTreeMap<&str, String> = slugs.into_iter().map(|slug| (slug, title(slug))).collect();
     let categories = store::import::ensure_categories(transaction, &names).await?;
+    if categories.len() < names.len() {
+        return Err(Error::invalid("category_ids", "must name categories that exist"));
+    }
     let links: BTreeSet<_> = writes
         .iter()
         .flat_map(|write| {

@@ -198,16 +198,24 @@ impl Catalog {
     pub(crate) async fn expire_reservations(&self) -> Result<(), Error> {
         let due = store::reservations::due(self.database.pool(), EXPIRY_BATCH).await?;
         for order in due {
-            let mut transaction = self.database.begin(EXPIRY_LIMIT).await?;
-            let expired = step(&mut transaction, order, Step::Expire, &Actor::catalog()).await;
-            match expired {
-                Ok(_) => transaction.commit().await?,
+            match self.expire(order).await {
+                Ok(()) => tracing::info!(order_id = %order, "reservation expired"),
                 // committed since it was found to be due
-                Err(Error::Reservation { .. }) => transaction.rollback().await?,
-                Err(error) => return Err(error),
+                Err(Error::Reservation { .. }) => {}
+                // the others are not to wait for this one
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::error!(order_id = %order, error, "cannot expire a reservation");
+                }
             }
-            tracing::info!(order_id = %order, "reservation expired");
         }
+        Ok(())
+    }
+
+    async fn expire(&self, order: OrderId) -> Result<(), Error> {
+        let mut transaction = self.database.begin(EXPIRY_LIMIT).await?;
+        step(&mut transaction, order, Step::Expire, &Actor::catalog()).await?;
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use souk_kit::request::Context;
 use crate::{Catalog, Error, store};
 
 /// More units of a product than this are not counted.
-pub const MAX_AVAILABLE: i32 = 1_000_000_000;
+const MAX_ON_HAND: i32 = 1_000_000_000;
 
 /// The stock of a product.
 #[derive(Debug, Clone, Copy)]
@@ -110,10 +110,12 @@ impl Catalog {
         let mut transaction = self.database.begin(context.remaining()).await?;
         let locked = store::stock::lock(&mut transaction, &[product]).await?;
         let stock = locked.into_iter().find(|stock| stock.live);
-        let Some(Stock { available, .. }) = stock else {
+        let Some(Stock { available, reserved, .. }) = stock else {
             return Err(Error::ProductNotFound(product));
         };
-        if !(0..=MAX_AVAILABLE).contains(&(available.saturating_add(delta))) {
+        // what is reserved may come back: it has to fit as well
+        let left = available.saturating_add(delta);
+        if left < 0 || left.saturating_add(reserved) > MAX_ON_HAND {
             return Err(Error::InsufficientStock { product, available });
         }
         let entry = Entry::new(MoveKind::Adjust, Actor::of(context)?).because(reason);

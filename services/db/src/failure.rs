@@ -27,10 +27,10 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Io(_) => true,
         // serialization failure, deadlock, too many clients, shutting down or starting up, a
-        // database that takes no connections, or is being put back
+        // database that takes no connections, a transaction that was left idle
         _ => matches!(
             code(error).as_deref(),
-            Some("40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03" | "55000" | "3D000")
+            Some("40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03" | "55000" | "25P03")
         ),
     }
 }

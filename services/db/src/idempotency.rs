@@ -147,12 +147,16 @@ pub async fn complete(
     Ok(stored.map_or(response, |(stored,)| stored))
 }
 
-/// Forgets records whose time is over.
+/// Forgets records whose time is over, some at once: how many.
 ///
 /// # Errors
 ///
 /// The database's.
 pub async fn forget_expired(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query("delete from idempotency_keys where expires_at < now()");
+    let deleted = sqlx::query(
+        "delete from idempotency_keys where (principal, operation, key) in (
+             select principal, operation, key from idempotency_keys
+             where expires_at < now() limit 1000)",
+    );
     Ok(deleted.execute(pool).await?.rows_affected())
 }

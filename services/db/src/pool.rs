@@ -33,6 +33,9 @@ pub enum Error {
     /// It does not answer.
     #[error("cannot reach the database")]
     Unreachable(#[source] sqlx::Error),
+    /// The server answers, but the database is missing and cannot be created.
+    #[error("cannot create the database; create it, or let the user of the url do so")]
+    Creation(#[source] sqlx::Error),
     /// It answers, but its schema cannot be brought up to date.
     #[error("cannot migrate the database")]
     Migration(#[from] MigrateError),
@@ -53,7 +56,14 @@ impl Database {
         migrate(&options, migrator).await?;
         // a statement outlives its caller by no more than the longest call
         let limit = format!("{}ms", CALL_LIMIT.as_millis());
-        let options = options.application_name("souk").options([("statement_timeout", limit)]);
+        let options = options.application_name("souk").options([
+            ("statement_timeout", limit.as_str()),
+            // a process that is frozen, or a host that is gone, does not keep its locks for hours
+            ("idle_in_transaction_session_timeout", "20s"),
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_LIMIT)
@@ -81,7 +91,7 @@ impl Database {
         &self.pool
     }
 
-    /// Begins a transaction whose statements end when the caller stops waiting.
+    /// Begins a transaction of which no statement takes longer than the caller still waits.
     ///
     /// # Errors
     ///
@@ -126,12 +136,17 @@ pub async fn migrate(options: &PgConnectOptions, migrator: &Migrator) -> Result<
 /// The server does not answer, or does not allow it.
 pub async fn create_database(options: &PgConnectOptions) -> Result<(), Error> {
     let Some(name) = options.get_database() else { return Ok(()) };
+    match connect(options).await {
+        Err(Error::Unreachable(error)) if has_code(&error, &["3D000"]) => {}
+        // there already: whoever runs the server need not let us create anything
+        found => return found.map(drop),
+    }
     let mut server = connect(&options.clone().database("postgres")).await?;
-    let created = sqlx::query(AssertSqlSafe(format!("create database {}", quote(name))))
-        .execute(&mut server)
-        .await;
+    let create = format!("create database {} encoding 'UTF8' template template0", quote(name));
+    let created = sqlx::query(AssertSqlSafe(create)).execute(&mut server).await;
     match created {
-        Err(error) if !is_duplicate_database(&error) => Err(Error::Unreachable(error)),
+        // duplicate_database; unique_violation when two processes create it at once
+        Err(error) if !has_code(&error, &["42P04", "23505"]) => Err(Error::Creation(error)),
         _ => Ok(()),
     }
 }
@@ -141,10 +156,9 @@ fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn is_duplicate_database(error: &sqlx::Error) -> bool {
-    // 42P04 duplicate_database; 23505 when two processes create it at once
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("42P04" | "23505"))
+    code.is_some_and(|code| codes.contains(&code.as_ref()))
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {

@@ -32,6 +32,8 @@ impl Channel {
         let endpoint = Endpoint::from(address)
             .connect_timeout(Duration::from_secs(3))
             .tcp_nodelay(true)
+            // error details travel in the trailers
+            .http2_max_header_list_size(64 * 1024)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);

@@ -73,9 +73,11 @@ fn layered<T: Parser>(file: &toml::Table) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Keys are the long flags, with `-` or `_`.
+/// Keys are the long flags, with `-` or `_`, of what the environment can set as well: other flags
+/// belong to one call of a command.
 fn names(argument: &Arg, key: &str) -> bool {
-    argument.get_long().is_some_and(|long| long == key.replace('_', "-"))
+    argument.get_env().is_some()
+        && argument.get_long().is_some_and(|long| long == key.replace('_', "-"))
 }
 
 fn has_option(command: &Command, key: &str) -> bool {

@@ -66,6 +66,12 @@ impl Context {
         Self::from_headers(&HeaderMap::new(), limit)
     }
 
+    /// The same, as a late part of a request that has been answered.
+    #[must_use]
+    pub fn for_request(self, request_id: &str) -> Self {
+        Self { request_id: request_id.to_owned(), ..self }
+    }
+
     /// The context of a request that has come through the stack of a service.
     ///
     /// # Errors

@@ -1,15 +1,18 @@
 //! The layers around every service, whether it is called over the network or in process.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::souk::types::v1::Reason;
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::service::Routes;
 use tracing::Instrument as _;
@@ -19,6 +22,8 @@ use crate::failure::Failure;
 use crate::policy;
 use crate::request::{Context, IDEMPOTENCY_KEY, REQUEST_ID};
 
+/// How many calls a service takes at once; others are refused, not queued.
+const MAX_CALLS: usize = 2048;
 /// No call to a service runs longer than this, whatever its caller says.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// A client stream (an import) may take its time, but not for ever.
@@ -32,6 +37,8 @@ pub fn wrap(routes: Routes, verifier: Arc<Verifier>) -> Routes {
         .layer(middleware::from_fn_with_state(verifier, authorize))
         // gives up when the caller has
         .layer(middleware::from_fn(limit))
+        // refuses at once what would only wait, and answers for a handler that panics
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(MAX_CALLS)), guard))
         // gives the request its id, its deadline, and a span under which every line is logged
         .layer(middleware::from_fn(enter));
     Routes::from(router)
@@ -42,7 +49,8 @@ async fn enter(mut request: Request, next: Next) -> Response {
         if policy::is_client_stream(request.uri().path()) { STREAM_LIMIT } else { CALL_LIMIT };
     let context = Context::from_headers(request.headers(), limit);
     let request_id = HeaderValue::from_str(&context.request_id);
-    let span = tracing::info_span!(
+    let span = tracing::error_span!(
+        // a span of this level is there whatever is logged: an error has its request id
         "call",
         rpc = request.uri().path(),
         request_id = context.request_id.as_str()
@@ -53,6 +61,19 @@ async fn enter(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, request_id);
     }
     response
+}
+
+async fn guard(State(calls): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(_call) = calls.try_acquire() else {
+        let delay = Duration::from_secs(1);
+        let failure = Failure::new(Reason::Overloaded, "too many calls at once");
+        return refuse(failure.retry_after(delay));
+    };
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        // the panic hook has told what and where
+        Err(_) => refuse(Failure::new(Reason::Internal, "internal error")),
+    }
 }
 
 async fn limit(request: Request, next: Next) -> Response {
@@ -91,8 +112,8 @@ async fn admit(
     let unknown = || Failure::new(Reason::Unimplemented, "there is no such rpc");
     let policy = policy::policy(path).ok_or_else(unknown)?;
     let principal = match policy.access.as_ref().ok_or_else(unknown)? {
-        Access::Public(_) => None,
-        Access::SignedIn(_) => Some(verifier.authenticate(headers).await?),
+        Access::Public(true) => None,
+        Access::SignedIn(true) => Some(verifier.authenticate(headers).await?),
         Access::Scope(scope) => {
             let principal = verifier.authenticate(headers).await?;
             if !principal.scopes.contains(scope) {
@@ -100,6 +121,9 @@ async fn admit(
                 return Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope));
             }
             Some(principal)
+        }
+        Access::Public(false) | Access::SignedIn(false) => {
+            return Err(Failure::new(Reason::PermissionDenied, "nobody may call this rpc"));
         }
     };
     // after the question of who asks: strangers learn nothing of what a call needs

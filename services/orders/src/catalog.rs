@@ -5,14 +5,14 @@ use std::time::Duration;
 use souk_kit::auth::ServiceToken;
 use souk_kit::id::{OrderId, ProductId};
 use souk_kit::request::Context;
-use souk_kit::{Channel, Currency, Money};
+use souk_kit::{Channel, Currency, Money, timestamp};
 use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v1::{
     BatchGetProductsRequest, Product, ReleaseStockRequest, ReservationStatus, ReserveStockRequest,
     StockLine,
 };
 use time::OffsetDateTime;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::Error;
 use crate::orders::{Line, Shortage};
@@ -58,7 +58,7 @@ impl Catalog {
         let request = context.outgoing(BatchGetProductsRequest { ids });
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
         let products = self.client.clone().batch_get_products(request).await;
-        let products = products.map_err(Error::catalog)?.into_inner().products;
+        let products = products.map_err(|status| self.refused(status))?.into_inner().products;
         products.into_iter().map(quote).collect()
     }
 
@@ -81,12 +81,10 @@ impl Catalog {
         });
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
         let reservation = self.client.clone().reserve_stock(request).await;
-        let reservation = reservation.map_err(Error::catalog)?.into_inner();
+        let reservation = reservation.map_err(|status| self.refused(status))?.into_inner();
         match reservation.status() {
             ReservationStatus::Held => {
-                let until = reservation
-                    .expires_at
-                    .and_then(|time| OffsetDateTime::from_unix_timestamp(time.seconds).ok());
+                let until = reservation.expires_at.as_ref().and_then(timestamp::from_proto);
                 until.map(Outcome::Reserved).ok_or_else(|| unexpected("a hold without an end"))
             }
             ReservationStatus::Rejected => {
@@ -109,8 +107,17 @@ impl Catalog {
     pub async fn release(&self, context: &Context, order: OrderId) -> Result<(), Error> {
         let request = context.outgoing(ReleaseStockRequest { order_id: order.to_string() });
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
-        self.client.clone().release_stock(request).await.map_err(Error::catalog)?;
+        let released = self.client.clone().release_stock(request).await;
+        released.map_err(|status| self.refused(status))?;
         Ok(())
+    }
+
+    /// A refusal may be that of a token that is no longer good: the next call gets a new one.
+    fn refused(&self, status: Status) -> Error {
+        if status.code() == Code::Unauthenticated {
+            self.token.forget();
+        }
+        Error::catalog(status)
     }
 }
 

@@ -3,11 +3,14 @@ use std::time::Duration;
 use souk_kit::Failure;
 use souk_kit::id::OrderId;
 use souk_proto::souk::types::v1::Reason;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::orders::Shortfall;
 use crate::state::{Illegal, State};
 
+/// No more short products are told than this: they travel in a header, whose size is limited.
+const MAX_TOLD: usize = 50;
 /// When a caller whose first call is still running should ask again.
 const IN_FLIGHT_DELAY: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,8 @@ pub enum Error {
         order: OrderId,
         /// What is short.
         shortfalls: Vec<Shortfall>,
+        /// Whether an earlier call with the same key was told so first.
+        replayed: bool,
     },
     /// The order is in a state that does not allow the call.
     #[error("order {order}: {illegal}")]
@@ -53,6 +58,9 @@ pub enum Error {
         /// The event that is not allowed.
         illegal: Illegal,
     },
+    /// A step of the saga took too long, and is tried again.
+    #[error("a step of order {0} took too long")]
+    TooSlow(OrderId),
     /// The catalog cannot be reached or refuses.
     #[error("catalog")]
     Catalog(#[source] Box<Status>),
@@ -93,11 +101,19 @@ impl From<Error> for Failure {
             )
             .with("order_id", order)
             .retry_after(IN_FLIGHT_DELAY),
-            Error::OutOfStock { order, shortfalls } => out_of_stock(order, &shortfalls),
+            Error::OutOfStock { order, shortfalls, .. } => out_of_stock(order, &shortfalls),
             Error::IllegalTransition { order, illegal } => illegal_transition(order, illegal.from),
+            Error::TooSlow(_) => {
+                Self::new(Reason::DeadlineExceeded, "the order took longer than the call may")
+            }
             Error::Catalog(status) => match status.code() {
                 Code::Unavailable | Code::ResourceExhausted => {
                     tracing::warn!(message = status.message(), "the catalog cannot be reached");
+                    Self::unavailable("the catalog cannot be reached")
+                }
+                // our own token, not the caller's
+                Code::Unauthenticated | Code::PermissionDenied => {
+                    tracing::error!(message = status.message(), "the catalog refuses our token");
                     Self::unavailable("the catalog cannot be reached")
                 }
                 Code::DeadlineExceeded | Code::Cancelled => {
@@ -112,7 +128,12 @@ impl From<Error> for Failure {
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        Failure::from(error).into()
+        let replayed = matches!(error, Error::OutOfStock { replayed: true, .. });
+        let mut status = Self::from(Failure::from(error));
+        if replayed {
+            status.metadata_mut().insert("idempotent-replayed", MetadataValue::from_static("true"));
+        }
+        status
     }
 }
 
@@ -125,7 +146,7 @@ fn out_of_stock(order: OrderId, shortfalls: &[Shortfall]) -> Failure {
             .with("requested", first.requested)
             .with("available", first.available);
     }
-    shortfalls.iter().fold(failure, |failure, short| {
+    shortfalls.iter().take(MAX_TOLD).fold(failure, |failure, short| {
         failure.violation(
             format!("items[{}].quantity", short.position),
             format!("must be at most {}, which are available", short.available),

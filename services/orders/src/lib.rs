@@ -92,10 +92,13 @@ impl Orders {
     pub async fn run(&self, shutdown: CancellationToken) {
         let forget = async {
             loop {
-                tokio::time::sleep(FORGET_INTERVAL).await;
-                if let Err(error) = idempotency::forget_expired(self.database.pool()).await {
-                    tracing::warn!(%error, "cannot forget expired idempotency records");
+                match idempotency::forget_expired(self.database.pool()).await {
+                    // there may be more
+                    Ok(1..) => continue,
+                    Ok(0) => {}
+                    Err(error) => tracing::warn!(%error, "cannot forget idempotency records"),
                 }
+                tokio::time::sleep(FORGET_INTERVAL).await;
             }
         };
         let housekeeping = async {

@@ -21,7 +21,7 @@ use crate::state::{Event, State};
 use crate::{Error, Orders, store};
 
 /// How often a call that waits for its order looks at it, when another process carries it.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// What a waiting call keeps of its deadline to still answer in time.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
@@ -40,6 +40,8 @@ pub struct Order {
     pub updated_at: OffsetDateTime,
     /// Whether the saga has something to do with it.
     pub is_due: bool,
+    /// The request that placed it.
+    pub request_id: String,
 }
 
 /// A product of an order, with its name and price at the moment of the order.
@@ -98,13 +100,20 @@ impl Orders {
             return self.replay(&call, earlier).await;
         }
         let order = self.price(context, call.principal, items).await?;
-        if !self.accept(context, &call, &order).await? {
-            // a call with the same key was accepted in the meantime
-            let earlier = self.earlier(&call).await?.ok_or(Error::KeyReused)?;
-            return self.replay(&call, earlier).await;
+        let accepted = self.accept(context, &call, &order).await;
+        if !matches!(accepted, Ok(true)) {
+            // a call with the same key was faster, or the commit gave no answer: what is stored
+            // under the key says what happened
+            let earlier = self.earlier(&call).await?;
+            match (accepted, earlier) {
+                (Err(_), Some(earlier)) if earlier.resource == order.id.uuid() => {}
+                (Ok(_), Some(earlier)) => return self.replay(&call, earlier).await,
+                (Err(error), _) => return Err(error),
+                (Ok(_), None) => return Err(Error::InFlight(order.id)),
+            }
         }
-        let order = self.settle(context, order).await?;
-        let order = self.answer(&call, order).await?;
+        let order = self.settle(context, order).await;
+        let order = self.answer(&call, order, false).await?;
         Ok(Placed { order, replayed: false })
     }
 
@@ -150,6 +159,7 @@ impl Orders {
             created_at: now,
             updated_at: now,
             is_due: true,
+            request_id: context.request_id.clone(),
         })
     }
 
@@ -158,7 +168,7 @@ impl Orders {
     async fn accept(&self, context: &Context, call: &Call, order: &Order) -> Result<bool, Error> {
         let mut transaction = self.database.begin(context.remaining()).await?;
         let is_new = idempotency::claim(&mut transaction, call, order.id.uuid()).await?
-            && store::insert(&mut transaction, order, call, &context.request_id).await?;
+            && store::insert(&mut transaction, order, call).await?;
         if !is_new {
             transaction.rollback().await?;
             return Ok(false);
@@ -180,14 +190,18 @@ impl Orders {
 
     /// Hands the order to the saga and waits for it while the caller does. The order goes on
     /// whether or not anybody waits.
-    async fn settle(&self, context: &Context, order: Order) -> Result<Order, Error> {
-        let id = order.id;
-        self.saga.carry(order, store::FIRST_EPOCH);
+    async fn settle(&self, context: &Context, order: Order) -> Order {
+        self.saga.carry(order.clone(), store::FIRST_EPOCH);
         let deadline = context.remaining().saturating_sub(ANSWER_MARGIN);
-        let settled = tokio::time::timeout(deadline, self.until_settled(id)).await;
-        match settled {
-            Ok(order) => order,
-            Err(_) => self.order(id).await,
+        match tokio::time::timeout(deadline, self.until_settled(order.id)).await {
+            Ok(Ok(settled)) => settled,
+            Ok(Err(error)) => {
+                // it cannot be read at the moment, but it is accepted, which is what counts
+                let error = souk_kit::failure::chain(&error);
+                tracing::warn!(order_id = %order.id, error, "cannot see what becomes of the order");
+                order
+            }
+            Err(_) => order,
         }
     }
 
@@ -204,13 +218,18 @@ impl Orders {
     }
 
     /// The answer to the call, kept for its repeats once the order is settled.
-    async fn answer(&self, call: &Call, order: Order) -> Result<proto::Order, Error> {
+    async fn answer(
+        &self,
+        call: &Call,
+        order: Order,
+        replayed: bool,
+    ) -> Result<proto::Order, Error> {
         if order.state == State::Pending {
             return Ok(order.into());
         }
         let snapshot = proto::Order::from(order.clone()).encode_to_vec();
         let stored = idempotency::complete(self.database.pool(), call, snapshot).await?;
-        self.reply(order.id, &stored).await
+        self.reply(order.id, &stored, replayed).await
     }
 
     /// What a call with the same key did.
@@ -228,22 +247,27 @@ impl Orders {
         }
         let id = OrderId::from_uuid(earlier.resource);
         let order = match earlier.response {
-            Some(response) => self.reply(id, &response).await?,
+            Some(response) => self.reply(id, &response, true).await?,
             None => match self.order(id).await? {
                 order if order.state == State::Pending => return Err(Error::InFlight(id)),
-                order => self.answer(call, order).await?,
+                order => self.answer(call, order, true).await?,
             },
         };
         Ok(Placed { order, replayed: true })
     }
 
     /// The stored answer; for a rejected order that is an error.
-    async fn reply(&self, id: OrderId, stored: &[u8]) -> Result<proto::Order, Error> {
+    async fn reply(
+        &self,
+        id: OrderId,
+        stored: &[u8],
+        replayed: bool,
+    ) -> Result<proto::Order, Error> {
         let order = proto::Order::decode(stored)
             .map_err(|error| Error::Database(sqlx::Error::Decode(Box::new(error))))?;
         if order.status() == proto::OrderStatus::Rejected {
             let shortfalls = self.order(id).await?.shortfalls();
-            return Err(Error::OutOfStock { order: id, shortfalls });
+            return Err(Error::OutOfStock { order: id, shortfalls, replayed });
         }
         Ok(order)
     }

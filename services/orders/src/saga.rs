@@ -8,10 +8,12 @@ use std::time::Duration;
 use souk_db::Database;
 use souk_kit::id::OrderId;
 use souk_kit::request::Context;
+use souk_kit::server::DRAIN_LIMIT;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::Error;
 use crate::catalog::{Catalog, Outcome};
@@ -21,10 +23,15 @@ use crate::store::{self, Change};
 
 /// How often orders that are due are looked for.
 const SCAN_INTERVAL: Duration = Duration::from_millis(500);
-/// How many orders of a scan are under way at once.
-const SCAN_BATCH: usize = 32;
-/// How long one step may take; less than the lease, so that its result still counts.
-const STEP_LIMIT: Duration = Duration::from_secs(5);
+/// How many orders are carried at once: fewer than the catalog has connections, so that buyers of
+/// one product, who wait for each other there, leave some to everybody else.
+const SLOTS: usize = 8;
+/// How long an order waits for a slot before it is left to a scan; less than the lease.
+const SLOT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a step may take; less than the lease, so that its result still counts.
+const STEP_LIMIT: Duration = Duration::from_secs(8);
+/// How long the call of another service within it may take.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
@@ -52,7 +59,7 @@ impl Saga {
             reservation_ttl,
             tasks: TaskTracker::new(),
             changes: broadcast::channel(1024).0,
-            slots: Arc::new(Semaphore::new(SCAN_BATCH)),
+            slots: Arc::new(Semaphore::new(SLOTS)),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -60,7 +67,12 @@ impl Saga {
     /// Takes an order on that the caller has claimed under `epoch`, apart from the caller's request.
     pub fn carry(&self, order: Order, epoch: i64) {
         let saga = self.clone();
-        self.inner.tasks.spawn(async move { saga.advance(order, epoch).await });
+        self.inner.tasks.spawn(async move {
+            let slot = Arc::clone(&saga.inner.slots).acquire_owned();
+            if let Ok(Ok(_slot)) = tokio::time::timeout(SLOT_LIMIT, slot).await {
+                saga.advance(order, epoch).await;
+            }
+        });
     }
 
     /// Completes when the order may have changed. Ask before reading the order.
@@ -83,7 +95,7 @@ impl Saga {
         while !shutdown.is_cancelled() {
             match self.scan().await {
                 // a full batch: there may be more
-                Ok(found) if found == SCAN_BATCH => continue,
+                Ok(SLOTS) => continue,
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "cannot look for orders that are due"),
             }
@@ -93,7 +105,8 @@ impl Saga {
             }
         }
         self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        // what does not finish is found by the scan of the next start
+        let _ = tokio::time::timeout(DRAIN_LIMIT, self.inner.tasks.wait()).await;
     }
 
     async fn scan(&self) -> Result<usize, Error> {
@@ -113,10 +126,18 @@ impl Saga {
     }
 
     /// Takes an order as far as it goes now.
-    async fn advance(&self, mut order: Order, epoch: i64) {
+    async fn advance(&self, order: Order, epoch: i64) {
+        let request_id = order.request_id.clone();
+        let span = tracing::error_span!("saga", order_id = %order.id, request_id);
+        self.steps(order, epoch).instrument(span).await;
+    }
+
+    async fn steps(&self, mut order: Order, epoch: i64) {
         let id = order.id;
         loop {
-            match self.step(&order, epoch).await {
+            // dropping a step is safe: whatever it did is found again when it is repeated
+            let step = tokio::time::timeout(STEP_LIMIT, self.step(&order, epoch)).await;
+            match step.unwrap_or(Err(Error::TooSlow(id))) {
                 Ok(Some(next)) if next.is_settled() => break,
                 Ok(Some(next)) => order = next,
                 Ok(None) => {
@@ -135,7 +156,7 @@ impl Saga {
 
     /// The next step of an order: `None` when the order is no longer ours.
     async fn step(&self, order: &Order, epoch: i64) -> Result<Option<Order>, Error> {
-        let context = Context::background(STEP_LIMIT);
+        let context = Context::background(CALL_LIMIT).for_request(&order.request_id);
         match order.state {
             State::Pending => {
                 let ttl = self.inner.reservation_ttl;
@@ -173,8 +194,8 @@ impl Saga {
             | State::Rejected
             | State::PaymentFailed
             | State::Refunded => {
-                tracing::error!(order_id = %order.id, state = %order.state, "an order is due that should not be");
-                Ok(store::finish(self.inner.database.pool(), order.id, epoch).await?)
+                tracing::error!(order_id = %order.id, state = %order.state, "not ours to carry");
+                Ok(None)
             }
         }
     }

@@ -74,6 +74,7 @@ impl FromRow<'_, PgRow> for Head {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             is_due: due_at.is_some(),
+            request_id: row.try_get("request_id")?,
         }))
     }
 }
@@ -84,7 +85,6 @@ pub async fn insert(
     connection: &mut PgConnection,
     order: &Order,
     call: &Call,
-    request_id: &str,
 ) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query(
         "insert into orders (id, customer_id, idempotency_key, fingerprint, state, total_minor,
@@ -99,7 +99,7 @@ pub async fn insert(
     .bind(order.state.as_str())
     .bind(order.total.minor())
     .bind(order.total.currency().code())
-    .bind(request_id)
+    .bind(&order.request_id)
     .bind(order.created_at)
     .bind(LEASE.as_secs_f64())
     .bind(FIRST_EPOCH)
@@ -228,15 +228,17 @@ pub async fn take_over(
     .await
 }
 
-/// Claims orders that are due, so that nobody else does for the length of the lease.
+/// Claims orders that are due, so that nobody else does for the length of the lease. States that
+/// this version does not carry are left to the one that does.
 pub async fn claim_due(pool: &PgPool, limit: usize) -> Result<Vec<(Order, i64)>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let rows: Vec<PgRow> = sqlx::query(
         "update orders set epoch = epoch + 1, attempts = attempts + 1,
              due_at = now() + $1 * interval '1 second'
          where id in (
-             select id from orders where due_at <= now() order by due_at limit $2
-             for update skip locked)
+             select id from orders
+             where due_at <= now() and state in ('pending', 'reserved', 'cancelled', 'expired')
+             order by due_at limit $2 for update skip locked)
          returning *",
     )
     .bind(LEASE.as_secs_f64())
@@ -246,7 +248,13 @@ pub async fn claim_due(pool: &PgPool, limit: usize) -> Result<Vec<(Order, i64)>,
     let mut epochs = HashMap::with_capacity(rows.len());
     let mut heads = Vec::with_capacity(rows.len());
     for row in &rows {
-        let head = Head::from_row(row)?;
+        let head = match Head::from_row(row) {
+            Ok(head) => head,
+            Err(error) => {
+                tracing::error!(%error, "an order cannot be read");
+                continue;
+            }
+        };
         epochs.insert(head.0.id.uuid(), row.try_get("epoch")?);
         heads.push(head);
     }
@@ -306,7 +314,11 @@ pub async fn wait_until(
 ) -> Result<Option<Order>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let head: Option<Head> = sqlx::query_as(
-        "update orders set due_at = $3, attempts = 0 where id = $1 and epoch = $2 returning *",
+        // a little later at least: this process's clock may be behind the database's
+        "update orders set attempts = 0,
+             due_at = case when $3 is null then null
+                 else greatest($3, now() + interval '1 second') end
+         where id = $1 and epoch = $2 returning *",
     )
     .bind(id.uuid())
     .bind(epoch)

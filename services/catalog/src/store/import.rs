@@ -107,7 +107,7 @@ pub async fn ensure_categories(
     .execute(&mut *connection)
     .await?;
     let rows: Vec<(String, Uuid)> =
-        sqlx::query_as("select slug, id from categories where slug = any ($1)")
+        sqlx::query_as("select slug, id from categories where slug = any ($1) for key share")
             .bind(&slugs)
             .fetch_all(connection)
             .await?;

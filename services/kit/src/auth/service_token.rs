@@ -13,7 +13,9 @@ use tonic::{Request, Status};
 use crate::channel::Channel;
 use crate::request::Context;
 
-const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+const REQUEST_LIMIT: Duration = Duration::from_secs(3);
+/// How long a failure is the answer for everybody who asks.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Gets and keeps a service's token for one audience.
 #[derive(Debug)]
@@ -22,13 +24,17 @@ pub struct ServiceToken {
     client_id: &'static str,
     secret: SecretString,
     audience: &'static str,
-    current: Mutex<Option<Current>>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct Current {
-    bearer: MetadataValue<Ascii>,
-    renew_at: Instant,
+enum State {
+    /// No token yet, or none that is good.
+    None,
+    /// A token, and when to look for the next.
+    Token(MetadataValue<Ascii>, Instant),
+    /// The auth service could not give one; the same answer for all who ask at the moment.
+    Failed(Status, Instant),
 }
 
 impl ServiceToken {
@@ -40,7 +46,7 @@ impl ServiceToken {
         audience: &'static str,
     ) -> Self {
         let auth = AuthServiceClient::new(auth);
-        Self { auth, client_id, secret, audience, current: Mutex::default() }
+        Self { auth, client_id, secret, audience, state: Mutex::new(State::None) }
     }
 
     /// Signs a request with the token.
@@ -54,11 +60,39 @@ impl ServiceToken {
         Ok(request)
     }
 
-    async fn bearer(&self) -> Result<MetadataValue<Ascii>, Status> {
-        let mut current = self.current.lock().await;
-        if let Some(token) = current.as_ref().filter(|token| Instant::now() < token.renew_at) {
-            return Ok(token.bearer.clone());
+    /// Forgets the token, because a service has refused it.
+    pub fn forget(&self) {
+        // whoever holds the lock is getting a new one
+        if let Ok(mut state) = self.state.try_lock() {
+            *state = State::None;
         }
+    }
+
+    async fn bearer(&self) -> Result<MetadataValue<Ascii>, Status> {
+        let mut state = self.state.lock().await;
+        match &*state {
+            State::Token(bearer, renew_at) if Instant::now() < *renew_at => {
+                return Ok(bearer.clone());
+            }
+            State::Failed(status, retry_at) if Instant::now() < *retry_at => {
+                return Err(status.clone());
+            }
+            State::None | State::Token(..) | State::Failed(..) => {}
+        }
+        match self.request().await {
+            Ok((bearer, lifetime)) => {
+                // at four fifths of its life, so that no call is made with a token about to end
+                *state = State::Token(bearer.clone(), Instant::now() + lifetime * 4 / 5);
+                Ok(bearer)
+            }
+            Err(status) => {
+                *state = State::Failed(status.clone(), Instant::now() + RETRY_INTERVAL);
+                Err(status)
+            }
+        }
+    }
+
+    async fn request(&self) -> Result<(MetadataValue<Ascii>, Duration), Status> {
         let request = Context::background(REQUEST_LIMIT).outgoing(CreateTokenRequest {
             grant_type: "client_credentials".to_owned(),
             client_id: self.client_id.to_owned(),
@@ -71,10 +105,6 @@ impl ServiceToken {
             .parse()
             .map_err(|_| Status::internal("the auth service issued an unusable token"))?;
         bearer.set_sensitive(true);
-        let lifetime = Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default());
-        // at four fifths of its life, so that no call is made with a token about to end
-        let renew_at = Instant::now() + lifetime * 4 / 5;
-        *current = Some(Current { bearer: bearer.clone(), renew_at });
-        Ok(bearer)
+        Ok((bearer, Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default())))
     }
 }
