@@ -84,6 +84,10 @@ impl Problem {
 
     /// A status that no service of ours has made: the transport's. Its message is for the log only.
     fn from_foreign_status(status: &Status, context: &Context) -> Self {
+        // tonic's word for a message over the limit of the service: the client's fault
+        if status.code() == Code::OutOfRange {
+            return Self::new(Reason::PayloadTooLarge, "the body is larger than the call takes");
+        }
         let is_late = context.remaining().is_zero();
         // a status with a source is a connection that broke, not an answer
         let is_broken = status.source().is_some();
@@ -93,8 +97,6 @@ impl Problem {
             Code::Cancelled if is_late => (Reason::DeadlineExceeded, LATE),
             Code::Unavailable | Code::Cancelled => (Reason::Unavailable, UNREACHABLE),
             Code::Unknown | Code::Internal if is_broken => (Reason::Unavailable, UNREACHABLE),
-            // tonic's word for a message over the limit of the service
-            Code::OutOfRange => (Reason::PayloadTooLarge, "the body is larger than the call takes"),
             Code::ResourceExhausted => (Reason::Overloaded, "too many calls at once"),
             Code::Unimplemented => (Reason::Unimplemented, "this server does not serve the call"),
             _ => (Reason::Internal, "internal error"),
