@@ -284,3 +284,39 @@ async fn an_order_that_is_not_paid_expires_and_gives_its_stock_back() {
     tokio::time::timeout(crate::support::PATIENCE, expired).await.expect("the order expires");
     assert_ledger(&mut suite.database("catalog").await).await;
 }
+
+#[tokio::test]
+async fn an_order_that_takes_longer_than_its_call_is_accepted_and_goes_on() {
+    use sqlx::Connection as _;
+    let suite = Suite::start().await;
+    let book = product(&suite, "BOOK", "5.00", 10).await;
+    let token = suite.user().await;
+    // somebody keeps the stock of the book busy
+    let mut database = suite.database("catalog").await;
+    let mut busy = database.begin().await.unwrap();
+    sqlx::query("select from products for update").execute(&mut *busy).await.unwrap();
+
+    let order = || CreateOrderRequest {
+        items: vec![CreateOrderItem { product_id: book.id.clone(), quantity: 1 }],
+    };
+    let mut request = keyed(&token, "key", order());
+    request.set_timeout(std::time::Duration::from_secs(2));
+    let accepted = suite.orders().create_order(request).await.unwrap();
+    assert_eq!(accepted.metadata().get("x-http-code").unwrap(), "202");
+    assert_eq!(accepted.get_ref().status(), OrderStatus::Pending);
+    let again = suite.orders().create_order(keyed(&token, "key", order())).await.unwrap_err();
+    assert_eq!(again.code(), Code::Aborted);
+    assert_eq!(again.get_details_error_info().unwrap().reason, "IN_FLIGHT");
+
+    busy.rollback().await.unwrap();
+    let id = accepted.into_inner().id;
+    let reserved = async {
+        while get(&suite, &token, &id).await.status() != OrderStatus::Reserved {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, reserved).await.expect("the order goes on");
+    let again = suite.orders().create_order(keyed(&token, "key", order())).await.unwrap();
+    assert_eq!(again.get_ref().id, id);
+    assert_eq!(available(&suite, &book.id).await, 9);
+}
