@@ -2,8 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{ADMIN_EMAIL, ADMIN_PASSWORD, Scratch, Suite, assert_ledger, run, souk};
+use souk_proto::souk::catalog::v1::DeleteProductRequest;
+
+use crate::support::{
+    ADMIN_EMAIL, ADMIN_PASSWORD, Scratch, Suite, assert_ledger, product, run, signed, souk, unique,
+};
 
 fn import(suite: &Suite, file: &Path) -> (bool, String) {
     let mut command = souk();
@@ -47,17 +53,39 @@ fn books(scratch: &Scratch) -> (PathBuf, usize) {
     (path, 10_000)
 }
 
-#[tokio::test]
-async fn ten_thousand_books_are_imported_and_listed_each_once() {
-    let suite = Suite::start().await;
+fn books_among(seen: &BTreeSet<String>) -> usize {
+    seen.iter().filter(|sku| sku.starts_with("BK-")).count()
+}
+
+/// Creates products and deletes every other one, until told to stop.
+async fn come_and_go(suite: Arc<Suite>, listing: Arc<AtomicBool>) -> usize {
+    let token = suite.admin().await;
+    let mut created = 0;
+    while listing.load(Ordering::Relaxed) {
+        let passing = product(&suite, &unique("NEW"), "1.00", 0).await;
+        created += 1;
+        if created % 2 == 0 {
+            let request = signed(&token, DeleteProductRequest { id: passing.id });
+            suite.catalog().delete_product(request).await.unwrap();
+        }
+    }
+    created
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_books_are_imported_and_listed_each_once_while_others_come_and_go() {
+    let suite = Arc::new(Suite::start().await);
     let scratch = Scratch::new();
     let (file, expected) = books(&scratch);
     let (succeeded, text) = import_with_token(&suite, &file).await;
     assert!(succeeded && text.contains("10000 created, 0 updated, 0 rejected"), "{text}");
 
+    let listing = Arc::new(AtomicBool::new(true));
+    let others = tokio::spawn(come_and_go(suite.clone(), listing.clone()));
     let mut seen = BTreeSet::new();
     let mut path = "/v1/products?size=100".to_owned();
-    loop {
+    // the books were there before all that comes and goes: the list is theirs until then
+    while books_among(&seen) < expected {
         let page = suite.http().get(&path).await.json();
         for product in page["data"].as_array().unwrap() {
             assert!(seen.insert(product["sku"].as_str().unwrap().to_owned()));
@@ -67,7 +95,9 @@ async fn ten_thousand_books_are_imported_and_listed_each_once() {
             None => break,
         }
     }
-    assert_eq!(seen.len(), expected);
+    listing.store(false, Ordering::Relaxed);
+    assert!(others.await.unwrap() > 0, "somebody came and went meanwhile");
+    assert_eq!(books_among(&seen), expected, "a page skips a book");
 
     let (succeeded, text) = import_with_token(&suite, &file).await;
     assert!(succeeded && text.contains("0 created, 10000 updated, 0 rejected"), "{text}");
