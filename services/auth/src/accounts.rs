@@ -129,11 +129,6 @@ impl Accounts {
         store::account(self.database.pool(), id).await?.ok_or(Error::AccountGone(id))
     }
 
-    /// Whether anybody is an admin.
-    pub async fn has_admin(&self) -> Result<bool, Error> {
-        Ok(store::has_role(self.database.pool(), Role::Admin).await?)
-    }
-
     /// Makes sure that this address has an account that is an admin. True if there was no account.
     /// One that is no admin becomes one only by its own password: whoever registered somebody
     /// else's address does not get in this way.

@@ -38,8 +38,8 @@ use passwords::Hasher;
 use sessions::Sessions;
 use tokens::Issuer;
 
-/// The role, the database and the audience of this service.
-pub const DATABASE: &str = "auth";
+/// The audience of tokens that are for this service only.
+pub const AUDIENCE: &str = "auth";
 
 /// The schema.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -91,7 +91,7 @@ impl Auth {
             keys,
         };
         let inner = Channel::in_process(routes(&handlers));
-        let verifier = Arc::new(Verifier::new(inner, DATABASE));
+        let verifier = Arc::new(Verifier::new(inner, AUDIENCE));
         Ok(Self { database, handlers, verifier })
     }
 
@@ -121,15 +121,6 @@ impl Auth {
     /// The address or the password will not do, or is not that of the account; the database's.
     pub async fn ensure_admin(&self, email: &str, password: &SecretString) -> Result<bool, Error> {
         self.handlers.accounts.ensure_admin(email, password).await
-    }
-
-    /// Whether anybody is an admin.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub async fn has_admin(&self) -> Result<bool, Error> {
-        self.handlers.accounts.has_admin().await
     }
 
     async fn tidy(&self) {

@@ -108,13 +108,6 @@ pub async fn replace_password_hash(
     Ok(())
 }
 
-pub async fn has_role(pool: &PgPool, role: Role) -> Result<bool> {
-    sqlx::query_scalar("select exists (select from accounts where $1 = any (roles))")
-        .bind(role.name())
-        .fetch_one(pool)
-        .await
-}
-
 /// The account that did not have the role before.
 pub async fn grant_role(
     transaction: &mut PgConnection,

@@ -130,6 +130,10 @@ impl World {
         self.count(&format!("audit_log where action = '{action}' and request_id <> ''")).await
     }
 
+    pub async fn has_admin(&self) -> bool {
+        self.count("accounts where 'admin' = any (roles)").await > 0
+    }
+
     pub async fn count(&self, from: &str) -> i64 {
         let query = AssertSqlSafe(format!("select count(*) from {from}"));
         sqlx::query_scalar(query).fetch_one(self.pool()).await.unwrap()
