@@ -2,7 +2,7 @@
 //!
 //! It is the build script of the `souk-proto` crate, and it refuses an RPC without a policy.
 
-#[path = "proto/validation_build.rs"]
+#[path = "proto/validation_build/mod.rs"]
 mod validation;
 
 use std::error::Error;
@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // tonic-build emits none, and cargo would otherwise watch only the crate's own files
     println!("cargo:rerun-if-changed=../build.rs");
+    println!("cargo:rerun-if-changed={}", root.join("validation_build").display());
     println!("cargo:rerun-if-changed={}", root.join("souk").display());
     println!("cargo:rerun-if-changed={}", root.join("google").display());
     println!("cargo:rerun-if-changed={}", root.join("buf").display());
@@ -41,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure().include_file("contracts.rs").compile_fds(set)?;
 
     fs::write(out.join("validation.rs"), validation::generate(&pool)?)?;
+    fs::write(out.join("validation_by_name.rs"), validation::by_name(&pool))?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! What the generated validation is made of: violations with field paths, and a check per kind of
 //! `buf.validate` rule.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fmt::Display;
 
+use prost_types::{Duration, FieldMask};
 use regex::Regex;
 
 include!(concat!(env!("OUT_DIR"), "/validation.rs"));
@@ -86,10 +88,11 @@ impl Violations {
     }
 
     fn unique(&mut self, name: &str, items: &[String]) {
-        let mut seen = HashSet::with_capacity(items.len());
+        let mut seen = HashMap::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            if !seen.insert(item) {
-                self.item(name, index, |field| field.broken("must not be repeated"));
+            if let Some(first) = seen.insert(item, index) {
+                let issue = format!("must not have the same item twice, at {first} and {index}");
+                return self.field(name, |field| field.broken(issue));
             }
         }
     }
@@ -114,9 +117,10 @@ impl Violations {
         }
     }
 
-    fn pattern(&mut self, value: &str, pattern: &Regex) {
+    /// A rule of `souk/types/v1/rules.proto`, in the words that stand there.
+    fn matches(&mut self, value: &str, pattern: &Regex, words: &str) {
         if !pattern.is_match(value) {
-            self.broken(format!("must match {pattern}"));
+            self.broken(words);
         }
     }
 
@@ -134,9 +138,22 @@ impl Violations {
         }
     }
 
-    fn one_of(&mut self, value: &str, allowed: &[&str]) {
+    fn one_of<T: PartialEq + Display>(&mut self, value: T, allowed: &[T]) {
         if !allowed.contains(&value) {
+            let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
             self.broken(format!("must be one of {}", allowed.join(", ")));
+        }
+    }
+
+    fn defined(&mut self, value: i32, allowed: &[i32]) {
+        if !allowed.contains(&value) {
+            self.broken("must be a value that the enum has");
+        }
+    }
+
+    fn only(&mut self, value: bool, allowed: bool) {
+        if value != allowed {
+            self.broken(format!("must be {allowed}"));
         }
     }
 
@@ -158,25 +175,38 @@ impl Violations {
         }
     }
 
-    fn at_least_seconds(&mut self, value: &prost_types::Duration, min: i64) {
-        if value.seconds < min || value.nanos < 0 {
-            self.broken(format!("must be at least {min} seconds"));
+    fn at_least_seconds(&mut self, value: &Duration, min: i64) {
+        if nanos(value) < i128::from(min) * NANOS {
+            self.broken(format!("must be at least {min} s"));
         }
     }
 
-    fn at_most_seconds(&mut self, value: &prost_types::Duration, max: i64) {
-        if value.seconds > max || (value.seconds == max && value.nanos > 0) {
-            self.broken(format!("must be at most {max} seconds"));
+    fn at_most_seconds(&mut self, value: &Duration, max: i64) {
+        if nanos(value) > i128::from(max) * NANOS {
+            self.broken(format!("must be at most {max} s"));
         }
     }
 
-    fn mask_of(&mut self, mask: &prost_types::FieldMask, allowed: &[&str]) {
-        for path in &mask.paths {
-            if !allowed.contains(&path.as_str()) {
-                self.broken(format!("must name only {}", allowed.join(", ")));
-            }
+    /// A path may go on below a field that is allowed: `price.value` for `price`.
+    fn mask_of(&mut self, mask: &FieldMask, allowed: &[&str]) {
+        let known = |path: &String| {
+            allowed.iter().any(|field| {
+                path.strip_prefix(field)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+        };
+        if !mask.paths.iter().all(known) {
+            self.broken(format!("must name only {}", allowed.join(", ")));
         }
     }
+}
+
+/// Nanoseconds of a second.
+const NANOS: i128 = 1_000_000_000;
+
+/// The whole duration, also one whose parts are not normalised.
+fn nanos(duration: &Duration) -> i128 {
+    i128::from(duration.seconds) * NANOS + i128::from(duration.nanos)
 }
 
 /// The build script has compiled every pattern of the contracts once already.
