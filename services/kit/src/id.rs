@@ -52,6 +52,13 @@ pub mod kind {
         const TYPE: &'static str = "ord";
     }
 
+    /// `evt_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Event;
+    impl StaticType for Event {
+        const TYPE: &'static str = "evt";
+    }
+
     /// `req_…`
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct Request;
@@ -70,6 +77,8 @@ pub type UserId = Id<kind::User>;
 pub type SessionId = Id<kind::Session>;
 /// The id of an order, `ord_…`.
 pub type OrderId = Id<kind::Order>;
+/// The id of an event, `evt_…`.
+pub type EventId = Id<kind::Event>;
 
 #[cfg(test)]
 mod tests {
