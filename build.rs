@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut files = Vec::new();
     find_protos(&root.join("souk"), &mut files)?;
+    // imported by no contract, but needed by whoever reads the details of an error by reflection
+    find_protos(&root.join("google/rpc"), &mut files)?;
     files.sort();
 
     let mut compiler = protox::Compiler::new([&root])?;
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptors.bin"), &bytes)?;
 
     let mut set = prost_types::FileDescriptorSet::decode(bytes.as_slice())?;
-    // the others only carry options: nothing refers to their types at run time
+    // the others carry options, and details of errors, whose types are those of tonic-types
     set.file.retain(|file| {
         let package = file.package();
         package.starts_with("souk.") || matches!(package, "google.protobuf" | "google.type")

@@ -1,8 +1,11 @@
 //! What every contract promises, whoever adds to it.
 
-use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
-use souk_proto::souk::catalog::v1::{CreateProductRequest, ReserveStockRequest, StockLine};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, MethodDescriptor};
+use souk_proto::souk::catalog::v1::{
+    CreateProductRequest, GetProductRequest, ReserveStockRequest, StockLine,
+};
 use souk_proto::souk::policy::v1::policy::Access;
+use souk_proto::souk::policy::v1::{Idempotency, Policy};
 use souk_proto::souk::types::v1::Reason;
 use souk_proto::{Validate as _, descriptors, policy_of};
 
@@ -12,10 +15,17 @@ fn methods() -> Vec<MethodDescriptor> {
     services.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
-fn has_http_rule(method: &MethodDescriptor) -> bool {
+fn policy(method: &MethodDescriptor) -> Policy {
+    policy_of(method).unwrap_or_else(|| panic!("{} has no policy", method.full_name()))
+}
+
+/// The `google.api.HttpRule` of an RPC.
+fn http_rule(method: &MethodDescriptor) -> Option<DynamicMessage> {
     let extension = descriptors().get_extension_by_name("google.api.http");
     let extension = extension.unwrap_or_else(|| panic!("no http rules"));
-    method.options().has_extension(&extension)
+    let options = method.options();
+    let rule = options.has_extension(&extension).then(|| options.get_extension(&extension));
+    rule.and_then(|rule| rule.as_message().cloned())
 }
 
 /// Fields of a message, and of the messages in it, that take text, numbers or lists without a rule.
@@ -47,12 +57,59 @@ fn every_field_that_a_caller_fills_has_a_rule() {
 #[test]
 fn what_outsiders_may_call_has_a_route_and_what_services_call_has_none() {
     for method in methods() {
-        let access = policy_of(&method).and_then(|policy| policy.access).expect("an access rule");
-        let internal = access == Access::Scope("stock:reserve".to_owned());
+        let internal = policy(&method).access == Some(Access::Scope("stock:reserve".to_owned()));
         // streams get their routes later
         let expected = !internal && !method.is_client_streaming();
-        assert_eq!(has_http_rule(&method), expected, "{}", method.full_name());
+        assert_eq!(http_rule(&method).is_some(), expected, "{}", method.full_name());
     }
+}
+
+#[test]
+fn every_policy_keeps_its_own_rules() {
+    for method in methods() {
+        let checked = policy(&method).validate();
+        assert_eq!(checked, Ok(()), "{}", method.full_name());
+    }
+    let nobody = Policy::default().validate().unwrap_err();
+    assert_eq!(nobody[0].field, "access");
+}
+
+#[test]
+fn a_key_is_asked_for_where_somebody_asks_for_a_change_once() {
+    for method in methods() {
+        let policy = policy(&method);
+        if policy.idempotency() != Idempotency::Required {
+            continue;
+        }
+        let name = method.full_name();
+        // a key belongs to who sends it, and its answer to one message
+        assert_ne!(policy.access, Some(Access::Public(true)), "{name}");
+        assert!(!method.is_client_streaming() && !method.is_server_streaming(), "{name}");
+        let reads = http_rule(&method).is_some_and(|rule| rule.has_field_by_name("get"));
+        assert!(!reads, "{name} changes nothing");
+    }
+}
+
+#[test]
+fn the_location_of_a_success_is_made_of_what_is_answered() {
+    for method in methods() {
+        let location = policy(&method).location;
+        for part in location.split('/').filter_map(|part| part.strip_prefix('{')) {
+            let field = part.trim_end_matches('}');
+            let found = method.output().get_field_by_name(field);
+            assert!(found.is_some(), "{}: {location}", method.full_name());
+        }
+    }
+}
+
+#[test]
+fn the_details_of_errors_can_be_read_by_reflection() {
+    let details = ["Status", "ErrorInfo", "BadRequest", "ResourceInfo", "RetryInfo"];
+    for name in details.into_iter().chain(["PreconditionFailure"]) {
+        let message = descriptors().get_message_by_name(&format!("google.rpc.{name}"));
+        assert!(message.is_some(), "{name}");
+    }
+    assert!(descriptors().services().all(|service| service.full_name().starts_with("souk.")));
 }
 
 #[test]
@@ -77,4 +134,23 @@ fn a_violation_has_the_path_of_its_field() {
     let violations = reserve.validate().unwrap_err();
     let fields: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
     assert!(fields.contains(&"lines[1].quantity"), "{fields:?}");
+}
+
+#[test]
+fn a_violation_says_in_words_what_is_wrong() {
+    let get = GetProductRequest { id: "abc".to_owned() };
+    let violations = get.validate().unwrap_err();
+    let issue = "must be the id of a product: prod_ and 26 letters and digits";
+    assert_eq!(violations[0].issue, issue);
+
+    let product = CreateProductRequest {
+        // not ASCII, but white space all the same
+        sku: "two\u{a0}words".to_owned(),
+        name: "\u{3000}\u{85}".to_owned(),
+        ..Default::default()
+    };
+    let violations = product.validate().unwrap_err();
+    let issues: Vec<&str> = violations.iter().map(|violation| violation.issue.as_str()).collect();
+    let expected = ["must not contain white space", "must not be only white space", "is required"];
+    assert_eq!(issues, expected);
 }
