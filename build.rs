@@ -9,8 +9,10 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use prost_build::{Service, ServiceGenerator};
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
+use tonic_prost_build::Config;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
@@ -41,11 +43,37 @@ fn main() -> Result<(), Box<dyn Error>> {
         let package = file.package();
         package.starts_with("souk.") || matches!(package, "google.protobuf" | "google.type")
     });
-    tonic_prost_build::configure().include_file("contracts.rs").compile_fds(set)?;
+    let mut config = Config::new();
+    config.service_generator(Box::new(Services::new())).include_file("contracts.rs");
+    config.compile_fds(set)?;
 
     fs::write(out.join("validation.rs"), validation::generate(&pool)?)?;
     fs::write(out.join("validation_by_name.rs"), validation::by_name(&pool))?;
     Ok(())
+}
+
+/// Clients and servers. They differ in the codec, because they differ in whose fault it is when a
+/// message cannot be read.
+struct Services {
+    clients: Box<dyn ServiceGenerator>,
+    servers: Box<dyn ServiceGenerator>,
+}
+
+impl Services {
+    fn new() -> Self {
+        let clients = tonic_prost_build::configure().build_server(false);
+        let servers = tonic_prost_build::configure()
+            .build_client(false)
+            .codec_path("crate::codec::ServerCodec");
+        Self { clients: clients.service_generator(), servers: servers.service_generator() }
+    }
+}
+
+impl ServiceGenerator for Services {
+    fn generate(&mut self, service: Service, code: &mut String) {
+        self.clients.generate(service.clone(), code);
+        self.servers.generate(service, code);
+    }
 }
 
 fn find_protos(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

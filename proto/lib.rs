@@ -12,6 +12,7 @@ mod generated {
     )]
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
 }
+mod codec;
 mod descriptors;
 mod policy;
 mod reason;
@@ -20,4 +21,5 @@ mod validation;
 pub use descriptors::{DESCRIPTORS, descriptors};
 pub use generated::{google, souk};
 pub use policy::policy_of;
+pub use reason::ERROR_DOMAIN;
 pub use validation::{Validate, Violation, Violations};

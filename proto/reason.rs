@@ -1,6 +1,9 @@
 use crate::descriptors;
 use crate::souk::types::v1::Reason;
 
+/// The `domain` of every `google.rpc.ErrorInfo` of Souk.
+pub const ERROR_DOMAIN: &str = "souk";
+
 impl Reason {
     /// The name that goes over the wire: without the prefix of the enum.
     pub fn code(self) -> &'static str {

@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
+pub use souk_proto::ERROR_DOMAIN as DOMAIN;
 use souk_proto::souk::types::v1::Reason;
 use souk_proto::{Validate, Violation};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
-
-/// The domain of every `ErrorInfo` of Souk.
-pub const DOMAIN: &str = "souk";
 
 /// Why a call failed, as the caller may know it.
 #[derive(Debug, Clone)]
