@@ -3,6 +3,8 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,9 +12,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use tonic::body::Body;
-use tonic::service::Routes;
 use tonic::transport::{Endpoint, Uri};
 use tower::Service;
+
+use crate::stack::Inner;
+
+/// Connections to a service in another process: one would be a bottleneck of many cores, and takes
+/// every call with it when it breaks.
+const CONNECTIONS: usize = 2;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,14 +27,23 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub enum Channel {
     /// The service runs in another process.
-    Remote(tonic::transport::Channel),
+    Remote(Remote),
     /// The service runs in this process.
-    InProcess(Routes),
+    InProcess(Inner),
+}
+
+/// Connections to another process, used in turn.
+#[derive(Clone)]
+pub struct Remote {
+    connections: Arc<[tonic::transport::Channel]>,
+    turn: Arc<AtomicUsize>,
+    /// The connection that is ready for the next call.
+    chosen: Option<tonic::transport::Channel>,
 }
 
 impl Channel {
-    /// A service at an address. It connects at the first call, and again whenever the connection
-    /// is lost.
+    /// A service at an address. It connects at the first call, and again whenever a connection is
+    /// lost.
     pub fn remote(address: Uri) -> Self {
         let endpoint = Endpoint::from(address)
             .connect_timeout(Duration::from_secs(3))
@@ -37,12 +53,33 @@ impl Channel {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
-        Self::Remote(endpoint.connect_lazy())
+        let connections = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
+        Self::Remote(Remote { connections, turn: Arc::default(), chosen: None })
     }
 
-    /// A service of this process, with its layers.
-    pub fn in_process(routes: Routes) -> Self {
-        Self::InProcess(routes.prepare())
+    /// A service of this process, with everything around it.
+    pub fn in_process<S>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        Self::InProcess(Inner::new(service))
+    }
+
+    /// Whether the service runs in another process.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+}
+
+impl Remote {
+    fn choose(&self) -> tonic::transport::Channel {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.connections[turn % self.connections.len()].clone()
     }
 }
 
@@ -62,18 +99,27 @@ impl Service<Request<Body>> for Channel {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self {
-            Self::Remote(channel) => channel.poll_ready(cx).map_err(Error::from),
-            Self::InProcess(routes) => {
-                Service::<Request<Body>>::poll_ready(routes, cx).map_err(infallible)
+            Self::Remote(remote) => {
+                if remote.chosen.is_none() {
+                    remote.chosen = Some(remote.choose());
+                }
+                match &mut remote.chosen {
+                    Some(connection) => connection.poll_ready(cx).map_err(Error::from),
+                    None => Poll::Pending,
+                }
             }
+            Self::InProcess(service) => service.poll_ready(cx).map_err(infallible),
         }
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self {
-            Self::Remote(channel) => channel.call(request).map(|done| Ok(done?)).boxed(),
-            Self::InProcess(routes) => {
-                routes.call(request).map(|done| done.map_err(infallible)).boxed()
+            Self::Remote(remote) => {
+                let mut connection = remote.chosen.take().unwrap_or_else(|| remote.choose());
+                connection.call(request).map(|done| Ok(done?)).boxed()
+            }
+            Self::InProcess(service) => {
+                service.call(request).map(|done| done.map_err(infallible)).boxed()
             }
         }
     }

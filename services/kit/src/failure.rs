@@ -11,6 +11,9 @@ use souk_proto::{Validate, Violation};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+/// No more characters of what a caller has sent are repeated to them.
+const MAX_REPEATED: usize = 64;
+
 /// Why a call failed, as the caller may know it.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -35,8 +38,9 @@ impl Failure {
 
     /// Something that does not exist, or is somebody else's.
     pub fn not_found(kind: &'static str, id: impl ToString) -> Self {
-        let mut failure = Self::new(Reason::NotFound, format!("there is no such {kind}"));
-        failure.details.set_resource_info(kind, id.to_string(), "", "does not exist");
+        let id = shortened(&id.to_string());
+        let mut failure = Self::new(Reason::NotFound, format!("{kind} {id} not found"));
+        failure.details.set_resource_info(kind, id, "", "does not exist");
         failure
     }
 
@@ -85,6 +89,14 @@ impl From<Failure> for Status {
         let Failure { reason, message, metadata, mut details } = failure;
         details.set_error_info(reason.code(), DOMAIN, metadata);
         Self::with_error_details(code_of(reason), message, *details)
+    }
+}
+
+/// What somebody has sent, as far as it is repeated to them: it may be of any length.
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_REPEATED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -141,7 +153,9 @@ fn code_of(reason: Reason) -> Code {
             Code::FailedPrecondition
         }
         Reason::InFlight => Code::Aborted,
-        Reason::PayloadTooLarge | Reason::Overloaded => Code::ResourceExhausted,
+        Reason::PayloadTooLarge | Reason::HeadersTooLarge | Reason::Overloaded => {
+            Code::ResourceExhausted
+        }
         Reason::Unavailable => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Unspecified | Reason::Internal => Code::Internal,

@@ -2,11 +2,15 @@
 //! cursors, errors, authentication and authorization, server assembly, and clients that are remote
 //! or in process. It knows no database.
 
+pub mod admission;
 pub mod auth;
+pub mod body;
 pub mod channel;
 pub mod cursor;
 pub mod failure;
 pub mod id;
+pub mod idempotency;
+pub mod listener;
 pub mod money;
 pub mod options;
 pub mod page;
@@ -16,7 +20,7 @@ pub mod secret;
 pub mod server;
 pub mod stack;
 pub mod telemetry;
-pub mod timestamp;
+pub mod wire;
 
 pub use channel::Channel;
 pub use failure::{Failure, validate};

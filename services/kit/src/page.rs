@@ -1,12 +1,16 @@
 //! Pages of lists: by cursor, or by number.
 
-use souk_proto::souk::types::v1::{Pagination, Reason};
+use souk_proto::souk::types::v1::Reason;
 use uuid::Uuid;
 
 use crate::cursor::{Cursor, Cursors};
 use crate::failure::Failure;
 
 const DEFAULT_SIZE: i32 = 20;
+/// A page by cursor has no more bytes than this, if it has more than one row.
+const CURSOR_BYTES: usize = 1024 * 1024;
+/// No page has more bytes than this: clients of gRPC take 4 MiB, unless told otherwise.
+const MAX_BYTES: usize = 3 * 1024 * 1024;
 
 /// Which rows of a list a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,19 @@ pub struct Window {
     pub offset: i64,
     /// How many rows to read: one more than the page has, to see whether there is a next page.
     pub limit: i64,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// How many rows a full page has.
+    pub size: i32,
+    /// The cursor of the next page; `None` on the last.
+    pub next_cursor: Option<String>,
+    /// How many rows the whole list has.
+    pub total: i32,
+    /// The number of the page, in page mode.
+    pub number: Option<i32>,
 }
 
 impl Page {
@@ -85,31 +102,108 @@ impl Page {
         }
     }
 
-    /// Cuts the rows that [`Page::window`] read to the page, and says where it stands.
-    pub fn finish<T>(
+    /// Cuts the rows that [`Page::window`] read to the page, and says where it stands. A page by
+    /// cursor ends early when it would be too large; the next goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// A page by number that would be too large: cut, it would skip rows.
+    pub fn finish<T: Row>(
         &self,
         cursors: &Cursors,
         list: &str,
         mut rows: Vec<T>,
         total: i32,
-        key: impl Fn(&T) -> Uuid,
-    ) -> (Vec<T>, Pagination) {
+    ) -> Result<(Vec<T>, Position), Failure> {
         let size = usize::try_from(self.size).unwrap_or_default();
-        let has_more = rows.len() > size;
-        rows.truncate(size);
-        let last = rows.last().filter(|_| has_more).map(key);
         let number = match self.start {
             Start::Number(number) => Some(number),
             Start::First | Start::After(_) => None,
         };
-        let pagination = Pagination {
-            size: self.size,
-            next_cursor: last.map(|after| cursors.seal(list, Cursor { after, total })),
-            has_more,
-            total,
-            page: number,
-            pages: number.map(|_| total.div_euclid(self.size) + i32::from(total % self.size > 0)),
-        };
-        (rows, pagination)
+        let fit = rows_that_fit(&rows, if number.is_some() { MAX_BYTES } else { CURSOR_BYTES });
+        if number.is_some() && fit < size.min(rows.len()) {
+            return Err(Failure::invalid(
+                "size",
+                format!("must be at most {fit} here: larger pages would have too many bytes"),
+            ));
+        }
+        let has_more = rows.len() > size.min(fit);
+        rows.truncate(size.min(fit));
+        let last = rows.last().filter(|_| has_more).map(T::key);
+        let next_cursor = last.map(|after| cursors.seal(list, Cursor { after, total }));
+        Ok((rows, Position { size: self.size, next_cursor, total, number }))
+    }
+}
+
+/// How many rows fit into so many bytes; one always does.
+fn rows_that_fit<T: Row>(rows: &[T], most: usize) -> usize {
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.bytes();
+        bytes <= most
+    });
+    fit.count().max(1)
+}
+
+/// A row of a list.
+pub trait Row {
+    /// The key that the list is sorted by.
+    fn key(&self) -> Uuid;
+
+    /// About how many bytes the row takes in an answer.
+    fn bytes(&self) -> usize;
+}
+
+impl Position {
+    /// How many pages there are, in page mode.
+    pub fn pages(&self) -> Option<i32> {
+        let pages = self.total.div_euclid(self.size) + i32::from(self.total % self.size > 0);
+        self.number.map(|_| pages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::MasterSecret;
+
+    struct Large(Uuid);
+
+    impl Row for Large {
+        fn key(&self) -> Uuid {
+            self.0
+        }
+
+        fn bytes(&self) -> usize {
+            400_000
+        }
+    }
+
+    fn cursors() -> Cursors {
+        Cursors::new(&MasterSecret::new("a secret of more than 32 characters".into()).unwrap())
+    }
+
+    fn rows() -> Vec<Large> {
+        (0..11).map(|_| Large(Uuid::now_v7())).collect()
+    }
+
+    #[test]
+    fn a_page_of_large_rows_ends_early_and_the_next_goes_on_from_there() {
+        let page = Page::parse(&cursors(), "list", Some(10), "", None).unwrap();
+        let all = rows();
+        let second = all[1].0;
+        let (rows, position) = page.finish(&cursors(), "list", all, 11).unwrap();
+        assert_eq!(rows.len(), 2);
+        let cursor = cursors().open("list", &position.next_cursor.unwrap()).unwrap();
+        assert_eq!(cursor.after, second);
+    }
+
+    #[test]
+    fn a_page_by_number_of_too_many_bytes_is_refused_and_says_how_many_rows_fit() {
+        let page = Page::parse(&cursors(), "list", Some(10), "", Some(1)).unwrap();
+        assert!(page.finish(&cursors(), "list", rows(), 11).is_err());
+        let page = Page::parse(&cursors(), "list", Some(7), "", Some(1)).unwrap();
+        let (rows, position) = page.finish(&cursors(), "list", rows(), 11).unwrap();
+        assert_eq!((rows.len(), position.pages()), (7, Some(2)));
     }
 }

@@ -1,25 +1,52 @@
-//! Who may call which RPC, as the contracts say it.
+//! What the contracts say of each RPC besides its messages: who may call it, and how.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+use prost_reflect::MethodDescriptor;
 use souk_proto::souk::policy::v1::Policy;
 use souk_proto::{descriptors, policy_of};
 
-/// The policy of an RPC by its gRPC path (`/souk.catalog.v1.CatalogService/GetProduct`). `None`
-/// means that no contract knows the path: deny.
-pub fn policy(path: &str) -> Option<&'static Policy> {
-    static TABLE: LazyLock<HashMap<String, Policy>> = LazyLock::new(|| {
+/// The largest request message of an RPC whose policy does not say, in bytes.
+const DEFAULT_REQUEST_BYTES: usize = 256 * 1024;
+
+/// What a contract says of an RPC.
+#[derive(Debug, Clone)]
+pub struct Rpc {
+    /// Its policy.
+    pub policy: Policy,
+    /// Whether it takes a stream of messages, which may take longer than one.
+    pub is_client_stream: bool,
+    /// The largest request message, in bytes.
+    pub max_request_bytes: usize,
+}
+
+/// The RPC with a gRPC path (`/souk.catalog.v1.CatalogService/GetProduct`). `None` means that no
+/// contract knows the path: deny.
+pub fn rpc(path: &str) -> Option<&'static Rpc> {
+    static TABLE: LazyLock<HashMap<String, Rpc>> = LazyLock::new(|| {
         descriptors()
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
             .filter_map(|method| {
                 let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-                Some((path, policy_of(&method)?))
+                Some((path, Rpc::of(&method)?))
             })
             .collect()
     });
     TABLE.get(path)
+}
+
+impl Rpc {
+    /// What a contract says of this RPC; `None` when it has no policy.
+    pub fn of(method: &MethodDescriptor) -> Option<Self> {
+        let policy = policy_of(method)?;
+        let max_request_bytes = match usize::try_from(policy.max_request_bytes) {
+            Ok(0) | Err(_) => DEFAULT_REQUEST_BYTES,
+            Ok(bytes) => bytes,
+        };
+        Some(Self { policy, is_client_stream: method.is_client_streaming(), max_request_bytes })
+    }
 }
 
 /// What an access token allows.
@@ -36,17 +63,4 @@ impl Scopes {
     pub fn contains(&self, scope: &str) -> bool {
         self.0.contains(scope)
     }
-}
-
-/// Whether the RPC takes a stream of messages, which may take longer than one.
-pub fn is_client_stream(path: &str) -> bool {
-    static STREAMS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        descriptors()
-            .services()
-            .flat_map(|service| service.methods().collect::<Vec<_>>())
-            .filter(|method| method.is_client_streaming())
-            .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()))
-            .collect()
-    });
-    STREAMS.contains(path)
 }

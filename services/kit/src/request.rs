@@ -1,5 +1,7 @@
-//! What travels with a request from hop to hop: its id, its trace, its deadline, and who asks.
+//! What travels with a request from hop to hop: its id, its trace, its deadline, its idempotency key,
+//! and who asks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +12,7 @@ use uuid::Uuid;
 use crate::auth::Principal;
 use crate::failure::{Failure, validate};
 use crate::id::{self, kind};
+use crate::idempotency::Key;
 
 /// Opens a request that has come through the stack of a service: its context, and its message when
 /// that keeps the rules of the contract.
@@ -18,8 +21,8 @@ use crate::id::{self, kind};
 ///
 /// The message breaks a rule.
 pub fn open<T: Validate>(request: tonic::Request<T>) -> Result<(Context, T), Failure> {
-    let context = Context::of(&request)?.clone();
-    let message = request.into_inner();
+    let (_, mut extensions, message) = request.into_parts();
+    let context = extensions.remove::<Context>().ok_or_else(no_context)?;
     validate(&message)?;
     Ok((context, message))
 }
@@ -30,6 +33,10 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header that carries the client's idempotency key.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header of an answer that an earlier call with the same idempotency key was given.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The metadata with which a service chooses another HTTP status than the contract's: 202, for example.
+pub const HTTP_STATUS: HeaderName = HeaderName::from_static("x-http-code");
 /// The header of gRPC that carries what is left of the deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -39,37 +46,59 @@ const MAX_REQUEST_ID: usize = 128;
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The id under which every hop logs: the client's, or a new `req_…`.
-    pub request_id: String,
-    /// The W3C trace that the call belongs to.
-    pub traceparent: String,
+    pub request_id: Arc<str>,
+    /// The W3C trace that the call belongs to: its caller's, or a new one.
+    trace: Trace,
     /// When the caller stops waiting.
     pub deadline: Instant,
     /// Who asks; `None` where the policy is public.
-    pub principal: Option<Principal>,
+    pub principal: Option<Arc<Principal>>,
+    /// The key that makes the call safe to repeat; always there where the policy asks for it.
+    pub idempotency_key: Option<Key>,
+}
+
+/// What lasts of a `traceparent` from hop to hop (W3C Trace Context, version 00).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Trace {
+    id: [u8; 32],
+    flags: [u8; 2],
 }
 
 impl Context {
-    /// Reads what the hop before sent, and fills in what it did not. No call waits longer than
-    /// `limit`.
-    pub fn from_headers(headers: &HeaderMap, limit: Duration) -> Self {
+    /// Reads what the hop before sent over gRPC, and fills in what it did not. No call waits longer
+    /// than `limit`.
+    pub fn from_grpc(headers: &HeaderMap, limit: Duration) -> Self {
         let left = headers.get(GRPC_TIMEOUT).and_then(parse_timeout).unwrap_or(limit);
+        Self::from_http(headers, left.min(limit))
+    }
+
+    /// The same for what comes from outside, where nobody but us sets a deadline.
+    pub fn from_http(headers: &HeaderMap, limit: Duration) -> Self {
         Self {
             request_id: request_id(headers),
-            traceparent: traceparent(headers),
-            deadline: Instant::now() + left.min(limit),
+            trace: (headers.get(TRACEPARENT))
+                .and_then(|value| Trace::parse(value.to_str().ok()?))
+                .unwrap_or_else(Trace::begin),
+            deadline: Instant::now() + limit,
             principal: None,
+            idempotency_key: None,
         }
     }
 
     /// The context of work that no request asked for (a worker, a start-up task).
     pub fn background(limit: Duration) -> Self {
-        Self::from_headers(&HeaderMap::new(), limit)
+        Self::from_http(&HeaderMap::new(), limit)
     }
 
-    /// The same, as a late part of a request that has been answered.
-    #[must_use]
-    pub fn for_request(self, request_id: &str) -> Self {
-        Self { request_id: request_id.to_owned(), ..self }
+    /// The context of a late part of a request that has been answered.
+    pub fn late(request_id: &str, limit: Duration) -> Self {
+        Self {
+            request_id: request_id.into(),
+            trace: Trace::begin(),
+            deadline: Instant::now() + limit,
+            principal: None,
+            idempotency_key: None,
+        }
     }
 
     /// The context of a request that has come through the stack of a service.
@@ -78,10 +107,7 @@ impl Context {
     ///
     /// The request did not come through it, which is a fault of ours.
     pub fn of<T>(request: &tonic::Request<T>) -> Result<&Self, Failure> {
-        request
-            .extensions()
-            .get::<Self>()
-            .ok_or_else(|| Failure::internal(&std::io::Error::other("a request has no context")))
+        request.extensions().get::<Self>().ok_or_else(no_context)
     }
 
     /// Who asks.
@@ -90,8 +116,19 @@ impl Context {
     ///
     /// The policy of the RPC is public, so that nobody has looked; a fault of ours.
     pub fn principal(&self) -> Result<&Principal, Failure> {
-        self.principal.as_ref().ok_or_else(|| {
+        self.principal.as_deref().ok_or_else(|| {
             Failure::internal(&std::io::Error::other("a public rpc asks for the principal"))
+        })
+    }
+
+    /// The idempotency key of the call.
+    ///
+    /// # Errors
+    ///
+    /// The policy of the RPC does not ask for one; a fault of ours.
+    pub fn idempotency_key(&self) -> Result<&Key, Failure> {
+        self.idempotency_key.as_ref().ok_or_else(|| {
+            Failure::internal(&std::io::Error::other("an rpc without keys asks for one"))
         })
     }
 
@@ -105,49 +142,60 @@ impl Context {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.remaining());
         let metadata = request.metadata_mut();
-        if let Ok(value) = MetadataValue::try_from(&self.request_id) {
+        if let Ok(value) = MetadataValue::try_from(&*self.request_id) {
             metadata.insert("x-request-id", value);
         }
-        if let Ok(value) = MetadataValue::try_from(&self.traceparent) {
+        if let Ok(value) = MetadataValue::try_from(self.trace.next()) {
             metadata.insert("traceparent", value);
         }
         request
     }
 }
 
-fn request_id(headers: &HeaderMap) -> String {
+fn no_context() -> Failure {
+    Failure::internal(&std::io::Error::other("a request has no context"))
+}
+
+fn request_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let fits = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
     };
-    given.filter(fits).map_or_else(|| id::new::<kind::Request>().to_string(), str::to_owned)
+    given.filter(fits).map_or_else(|| id::new::<kind::Request>().to_string().into(), Arc::from)
 }
 
-/// The caller's trace with a new parent, or a new trace (W3C Trace Context, version 00).
-fn traceparent(headers: &HeaderMap) -> String {
-    let given = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    let span = &Uuid::new_v4().simple().to_string()[..16];
-    match given.and_then(trace_and_flags) {
-        Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
-        None => format!("00-{}-{span}-00", Uuid::new_v4().simple()),
+impl Trace {
+    fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.split('-');
+        let (version, trace, parent, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let hex = |part: &str, len| {
+            part.len() == len && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let valid = hex(version, 2)
+            && version != "ff"
+            && hex(trace, 32)
+            && trace.bytes().any(|byte| byte != b'0')
+            && hex(parent, 16)
+            && hex(flags, 2);
+        let id = trace.as_bytes().try_into().ok()?;
+        let flags = flags.as_bytes().try_into().ok()?;
+        valid.then_some(Self { id, flags })
     }
-}
 
-fn trace_and_flags(value: &str) -> Option<(&str, &str)> {
-    let mut parts = value.split('-');
-    let (version, trace, parent, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |part: &str, len| {
-        part.len() == len && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let valid = hex(version, 2)
-        && version != "ff"
-        && hex(trace, 32)
-        && trace.bytes().any(|byte| byte != b'0')
-        && hex(parent, 16)
-        && hex(flags, 2);
-    valid.then_some((trace, flags))
+    fn begin() -> Self {
+        let mut id = [0; 32];
+        Uuid::new_v4().simple().encode_lower(&mut id);
+        Self { id, flags: *b"00" }
+    }
+
+    /// The same trace with a new parent.
+    fn next(&self) -> Vec<u8> {
+        let mut span = [0; 32];
+        Uuid::new_v4().simple().encode_lower(&mut span);
+        [b"00-", &self.id[..], b"-", &span[..16], b"-", &self.flags].concat()
+    }
 }
 
 /// `grpc-timeout`: up to 8 digits and a unit (gRPC over HTTP/2).
@@ -183,27 +231,37 @@ mod tests {
     #[test]
     fn a_callers_request_id_is_kept_and_a_bad_one_replaced() {
         let limit = Duration::from_secs(1);
-        let kept = Context::from_headers(&headers(&[("x-request-id", "abc-123")]), limit);
-        assert_eq!(kept.request_id, "abc-123");
-        let replaced = Context::from_headers(&headers(&[("x-request-id", "a b")]), limit);
+        let kept = Context::from_http(&headers(&[("x-request-id", "abc-123")]), limit);
+        assert_eq!(&*kept.request_id, "abc-123");
+        let replaced = Context::from_http(&headers(&[("x-request-id", "a b")]), limit);
         assert!(replaced.request_id.starts_with("req_"));
     }
 
     #[test]
     fn a_deadline_is_what_the_caller_left_and_never_more_than_the_limit() {
         let limit = Duration::from_secs(10);
-        let short = Context::from_headers(&headers(&[("grpc-timeout", "250m")]), limit);
+        let short = Context::from_grpc(&headers(&[("grpc-timeout", "250m")]), limit);
         assert!(short.remaining() <= Duration::from_millis(250));
-        let long = Context::from_headers(&headers(&[("grpc-timeout", "99H")]), limit);
+        let long = Context::from_grpc(&headers(&[("grpc-timeout", "99H")]), limit);
         assert!(long.remaining() <= limit);
+    }
+
+    #[test]
+    fn a_client_of_the_gateway_does_not_set_its_deadline() {
+        let limit = Duration::from_secs(10);
+        let outside = Context::from_http(&headers(&[("grpc-timeout", "1m")]), limit);
+        assert!(outside.remaining() > Duration::from_secs(9));
     }
 
     #[test]
     fn a_trace_goes_on_with_a_new_parent() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let context =
-            Context::from_headers(&headers(&[("traceparent", given)]), Duration::from_secs(1));
-        assert!(context.traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-        assert_ne!(context.traceparent, given);
+        let limit = Duration::from_secs(1);
+        let context = Context::from_http(&headers(&[("traceparent", given)]), limit);
+        let sent = context.outgoing(()).metadata().get("traceparent").unwrap().clone();
+        let sent = sent.to_str().unwrap();
+        assert!(sent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert!(sent.ends_with("-01"));
+        assert_ne!(sent, given);
     }
 }

@@ -1,141 +1,301 @@
-//! The layers around every service, whether it is called over the network or in process.
+//! What is around every service, whether it is called over the network or in process.
+//!
+//! A call is admitted in this order: the RPC and its policy, the token, the idempotency key, then the
+//! message under a budget of bytes, then a permit, then the handler. Nothing waits for a message while
+//! it holds what others need.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use bytes::Bytes;
 use futures::FutureExt as _;
-use http::{HeaderMap, HeaderValue};
-use souk_proto::souk::policy::v1::Idempotency;
-use souk_proto::souk::policy::v1::policy::Access;
+use futures::future::BoxFuture;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use http_body_util::Full;
 use souk_proto::souk::types::v1::Reason;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
 use tonic::Status;
-use tonic::service::Routes;
-use tracing::Instrument as _;
+use tonic::body::Body;
+use tower::Service;
+use tower::util::BoxCloneSyncService;
+use tracing::{Instrument as _, Span};
 
-use crate::auth::{Principal, Verifier};
+use crate::admission::{Admitted, admit};
+use crate::auth::Verifier;
+use crate::body::{self, Budget};
 use crate::failure::Failure;
-use crate::policy;
-use crate::request::{Context, IDEMPOTENCY_KEY, REQUEST_ID};
+use crate::listener::{Peer, Share};
+use crate::policy::{self, Rpc};
+use crate::request::{Context, REQUEST_ID};
 
-/// How many calls a service takes at once; others are refused, not queued.
-const MAX_CALLS: usize = 2048;
 /// No call to a service runs longer than this, whatever its caller says.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// A client stream (an import) may take its time, but not for ever.
 const STREAM_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// How long a message may pause on its way.
+const MESSAGE_IDLE: Duration = Duration::from_secs(10);
+/// What gRPC puts in front of a message: a flag and its length.
+const FRAME_HEADER: usize = 5;
+/// One connection has no more than this part of the permits.
+const CONNECTION_SHARE: usize = 4;
 
-/// Wraps the routes of a service. Read from the bottom up: a request meets the last layer first.
-pub fn wrap(routes: Routes, verifier: Arc<Verifier>) -> Routes {
-    let router = routes
-        .into_axum_router()
-        // deny by default: nothing behind this layer is reached without the policy's word
-        .layer(middleware::from_fn_with_state(verifier, authorize))
-        // gives up when the caller has
-        .layer(middleware::from_fn(limit))
-        // refuses at once what would only wait, and answers for a handler that panics
-        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(MAX_CALLS)), guard))
-        // gives the request its id, its deadline, and a span under which every line is logged
-        .layer(middleware::from_fn(enter));
-    Routes::from(router)
+/// How much a service does at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Calls whose message has arrived; others are refused, not queued.
+    pub calls: usize,
+    /// Client streams.
+    pub streams: usize,
+    /// Bytes of messages that are still arriving.
+    pub message_bytes: usize,
 }
 
-async fn enter(mut request: Request, next: Next) -> Response {
-    let limit =
-        if policy::is_client_stream(request.uri().path()) { STREAM_LIMIT } else { CALL_LIMIT };
-    let context = Context::from_headers(request.headers(), limit);
-    let request_id = HeaderValue::from_str(&context.request_id);
-    let span = tracing::error_span!(
+impl Default for Limits {
+    fn default() -> Self {
+        Self { calls: 2048, streams: 64, message_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// The service that a contract has generated.
+pub type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// A service with everything around it. Cheap to clone.
+#[derive(Clone)]
+pub struct Stack {
+    inner: Inner,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    verifier: Arc<Verifier>,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    messages: Budget,
+    limits: Limits,
+}
+
+impl Stack {
+    /// Puts everything around a generated service.
+    pub fn new<S>(service: S, verifier: Arc<Verifier>, limits: Limits) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        let shared = Shared {
+            verifier,
+            calls: Arc::new(Semaphore::new(limits.calls)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            messages: Budget::new(limits.message_bytes),
+            limits,
+        };
+        Self { inner: Inner::new(service), shared: Arc::new(shared) }
+    }
+}
+
+impl Service<Request<Body>> for Stack {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { inner, shared } = self.clone();
+        Box::pin(async move { Ok(shared.answer(inner, request).await) })
+    }
+}
+
+impl Shared {
+    /// Answers a call, whatever happens, and no later than its deadline.
+    async fn answer(&self, inner: Inner, request: Request<Body>) -> Response<Body> {
+        if let Some(refusal) = refuse_foreign(&request) {
+            return refusal;
+        }
+        let rpc = policy::rpc(request.uri().path());
+        let limit =
+            if rpc.is_some_and(|rpc| rpc.is_client_stream) { STREAM_LIMIT } else { CALL_LIMIT };
+        let context = Context::from_grpc(request.headers(), limit);
+        let request_id = HeaderValue::from_str(&context.request_id);
         // a span of this level is there whatever is logged: an error has its request id
-        "call",
-        rpc = request.uri().path(),
-        request_id = context.request_id.as_str()
-    );
-    request.extensions_mut().insert(context);
-    let mut response = next.run(request).instrument(span).await;
-    if let Ok(request_id) = request_id {
-        response.headers_mut().insert(REQUEST_ID, request_id);
-    }
-    response
-}
-
-async fn guard(State(calls): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(_call) = calls.try_acquire() else {
-        let delay = Duration::from_secs(1);
-        let failure = Failure::new(Reason::Overloaded, "too many calls at once");
-        return refuse(failure.retry_after(delay));
-    };
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        // the panic hook has told what and where
-        Err(_) => refuse(Failure::new(Reason::Internal, "internal error")),
-    }
-}
-
-async fn limit(request: Request, next: Next) -> Response {
-    let Some(context) = request.extensions().get::<Context>() else {
-        return refuse(Failure::new(Reason::Internal, "internal error"));
-    };
-    match tokio::time::timeout(context.remaining(), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            refuse(Failure::new(Reason::DeadlineExceeded, "the call took longer than its deadline"))
-        }
-    }
-}
-
-async fn authorize(
-    State(verifier): State<Arc<Verifier>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let principal = match admit(&verifier, request.uri().path(), request.headers()).await {
-        Ok(principal) => principal,
-        Err(failure) => return refuse(failure),
-    };
-    if let Some(context) = request.extensions_mut().get_mut::<Context>() {
-        context.principal = principal;
-    }
-    next.run(request).await
-}
-
-/// Who asks, when the policy lets them.
-async fn admit(
-    verifier: &Verifier,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<Option<Principal>, Failure> {
-    let unknown = || Failure::new(Reason::Unimplemented, "there is no such rpc");
-    let policy = policy::policy(path).ok_or_else(unknown)?;
-    let principal = match policy.access.as_ref().ok_or_else(unknown)? {
-        Access::Public(true) => None,
-        Access::SignedIn(true) => Some(verifier.authenticate(headers).await?),
-        Access::Scope(scope) => {
-            let principal = verifier.authenticate(headers).await?;
-            if !principal.scopes.contains(scope) {
-                let message = format!("the scope `{scope}` is missing");
-                return Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope));
+        let span = tracing::error_span!(
+            "call",
+            rpc = request.uri().path(),
+            request_id = &*context.request_id
+        );
+        let deadline = context.deadline;
+        let call = AssertUnwindSafe(self.carry_out(inner, request, rpc, context)).catch_unwind();
+        let answer = timeout_at(deadline.into(), call).instrument(span.clone()).await;
+        let mut response = match answer {
+            Ok(Ok(Ok((response, permit)))) => {
+                response.map(|body| Body::new(Answer { body, _permit: permit, span }))
             }
-            Some(principal)
+            Ok(Ok(Err(failure))) => refuse(failure),
+            // the panic hook has told what and where
+            Ok(Err(_)) => refuse(Failure::new(Reason::Internal, "internal error")),
+            Err(_) => refuse(Failure::new(
+                Reason::DeadlineExceeded,
+                "the call took longer than its deadline",
+            )),
+        };
+        if let Ok(request_id) = request_id {
+            response.headers_mut().insert(REQUEST_ID, request_id);
         }
-        Access::Public(false) | Access::SignedIn(false) => {
-            return Err(Failure::new(Reason::PermissionDenied, "nobody may call this rpc"));
-        }
-    };
-    // after the question of who asks: strangers learn nothing of what a call needs
-    if policy.idempotency() == Idempotency::Required && !headers.contains_key(IDEMPOTENCY_KEY) {
-        return Err(Failure::new(
-            Reason::IdempotencyKeyMissing,
-            "the call needs an idempotency-key of 1–255 visible ascii characters",
-        ));
+        response
     }
-    Ok(principal)
+
+    async fn carry_out(
+        &self,
+        mut inner: Inner,
+        request: Request<Body>,
+        rpc: Option<&Rpc>,
+        mut context: Context,
+    ) -> Result<(Response<Body>, Permit), Failure> {
+        let rpc = rpc.ok_or_else(|| Failure::new(Reason::Unimplemented, "there is no such rpc"))?;
+        let Admitted { principal, idempotency_key } =
+            admit(rpc, &self.verifier, request.headers()).await?;
+        context.principal = principal;
+        context.idempotency_key = idempotency_key;
+        let peer = request.extensions().get::<Peer>().cloned();
+        let (mut request, permit) = if rpc.is_client_stream {
+            (request, self.permit(&self.streams, self.limits.streams, peer.as_ref())?)
+        } else {
+            let request = self.receive(rpc, request).await?;
+            (request, self.permit(&self.calls, self.limits.calls, peer.as_ref())?)
+        };
+        request.extensions_mut().insert(context);
+        match inner.call(request).await {
+            Ok(response) => Ok((response, permit)),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Waits for the message, which must be whole.
+    async fn receive(&self, rpc: &Rpc, request: Request<Body>) -> Result<Request<Body>, Failure> {
+        let size = rpc.max_request_bytes.saturating_add(FRAME_HEADER);
+        let limits = body::Limits { size, idle: MESSAGE_IDLE };
+        let (parts, body) = request.into_parts();
+        let message = self.messages.read(body, limits).await?;
+        check_frame(&message)?;
+        Ok(Request::from_parts(parts, Body::new(Full::new(message))))
+    }
+
+    fn permit(
+        &self,
+        permits: &Arc<Semaphore>,
+        total: usize,
+        peer: Option<&Peer>,
+    ) -> Result<Permit, Failure> {
+        let overloaded = || {
+            Failure::new(Reason::Overloaded, "too many calls at once")
+                .retry_after(Duration::from_secs(1))
+        };
+        let share = match peer {
+            Some(peer) => {
+                Some(peer.share((total / CONNECTION_SHARE).max(1)).ok_or_else(overloaded)?)
+            }
+            None => None,
+        };
+        let permit = permits.clone().try_acquire_owned().map_err(|_| overloaded())?;
+        Ok(Permit { _permit: permit, _share: share })
+    }
 }
 
-fn refuse(failure: Failure) -> Response {
+/// What is no call of gRPC at all (gRPC over HTTP/2, requests).
+fn refuse_foreign(request: &Request<Body>) -> Option<Response<Body>> {
+    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
+    let mut refusal = Response::new(Body::empty());
+    if request.method() != Method::POST {
+        *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    } else if !request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    } else {
+        return None;
+    }
+    Some(refusal)
+}
+
+/// Checks that there is one message, and all of it.
+fn check_frame(body: &Bytes) -> Result<(), Failure> {
+    let malformed = |message| Failure::new(Reason::MalformedRequest, message);
+    let Some((header, message)) = body.split_first_chunk::<FRAME_HEADER>() else {
+        return Err(malformed("the request has no message"));
+    };
+    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
+    match message.len() {
+        len if len < length => Err(malformed("the message of the request breaks off")),
+        len if len > length => Err(malformed("the request has more than one message")),
+        _ => Ok(()),
+    }
+}
+
+impl From<body::Error> for Failure {
+    fn from(error: body::Error) -> Self {
+        let reason = match error {
+            body::Error::TooLarge(_) => Reason::PayloadTooLarge,
+            body::Error::Broken | body::Error::Stalled => Reason::MalformedRequest,
+            body::Error::NoRoom => {
+                return Self::new(Reason::Overloaded, error.to_string())
+                    .retry_after(Duration::from_secs(1));
+            }
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+fn refuse(failure: Failure) -> Response<Body> {
     Status::from(failure).into_http()
+}
+
+/// The right to be under way.
+struct Permit {
+    _permit: OwnedSemaphorePermit,
+    _share: Option<Share>,
+}
+
+/// The body of an answer: its call is under way, with its permit and its span, until it has been
+/// given to its end.
+struct Answer {
+    body: Body,
+    _permit: Permit,
+    span: Span,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Self { body, span, .. } = &mut *self;
+        let _entered = span.enter();
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx)));
+        polled.unwrap_or_else(|_| {
+            let failure = Failure::new(Reason::Internal, "internal error");
+            Poll::Ready(Some(Err(Status::from(failure))))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

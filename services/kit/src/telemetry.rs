@@ -1,6 +1,7 @@
 //! Logs: one line an event, on standard error, each with the request id of its span.
 
 use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -29,5 +30,14 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Pretty => subscriber.with_target(false).try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("logging has been started before: {error}"))
+    started.map_err(|error| anyhow::anyhow!("logging has been started before: {error}"))?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is a line like any other, under the request id of the span it happens in.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let message = panic.payload_as_str().unwrap_or("not a text");
+    tracing::error!(place, message, "a panic");
 }

@@ -11,6 +11,9 @@ pub use ed25519::{SigningKey, install as install_ed25519};
 pub use service_token::ServiceToken;
 pub use verifier::Verifier;
 
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
 use crate::id::{SessionId, UserId};
 use crate::policy::Scopes;
 
@@ -38,6 +41,20 @@ pub enum Subject {
 }
 
 impl Principal {
+    /// What identifies the caller among all callers: that of an account is its own; that of a
+    /// service is made of its name.
+    pub fn id(&self) -> Uuid {
+        match &self.subject {
+            Subject::User(id) => id.uuid(),
+            Subject::Service(name) => {
+                let digest: [u8; 32] = Sha256::digest(name).into();
+                Uuid::from_u128(
+                    digest.iter().take(16).fold(0, |id, byte| id << 8 | u128::from(*byte)),
+                )
+            }
+        }
+    }
+
     /// The account, where the caller is one.
     pub fn user(&self) -> Option<UserId> {
         match self.subject {

@@ -1,13 +1,18 @@
 //! Verifies access tokens offline, against the keys that the auth service publishes.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use souk_proto::souk::auth::v1::GetJwksRequest;
 use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::types::v1::Reason;
@@ -26,9 +31,13 @@ const REFETCH_INTERVAL: Duration = Duration::from_secs(30);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Keys older than this are fetched again, so that a retired key is forgotten.
 const MAX_AGE: Duration = Duration::from_secs(300);
+/// The same after a fetch that failed: the keys at hand still serve.
+const MAX_AGE_RETRY: Duration = Duration::from_secs(10);
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
 /// How far the clocks of two machines may differ, in seconds.
 const LEEWAY: u64 = 5;
+/// How many tokens are remembered, so that the next call with one costs no signature check.
+const REMEMBERED: usize = 8_192;
 
 /// Verifies access tokens for one service.
 #[derive(Debug)]
@@ -37,12 +46,33 @@ pub struct Verifier {
     validation: Validation,
     keys: RwLock<HashMap<String, DecodingKey>>,
     fetched: Mutex<Option<Fetched>>,
+    /// Tokens that were good, by their SHA-256: the tokens themselves are nowhere.
+    known: Cache<[u8; 32], Known>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Fetched {
     at: Instant,
     succeeded: bool,
+}
+
+/// Who a token speaks for, and until when.
+#[derive(Debug, Clone)]
+struct Known {
+    principal: Arc<Principal>,
+    /// Seconds since 1970.
+    expires_at: u64,
+}
+
+/// The header of a token, with what must not be there: an extension that we do not know could change
+/// what the token means (RFC 7515, section 4.1.11; RFC 7797).
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+    crit: Option<serde::de::IgnoredAny>,
+    b64: Option<serde::de::IgnoredAny>,
 }
 
 impl Verifier {
@@ -54,12 +84,14 @@ impl Verifier {
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE, audience]);
+        validation.validate_nbf = true;
         validation.leeway = LEEWAY;
         Self {
             auth: AuthServiceClient::new(auth),
             validation,
             keys: RwLock::default(),
             fetched: Mutex::default(),
+            known: Cache::new(REMEMBERED),
         }
     }
 
@@ -67,29 +99,34 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// There is no token, it is not valid, or it has expired; or the keys cannot be had.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Failure> {
-        let token = bearer(headers).ok_or_else(|| {
-            Failure::new(Reason::Unauthenticated, "the call needs an access token")
-        })?;
-        self.verify(token).await
+    /// There is no token, or more than one; it is not valid, or it has expired; or the keys cannot be
+    /// had.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>, Failure> {
+        let token = bearer(headers)?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if let Some(known) = self.known.get(&digest) {
+            return if known.expires_at + LEEWAY > now() {
+                Ok(known.principal)
+            } else {
+                Err(expired())
+            };
+        }
+        let known = self.verify(token).await?;
+        self.known.insert(digest, known.clone());
+        Ok(known.principal)
     }
 
-    async fn verify(&self, token: &str) -> Result<Principal, Failure> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some("at+jwt") {
-            return Err(invalid());
-        }
+    async fn verify(&self, token: &str) -> Result<Known, Failure> {
+        let header = header(token).ok_or_else(invalid)?;
         let key = self.key(&header.kid.ok_or_else(invalid)?).await?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
             .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => {
-                    Failure::new(Reason::TokenExpired, "the access token has expired")
-                }
+                ErrorKind::ExpiredSignature => expired(),
                 _ => invalid(),
             })?
             .claims;
-        principal(&claims).ok_or_else(invalid)
+        let principal = Arc::new(principal(&claims).ok_or_else(invalid)?);
+        Ok(Known { principal, expires_at: u64::try_from(claims.exp).map_err(|_| invalid())? })
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, Failure> {
@@ -138,25 +175,56 @@ impl Verifier {
             .filter_map(|key| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?)))
             .collect();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        // a token of a key that is no longer published is no longer good
+        self.known.clear();
         Ok(())
     }
 
     /// Fetches the keys again before they are too old, until dropped. Part of a service's
     /// background work.
     pub async fn keep_fresh(&self) {
+        let mut age = MAX_AGE;
         loop {
-            tokio::time::sleep(MAX_AGE).await;
+            tokio::time::sleep(age).await;
             let mut fetched = self.fetched.lock().await;
             let succeeded = self.load().await.is_ok();
             *fetched = Some(Fetched { at: Instant::now(), succeeded });
+            age = if succeeded { MAX_AGE } else { MAX_AGE_RETRY };
         }
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+fn bearer(headers: &HeaderMap) -> Result<&str, Failure> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let missing = || Failure::new(Reason::Unauthenticated, "the call needs an access token");
+    let first = given.next().ok_or_else(missing)?;
+    if given.next().is_some() {
+        let message = "the call has more than one authorization header";
+        return Err(Failure::new(Reason::MalformedRequest, message));
+    }
+    let parts = first.to_str().ok().and_then(|value| value.split_once(' '));
+    let (scheme, token) = parts.ok_or_else(missing)?;
     // the scheme is case-insensitive (RFC 9110, section 11.1)
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_start()) } else { Err(missing()) }
+}
+
+/// The header of a token of the only kind that is taken.
+fn header(token: &str) -> Option<Header> {
+    let encoded = token.split('.').next()?;
+    let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
+    let is_ours = header.alg == "EdDSA"
+        && header.typ.as_deref() == Some("at+jwt")
+        && header.crit.is_none()
+        && header.b64.is_none();
+    is_ours.then_some(header)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn expired() -> Failure {
+    Failure::new(Reason::TokenExpired, "the access token has expired")
 }
 
 fn principal(claims: &Claims) -> Option<Principal> {

@@ -1,0 +1,77 @@
+//! Whether a call is let in, before anything of its body is read: the policy of its RPC, the token, and
+//! the idempotency key. The gateway asks the same as the services behind it.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use souk_proto::souk::policy::v1::Idempotency;
+use souk_proto::souk::policy::v1::policy::Access;
+use souk_proto::souk::types::v1::Reason;
+
+use crate::auth::{Principal, Verifier};
+use crate::failure::Failure;
+use crate::idempotency::Key;
+use crate::policy::Rpc;
+use crate::request::IDEMPOTENCY_KEY;
+
+/// What is known of a call that is let in.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// Who asks; `None` where the policy is public.
+    pub principal: Option<Arc<Principal>>,
+    /// The idempotency key, where the policy asks for one.
+    pub idempotency_key: Option<Key>,
+}
+
+/// Lets a call in when the policy of its RPC allows it.
+///
+/// # Errors
+///
+/// There is no token, or none that is good or suffices; or the idempotency key is missing.
+pub async fn admit(
+    rpc: &Rpc,
+    verifier: &Verifier,
+    headers: &HeaderMap,
+) -> Result<Admitted, Failure> {
+    let principal = principal(rpc, verifier, headers).await?;
+    // after the question of who asks: strangers learn nothing of what a call needs
+    let idempotency_key = idempotency_key(rpc, headers)?;
+    Ok(Admitted { principal, idempotency_key })
+}
+
+async fn principal(
+    rpc: &Rpc,
+    verifier: &Verifier,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<Principal>>, Failure> {
+    match rpc.policy.access.as_ref() {
+        Some(Access::Public(true)) => Ok(None),
+        Some(Access::SignedIn(true)) => verifier.authenticate(headers).await.map(Some),
+        Some(Access::Scope(scope)) => {
+            let principal = verifier.authenticate(headers).await?;
+            if !principal.scopes.contains(scope) {
+                let message = format!("the scope `{scope}` is missing");
+                return Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope));
+            }
+            Ok(Some(principal))
+        }
+        Some(Access::Public(false) | Access::SignedIn(false)) | None => {
+            Err(Failure::new(Reason::PermissionDenied, "nobody may call this rpc"))
+        }
+    }
+}
+
+fn idempotency_key(rpc: &Rpc, headers: &HeaderMap) -> Result<Option<Key>, Failure> {
+    if rpc.policy.idempotency() != Idempotency::Required {
+        return Ok(None);
+    }
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let key = keys.next().and_then(|key| Key::parse(key.to_str().ok()?));
+    match (key, keys.next()) {
+        (Some(key), None) => Ok(Some(key)),
+        _ => Err(Failure::new(
+            Reason::IdempotencyKeyMissing,
+            "the call needs one idempotency-key of 1–255 visible ascii characters",
+        )),
+    }
+}

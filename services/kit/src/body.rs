@@ -1,0 +1,206 @@
+//! Bodies of requests: read to their end before anything is done, under limits of one and of all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use tokio::time::{sleep, timeout};
+
+/// A body that is as small as this finds room when larger ones no longer do.
+const SMALL: usize = 64 * 1024;
+/// How long a body waits for room.
+const ROOM_LIMIT: Duration = Duration::from_secs(2);
+const ROOM_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a body may stop while others wait for room.
+const TIGHT_IDLE: Duration = Duration::from_secs(1);
+
+/// How many bytes of unfinished bodies a process keeps. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    total: usize,
+    used: Arc<AtomicUsize>,
+}
+
+/// What one body may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Its largest size, in bytes.
+    pub size: usize,
+    /// How long it may pause.
+    pub idle: Duration,
+}
+
+/// Why a body cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It has more bytes than it may.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Its connection or stream ended before it did.
+    #[error("the body breaks off")]
+    Broken,
+    /// It stopped for too long.
+    #[error("the body did not arrive in time")]
+    Stalled,
+    /// There are too many bodies at once.
+    #[error("too many requests are being read at once")]
+    NoRoom,
+}
+
+impl Budget {
+    /// A budget of this many bytes.
+    pub fn new(total: usize) -> Self {
+        Self { total, used: Arc::default() }
+    }
+
+    /// Reads a body to its end.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn read<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        mut body: B,
+        limits: Limits,
+    ) -> Result<Bytes, Error> {
+        if body.size_hint().lower() > limits.size as u64 {
+            return Err(Error::TooLarge(limits.size));
+        }
+        let mut room = Room { budget: self, bytes: 0 };
+        let mut whole = BytesMut::new();
+        while !body.is_end_stream() {
+            let Some(frame) = self.frame(&mut body, limits.idle).await? else { break };
+            // trailers mean nothing here
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len() + data.len() > limits.size {
+                return Err(Error::TooLarge(limits.size));
+            }
+            if whole.is_empty() && body.is_end_stream() {
+                // most bodies come as one piece, which is not copied
+                return Ok(data);
+            }
+            room.extend(data.len()).await?;
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The next piece. Who stops has less time where others wait for room.
+    async fn frame<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        body: &mut B,
+        idle: Duration,
+    ) -> Result<Option<http_body::Frame<Bytes>>, Error> {
+        let mut left = idle;
+        loop {
+            let step = left.min(TIGHT_IDLE);
+            match timeout(step, body.frame()).await {
+                Ok(Some(Ok(frame))) => return Ok(Some(frame)),
+                Ok(Some(Err(_))) => return Err(Error::Broken),
+                Ok(None) => return Ok(None),
+                Err(_) => left = left.saturating_sub(step),
+            }
+            if left.is_zero() || self.is_tight() {
+                return Err(Error::Stalled);
+            }
+        }
+    }
+
+    fn is_tight(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.total / 2
+    }
+
+    /// Takes bytes for a body that has some already. The last quarter is for small bodies.
+    fn take(&self, bytes: usize, held: usize) -> bool {
+        let most = if held + bytes > SMALL { self.total / 4 * 3 } else { self.total };
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|used| *used <= most)
+        });
+        taken.is_ok()
+    }
+}
+
+/// The room that one body takes, until dropped.
+struct Room<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Room<'_> {
+    async fn extend(&mut self, bytes: usize) -> Result<(), Error> {
+        let began = Instant::now();
+        while !self.budget.take(bytes, self.bytes) {
+            if began.elapsed() > ROOM_LIMIT {
+                return Err(Error::NoRoom);
+            }
+            sleep(ROOM_INTERVAL).await;
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { size: 100_000, idle: Duration::from_millis(50) };
+
+    type Pieces = Vec<Result<Frame<Bytes>, std::convert::Infallible>>;
+
+    fn body(
+        pieces: &[usize],
+    ) -> StreamBody<stream::Iter<std::vec::IntoIter<<Pieces as IntoIterator>::Item>>> {
+        let pieces: Pieces =
+            pieces.iter().map(|size| Ok(Frame::data(vec![b'x'; *size].into()))).collect();
+        StreamBody::new(stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_put_together_and_leaves_nothing_behind() {
+        let budget = Budget::new(1_000);
+        let whole = budget.read(body(&[10, 20, 30]), LIMITS).await.unwrap();
+        assert_eq!(whole.len(), 60);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_over_its_limit_is_refused() {
+        let refused = Budget::new(1_000_000).read(body(&[60_000, 60_000]), LIMITS).await;
+        assert_eq!(refused, Err(Error::TooLarge(100_000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_is_given_up_and_its_room_is_free_again() {
+        let budget = Budget::new(1_000);
+        let endless = StreamBody::new(futures::StreamExt::chain(
+            stream::iter([Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(
+                b"x",
+            )))]),
+            stream::pending(),
+        ));
+        assert_eq!(budget.read(endless, LIMITS).await, Err(Error::Stalled));
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_bodies_find_room_when_large_ones_no_longer_do() {
+        let budget = Budget::new(400_000);
+        assert!(budget.take(290_000, 0));
+        assert_eq!(budget.read(body(&[50_000, 50_000]), LIMITS).await, Err(Error::NoRoom));
+        assert!(budget.read(body(&[20_000, 20_000]), LIMITS).await.is_ok());
+    }
+}

@@ -1,0 +1,213 @@
+//! What a connection has to do, and since when it has had nothing to do.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
+
+/// The connection that a request came over: in the extensions of each.
+#[derive(Debug, Clone)]
+pub struct Peer(Arc<AtomicUsize>);
+
+impl Peer {
+    pub(super) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Takes a share of something for one request, unless the connection has `most` already.
+    pub fn share(&self, most: usize) -> Option<Share> {
+        let taken = self.0.fetch_add(1, Ordering::Relaxed);
+        let share = Share(self.0.clone());
+        (taken < most).then_some(share)
+    }
+}
+
+/// A share that a request has; it goes back when this is dropped.
+#[derive(Debug)]
+pub struct Share(Arc<AtomicUsize>);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a connection does. Points in time are milliseconds since the first connection of the process.
+#[derive(Debug)]
+pub(super) struct Activity {
+    opened: u64,
+    /// Requests whose answer has not been given to its end.
+    under_way: AtomicUsize,
+    /// Those of them whose answer has begun.
+    answering: AtomicUsize,
+    /// Whether a request was ever begun.
+    has_asked: AtomicBool,
+    /// Whether the beginning that HTTP/2 prescribes has come.
+    is_http2: AtomicBool,
+    received: AtomicUsize,
+    /// When a request last began or ended, or a piece of an answer was taken.
+    moved: AtomicU64,
+    /// When the first byte came after that, while nothing was under way; 0 when none has.
+    head_began: AtomicU64,
+    /// Since when bytes of an answer cannot be sent; 0 when they can.
+    blocked: AtomicU64,
+    /// When a byte was last sent.
+    pub(super) sent: AtomicU64,
+    /// Told when the connection's place is needed.
+    pub(super) evicted: Notify,
+}
+
+/// What the beginning of HTTP/2 is: the preface and an empty frame of settings (RFC 9113, 3.4).
+const PREFACE: usize = 24 + 9;
+
+pub(super) fn now() -> u64 {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    // never 0, which means never
+    u64::try_from(BEGIN.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        let opened = now();
+        Arc::new(Self {
+            opened,
+            under_way: AtomicUsize::new(0),
+            answering: AtomicUsize::new(0),
+            has_asked: AtomicBool::new(false),
+            is_http2: AtomicBool::new(false),
+            received: AtomicUsize::new(0),
+            moved: AtomicU64::new(opened),
+            head_began: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            evicted: Notify::new(),
+        })
+    }
+
+    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.has_asked.store(true, Ordering::Relaxed);
+        self.head_began.store(0, Ordering::Relaxed);
+        self.moved.store(now(), Ordering::Relaxed);
+        UnderWay(self.clone())
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// Since when there is nothing to do; `None` while there is.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        (!self.is_under_way()).then(|| self.moved.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn has_received(&self, bytes: &[u8]) {
+        let before = self.received.fetch_add(bytes.len(), Ordering::Relaxed);
+        if before == 0 && bytes.starts_with(b"PRI") {
+            self.is_http2.store(true, Ordering::Relaxed);
+        }
+        if !self.is_under_way() && self.head_began.load(Ordering::Relaxed) == 0 {
+            self.head_began.store(now(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn has_sent(&self) {
+        self.blocked.store(0, Ordering::Relaxed);
+        self.sent.store(now(), Ordering::Relaxed);
+    }
+
+    pub(super) fn cannot_send(&self) {
+        let _ = self.blocked.compare_exchange(0, now(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// When the connection's patience ends, if nothing happens until then.
+    pub(super) fn ends_at(&self, header: Duration, idle: Duration) -> u64 {
+        let (header, idle) = (milliseconds(header), milliseconds(idle));
+        let blocked = self.blocked.load(Ordering::Relaxed);
+        let stalled = if blocked > 0 { blocked + idle } else { u64::MAX };
+        let moved = self.moved.load(Ordering::Relaxed);
+        if self.answering.load(Ordering::Relaxed) > 0 {
+            // a client that does not take what it has asked for
+            return stalled.min(moved + idle);
+        }
+        if self.is_under_way() {
+            // whoever works on it has a deadline of its own
+            return stalled;
+        }
+        let is_http2 = self.is_http2.load(Ordering::Relaxed);
+        if !self.has_asked.load(Ordering::Relaxed) {
+            let is_begun = is_http2 && self.received.load(Ordering::Relaxed) >= PREFACE;
+            return self.opened + if is_begun { idle } else { header };
+        }
+        match self.head_began.load(Ordering::Relaxed) {
+            // frames of HTTP/2 that belong to no request are not the head of one
+            began if began > 0 && !is_http2 => stalled.min(began + header),
+            _ => stalled.min(moved + idle),
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4)
+}
+
+/// A request that is being answered, also when that ends without an answer.
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.moved.store(now(), Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer: its request is under way until it has been given to its end.
+#[derive(Debug)]
+pub(super) struct Tracked<B> {
+    body: B,
+    under_way: UnderWay,
+}
+
+impl<B> Tracked<B> {
+    pub(super) fn new(body: B, under_way: UnderWay) -> Self {
+        under_way.0.answering.fetch_add(1, Ordering::Relaxed);
+        under_way.0.moved.store(now(), Ordering::Relaxed);
+        Self { body, under_way }
+    }
+}
+
+impl<B> Drop for Tracked<B> {
+    fn drop(&mut self) {
+        self.under_way.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<B: Body + Unpin> Body for Tracked<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() {
+            self.under_way.0.moved.store(now(), Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,140 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Peer, Tracked, now};
+use super::registry::Entry;
+use super::stream::Stream;
+use super::{Handler, Options, Protocol};
+
+/// The largest head of an HTTP/1 request; hyper takes up to 100 headers in it.
+const MAX_HEAD: usize = 64 * 1024;
+/// The largest list of headers of an HTTP/2 request.
+const MAX_HEADER_LIST: u32 = 32 * 1024;
+/// How much of one request's body a client may send ahead.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same for all requests of a connection. The HTTP/2 library takes half of it as its budget for
+/// small frames that wait to be read, and closes a connection whose frames exceed it: a client that
+/// sends rows of 50 bytes in a frame each needs about 1 MiB of it for a full window of one request.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// How long a connection may take to end that was told to.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What all connections of a listener share.
+pub(super) struct Server<S> {
+    handler: S,
+    options: Options,
+    http: Builder<TokioExecutor>,
+    shutdown: CancellationToken,
+}
+
+impl<S> Server<S> {
+    pub(super) fn new(handler: S, options: Options, shutdown: CancellationToken) -> Self {
+        let http = http(&options);
+        Self { handler, options, http, shutdown }
+    }
+
+    /// Serves a connection to its end.
+    pub(super) async fn connection<B>(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        place: OwnedSemaphorePermit,
+        entry: Entry,
+    ) where
+        S: Handler<B>,
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    {
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "a connection has no TCP_NODELAY");
+        }
+        let (activity, peer) = (&entry.activity, Peer::new());
+        let stream = Stream::new(tcp, place, activity.clone(), self.options.rejection);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let under_way = activity.begin();
+            request.extensions_mut().insert(peer.clone());
+            let answer = self.handler.clone().call(request);
+            async move {
+                let response = answer.await?;
+                Ok::<_, Infallible>(response.map(|body| Tracked::new(body, under_way)))
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let mut overdue = pin!(self.overdue(activity));
+        let mut goodbye = pin!(sleep(Duration::MAX));
+        let mut is_ending = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "a connection broke");
+                    }
+                    return;
+                }
+                // nothing is to be expected of it
+                () = &mut overdue => return,
+                () = &mut goodbye, if is_ending && !activity.is_under_way() => return,
+                () = activity.evicted.notified(), if !is_ending => {
+                    goodbye.set(sleep(GOODBYE_LIMIT));
+                }
+                () = self.shutdown.cancelled(), if !is_ending => {}
+            }
+            if !is_ending {
+                is_ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+
+    /// Ends when the client has let the connection wait for too long.
+    async fn overdue(&self, activity: &Activity) {
+        let Options { header_timeout, idle, .. } = self.options;
+        loop {
+            let (ends_at, now) = (activity.ends_at(header_timeout, idle), now());
+            if ends_at <= now {
+                return;
+            }
+            // something may begin that ends sooner
+            let look = Duration::from_millis(ends_at - now).min(header_timeout).min(idle);
+            sleep(look).await;
+        }
+    }
+}
+
+fn http(options: &Options) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // our own: hyper's would also close a connection that is between two requests
+        .header_read_timeout(None)
+        .max_buf_size(MAX_HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(options.streams)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    match options.protocol {
+        Protocol::Http => builder,
+        Protocol::Grpc => builder.http2_only(),
+    }
+}
