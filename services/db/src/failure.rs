@@ -1,21 +1,20 @@
 //! What a database error means to a caller.
 
+use std::io;
+
 use souk_kit::Failure;
 use souk_proto::souk::types::v1::Reason;
 
 /// The failure to answer when nothing more is known about a database error than the error itself.
 pub fn failure(error: &sqlx::Error) -> Failure {
+    if is_late(error) {
+        return Failure::new(Reason::DeadlineExceeded, "the call took longer than its deadline");
+    }
     if is_transient(error) {
         tracing::warn!(%error, "the database cannot be used");
         return Failure::unavailable("the service cannot reach its database");
     }
-    match code(error).as_deref() {
-        // query_canceled: the statement's time, which is the caller's, was over
-        Some("57014") => {
-            Failure::new(Reason::DeadlineExceeded, "the call took longer than its deadline")
-        }
-        _ => Failure::internal(error),
-    }
+    Failure::internal(error)
 }
 
 /// Whether the same call may succeed a moment later: no connection, a server that starts or ends,
@@ -25,13 +24,22 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Io(_) => true,
+        | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(_) => !is_late(error),
         // serialization failure, deadlock, too many clients, shutting down or starting up, a
         // database that takes no connections, a transaction that was left idle
         _ => matches!(
             code(error).as_deref(),
             Some("40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03" | "55000" | "25P03")
         ),
+    }
+}
+
+/// Whether the statement took longer than its caller waits. 57014 is `query_canceled`.
+fn is_late(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+        _ => code(error).as_deref() == Some("57014"),
     }
 }
 

@@ -1,12 +1,22 @@
-//! What the services need of PostgreSQL: pools, migrations, the embedded server, and the tables
-//! that every service has in the same shape (idempotency keys, outbox, audit log).
+//! What the services need of PostgreSQL: access that is bounded in every direction, migrations,
+//! natural batching, and the tables that every service has in the same shape (idempotency keys,
+//! outbox, audit log, totals).
 
+mod access;
 pub mod audit;
+mod batch;
+mod connection;
+mod database;
 mod failure;
 pub mod idempotency;
+mod migrations;
 pub mod outbox;
-mod pool;
 pub mod postgres;
+mod totals;
 
+pub use access::Access;
+pub use batch::{Batches, Limits, Work};
+pub use database::Database;
 pub use failure::{constraint, failure, is_transient};
-pub use pool::{Database, Error, create_database, migrate};
+pub use migrations::{Error, create_database, migrate};
+pub use totals::total;

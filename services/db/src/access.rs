@@ -1,0 +1,224 @@
+//! Statements, bounded in every direction: a wait for a connection, a deadline for each statement,
+//! and connections that are whole or closed.
+//!
+//! A statement runs in a task of its own. Its caller may leave at whatever instant (a deadline, a
+//! reset, a closed connection) and interrupts nothing: what was begun comes to its end, and the
+//! connection is used again only after that. What does not come to its end in time takes its
+//! connection with it; the server notices and stops.
+
+use std::time::{Duration, Instant};
+
+use deadpool::managed::Object;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+use tracing::Instrument as _;
+
+use crate::connection::{Connection, Connector, lost};
+use crate::database::Database;
+
+/// How much longer than its caller a statement may take before its connection is given up: most
+/// statements that are late are late by less, and connections are dear.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The way to a database for somebody who waits no longer than until a deadline. A reference to it
+/// executes queries, as a pool would.
+#[derive(Debug, Clone)]
+pub struct Access {
+    database: Database,
+    deadline: Instant,
+}
+
+impl Access {
+    pub(crate) fn new(database: Database, deadline: Instant) -> Self {
+        Self { database, deadline }
+    }
+
+    /// Runs statements in one transaction, which commits when `work` succeeds. It begins and ends
+    /// whether or not the caller stays.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, after which nothing has happened; or the database's, where that of the
+    /// commit itself leaves open what has happened.
+    pub async fn transaction<T, E>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<sqlx::Error> + Send + 'static,
+    {
+        let done = self.run(|connection| {
+            async move {
+                let mut transaction = connection.begin().await?;
+                match work(&mut transaction).await {
+                    Ok(value) => transaction.commit().await.map(|()| Ok(value)),
+                    Err(error) => transaction.rollback().await.map(|()| Err(error)),
+                }
+            }
+            .boxed()
+        });
+        done.await?
+    }
+
+    /// Runs `work` on a connection, in a task of its own.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>
+        + Send
+        + 'static,
+    ) -> Result<T, sqlx::Error> {
+        let connection = self.database.lease(self.deadline).await?;
+        let (sender, receiver) = oneshot::channel();
+        let limit = self.deadline + GRACE;
+        let loss = self.database.loss();
+        let task = async move {
+            // the connection is free again before the caller goes on
+            let _ = sender.send(carry_out(connection, limit, loss, work).await);
+        };
+        tokio::spawn(task.in_current_span());
+        // only a panic in a statement loses the answer
+        receiver.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+}
+
+async fn carry_out<T>(
+    mut connection: Object<Connector>,
+    limit: Instant,
+    loss: impl Future<Output = ()>,
+    work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    connection.busy = true;
+    let outcome = tokio::select! {
+        biased;
+        outcome = timeout_at(limit.into(), work(&mut connection.inner)) => outcome,
+        () = loss => Ok(Err(lost("has gone"))),
+    };
+    let outcome = outcome.unwrap_or_else(|_| Err(late()));
+    let is_whole = match &outcome {
+        Ok(_) => true,
+        Err(error) => is_harmless(error),
+    };
+    if is_whole {
+        connection.touch();
+    } else {
+        close(connection);
+    }
+    outcome
+}
+
+/// Whether the connection is as good after the error as before it: the server has refused the
+/// statement and waits for the next one, without having said that it ends the session (class 57P).
+fn is_harmless(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().map(|error| error.code().unwrap_or_default());
+    code.is_some_and(|code| !code.starts_with("57P"))
+}
+
+/// Out of the pool, which makes room for another.
+fn close(connection: Object<Connector>) {
+    drop::<Connection>(Object::take(connection));
+}
+
+fn late() -> sqlx::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the statement took too long").into()
+}
+
+/// All that a statement answers.
+type Answer = Vec<Either<PgQueryResult, PgRow>>;
+
+impl<'c> Executor<'c> for &'c Access {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let statement = Statement::of(query);
+        let answer = async move {
+            let statement = statement?;
+            self.run(|connection| statement.fetch(connection).boxed()).await
+        };
+        // never large: pages are bounded
+        let rows = answer.map(|answer| match answer {
+            Ok(answer) => stream::iter(answer).map(Ok).left_stream(),
+            Err(error) => stream::iter([Err(error)]).right_stream(),
+        });
+        rows.flatten_stream().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        // not cut short after the first row: the rest of the answer would be left on the connection
+        let mut rows = self.fetch_many(query);
+        async move {
+            let mut first = None;
+            while let Some(step) = rows.try_next().await? {
+                if let (None, Either::Right(row)) = (&first, step) {
+                    first = Some(row);
+                }
+            }
+            Ok(first)
+        }
+        .boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        _: SqlStr,
+        _: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        std::future::ready(Err(prepared_elsewhere())).boxed()
+    }
+
+    fn describe<'e>(self, _: SqlStr) -> BoxFuture<'e, Result<sqlx::Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        std::future::ready(Err(prepared_elsewhere())).boxed()
+    }
+}
+
+fn prepared_elsewhere() -> sqlx::Error {
+    sqlx::Error::Configuration("statements are prepared where they are executed".into())
+}
+
+/// A query with its values, which can go to another task.
+struct Statement {
+    sql: SqlStr,
+    arguments: Option<PgArguments>,
+}
+
+impl Statement {
+    fn of<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Self, sqlx::Error> {
+        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+        Ok(Self { sql: query.sql(), arguments })
+    }
+
+    async fn fetch(self, connection: &mut PgConnection) -> Result<Answer, sqlx::Error> {
+        let Self { sql, arguments } = self;
+        match arguments {
+            Some(arguments) => {
+                connection.fetch_many(sqlx::query_with(sql, arguments)).try_collect().await
+            }
+            None => connection.fetch_many(sqlx::raw_sql(sql)).try_collect().await,
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! Natural batching: while one statement is under way, what arrives goes together in the next. There
+//! is no timer: who comes alone is served at once, and a queue makes the batches larger.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt as _;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// What is done for several items in one statement.
+pub trait Work: Send + Sync + 'static {
+    /// What a caller asks for.
+    type Item: Send + Sync + 'static;
+    /// What becomes of it.
+    type Outcome: Send + 'static;
+
+    /// Does it: one outcome for each item, in their order. After an error that is not the database's
+    /// absence it is tried again for each item alone, so it must have done nothing, or be safe to
+    /// repeat.
+    fn run(
+        &self,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<Vec<Self::Outcome>, sqlx::Error>> + Send;
+
+    /// What an item has to itself for as long as its statement is under way: items of one key go in
+    /// one batch or one after the other, so that no statement waits for the locks of another.
+    fn keys(_: &Self::Item) -> impl Iterator<Item = Uuid> {
+        std::iter::empty()
+    }
+
+    /// How much of a batch an item fills.
+    fn weight(_: &Self::Item) -> usize {
+        1
+    }
+}
+
+/// How much is done at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Statements under way at the same time.
+    pub lanes: usize,
+    /// The weight of a batch. An item that is heavier goes alone.
+    pub weight: usize,
+    /// Items that wait; more are refused.
+    pub waiting: usize,
+}
+
+/// Collects items into batches. Cheap to clone.
+pub struct Batches<W: Work> {
+    inner: Arc<Inner<W>>,
+}
+
+struct Inner<W: Work> {
+    work: W,
+    limits: Limits,
+    queue: Mutex<Queue<W>>,
+}
+
+struct Queue<W: Work> {
+    waiting: VecDeque<Waiting<W>>,
+    /// Lanes that are under way.
+    lanes: usize,
+    /// The keys of the items that are under way.
+    held: HashSet<Uuid>,
+}
+
+struct Waiting<W: Work> {
+    item: W::Item,
+    caller: oneshot::Sender<Result<W::Outcome, sqlx::Error>>,
+}
+
+impl<W: Work> Batches<W> {
+    /// Batches of `work`.
+    pub fn new(work: W, limits: Limits) -> Self {
+        let queue = Queue { waiting: VecDeque::new(), lanes: 0, held: HashSet::new() };
+        Self { inner: Arc::new(Inner { work, limits, queue: Mutex::new(queue) }) }
+    }
+
+    /// Has an item done. A caller that leaves before its batch begins takes its item back; after
+    /// that, what becomes of it does not depend on the caller.
+    ///
+    /// # Errors
+    ///
+    /// The error of the item's own statement; `PoolTimedOut` when too many wait already.
+    pub async fn submit(&self, item: W::Item) -> Result<W::Outcome, sqlx::Error> {
+        let (caller, outcome) = oneshot::channel();
+        {
+            let mut queue = self.inner.lock();
+            if queue.waiting.len() >= self.inner.limits.waiting {
+                return Err(sqlx::Error::PoolTimedOut);
+            }
+            queue.waiting.push_back(Waiting { item, caller });
+            if queue.lanes < self.inner.limits.lanes {
+                queue.lanes += 1;
+                Lane::start(self.inner.clone());
+            }
+        }
+        // only a panic in the work loses an outcome
+        outcome.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+}
+
+impl<W: Work> Inner<W> {
+    fn lock(&self) -> MutexGuard<'_, Queue<W>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One bad item does not fail its neighbours: after an error each is tried alone.
+    async fn outcomes(&self, items: &[W::Item]) -> Vec<Result<W::Outcome, sqlx::Error>> {
+        let error = match self.work.run(items).await {
+            Ok(outcomes) => return outcomes.into_iter().map(Ok).collect(),
+            Err(error) => error,
+        };
+        if items.len() == 1 {
+            return vec![Err(error)];
+        }
+        if is_absence(&error) {
+            let error = Arc::new(error);
+            return items.iter().map(|_| Err(shared(&error))).collect();
+        }
+        let mut outcomes = Vec::with_capacity(items.len());
+        for item in items {
+            let alone = self.work.run(std::slice::from_ref(item)).await;
+            outcomes.push(
+                alone.and_then(|mut outcomes| outcomes.pop().ok_or(sqlx::Error::RowNotFound)),
+            );
+        }
+        outcomes
+    }
+}
+
+/// What goes in one statement, and who asked for it.
+struct Batch<W: Work> {
+    items: Vec<W::Item>,
+    callers: Vec<oneshot::Sender<Result<W::Outcome, sqlx::Error>>>,
+}
+
+/// Statements one after the other, until nothing waits that could go.
+struct Lane<W: Work> {
+    inner: Arc<Inner<W>>,
+    /// The keys of the batch that is under way.
+    held: Vec<Uuid>,
+    has_ended: bool,
+}
+
+impl<W: Work> Lane<W> {
+    fn start(inner: Arc<Inner<W>>) {
+        tokio::spawn(Self { inner, held: Vec::new(), has_ended: false }.run());
+    }
+
+    async fn run(mut self) {
+        while let Some(batch) = self.next() {
+            let work = AssertUnwindSafe(self.inner.outcomes(&batch.items)).catch_unwind();
+            // after a panic, of which its hook has told, the callers learn that there is no outcome
+            let outcomes = work.await.unwrap_or_default();
+            for (caller, outcome) in batch.callers.into_iter().zip(outcomes) {
+                // who has left does not want to know
+                let _ = caller.send(outcome);
+            }
+        }
+    }
+
+    /// The next batch; the lane ends when there is none.
+    fn next(&mut self) -> Option<Batch<W>> {
+        let inner = self.inner.clone();
+        let mut queue = inner.lock();
+        queue.release(&mut self.held);
+        let batch = queue.take(inner.limits.weight);
+        if batch.items.is_empty() {
+            // while nobody can join the queue: who comes next begins a lane of its own
+            queue.lanes -= 1;
+            self.has_ended = true;
+            return None;
+        }
+        self.held.extend(batch.items.iter().flat_map(W::keys));
+        queue.held.extend(&self.held);
+        Some(batch)
+    }
+}
+
+/// A lane that is dropped half-way, because its runtime ends, leaves its place.
+impl<W: Work> Drop for Lane<W> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let inner = self.inner.clone();
+            let mut queue = inner.lock();
+            queue.release(&mut self.held);
+            queue.lanes -= 1;
+        }
+    }
+}
+
+impl<W: Work> Queue<W> {
+    fn release(&mut self, held: &mut Vec<Uuid>) {
+        for key in held.drain(..) {
+            self.held.remove(&key);
+        }
+    }
+
+    /// Takes what goes next, in the order of arrival, without what must wait for another batch.
+    fn take(&mut self, most: usize) -> Batch<W> {
+        let mut batch = Batch { items: Vec::new(), callers: Vec::new() };
+        let mut weight = 0;
+        let mut place = 0;
+        while let Some(waiting) = self.waiting.get(place) {
+            if waiting.caller.is_closed() {
+                self.waiting.remove(place);
+                continue;
+            }
+            if W::keys(&waiting.item).any(|key| self.held.contains(&key)) {
+                place += 1;
+                continue;
+            }
+            weight += W::weight(&waiting.item);
+            if weight > most && !batch.items.is_empty() {
+                break;
+            }
+            let Some(Waiting { item, caller }) = self.waiting.remove(place) else { break };
+            batch.items.push(item);
+            batch.callers.push(caller);
+        }
+        batch
+    }
+}
+
+/// Whether trying again at once, for each item alone, would only take longer to fail.
+fn is_absence(error: &sqlx::Error) -> bool {
+    crate::is_transient(error) && error.as_database_error().is_none()
+        || matches!(error, sqlx::Error::Io(_))
+}
+
+/// The same error for each of several callers.
+fn shared(error: &Arc<sqlx::Error>) -> sqlx::Error {
+    let kind = match &**error {
+        sqlx::Error::Io(error) => error.kind(),
+        _ => io::ErrorKind::Other,
+    };
+    sqlx::Error::Io(io::Error::new(kind, error.clone()))
+}
+
+impl<W: Work> Clone for Batches<W> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<W: Work> fmt::Debug for Batches<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batches").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    /// Doubles numbers, a batch at a time, when it is let go; refuses odd ones.
+    struct Doubling {
+        batches: Arc<Mutex<Vec<Vec<u64>>>>,
+        go: Arc<Semaphore>,
+    }
+
+    impl Work for Doubling {
+        type Item = u64;
+        type Outcome = u64;
+
+        async fn run(&self, items: &[u64]) -> Result<Vec<u64>, sqlx::Error> {
+            self.batches.lock().unwrap().push(items.to_vec());
+            self.go.acquire().await.unwrap().forget();
+            assert!(!items.contains(&13), "a panic in the work");
+            if items.iter().any(|item| item % 2 == 1) {
+                return Err(sqlx::Error::Protocol("odd".to_owned()));
+            }
+            Ok(items.iter().map(|item| 2 * item).collect())
+        }
+
+        fn keys(item: &u64) -> impl Iterator<Item = Uuid> {
+            // numbers of one hundred have a key in common
+            std::iter::once(Uuid::from_u128(u128::from(item / 100)))
+        }
+    }
+
+    type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
+
+    fn doubling(lanes: usize, weight: usize) -> (Batches<Doubling>, Seen, Arc<Semaphore>) {
+        let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
+        let work = Doubling { batches: seen.clone(), go: go.clone() };
+        (Batches::new(work, Limits { lanes, weight, waiting: 1000 }), seen, go)
+    }
+
+    fn submit(
+        batches: &Batches<Doubling>,
+        item: u64,
+    ) -> tokio::task::JoinHandle<Result<u64, sqlx::Error>> {
+        let batches = batches.clone();
+        tokio::spawn(async move { batches.submit(item).await })
+    }
+
+    /// Until everything that can go on has gone on.
+    async fn settle() {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_arrives_while_one_batch_is_under_way_goes_together_in_the_next() {
+        let (batches, seen, go) = doubling(1, 100);
+        let first = submit(&batches, 2);
+        settle().await;
+        let others: Vec<_> = [4, 6, 8].map(|item| submit(&batches, item)).into();
+        settle().await;
+        go.add_permits(2);
+        assert_eq!(first.await.unwrap().unwrap(), 4);
+        let others: Vec<u64> =
+            join_all(others).await.into_iter().map(|outcome| outcome.unwrap().unwrap()).collect();
+        assert_eq!(others, [8, 12, 16]);
+        assert_eq!(*seen.lock().unwrap(), [vec![2], vec![4, 6, 8]]);
+    }
+
+    #[tokio::test]
+    async fn one_bad_item_does_not_fail_its_neighbours() {
+        let (batches, _, go) = doubling(1, 100);
+        let first = submit(&batches, 2);
+        settle().await;
+        let (good, bad) = (submit(&batches, 4), submit(&batches, 5));
+        settle().await;
+        go.add_permits(10);
+        assert!(first.await.unwrap().is_ok());
+        assert_eq!(good.await.unwrap().unwrap(), 8);
+        assert!(bad.await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn items_that_share_a_key_are_never_under_way_in_two_batches() {
+        let (batches, seen, go) = doubling(3, 100);
+        let hot = submit(&batches, 100);
+        settle().await;
+        let (hot_again, cold) = (submit(&batches, 102), submit(&batches, 2));
+        settle().await;
+        // the cold one goes at once, the hot one waits for the first
+        assert_eq!(*seen.lock().unwrap(), [vec![100], vec![2]]);
+        go.add_permits(3);
+        for task in [hot, hot_again, cold] {
+            assert!(task.await.unwrap().is_ok());
+        }
+        assert_eq!(seen.lock().unwrap()[2], [102]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_no_heavier_than_its_limit() {
+        let (batches, seen, go) = doubling(1, 3);
+        let first = submit(&batches, 2);
+        settle().await;
+        let others: Vec<_> = (0..7).map(|item| submit(&batches, 2 * item)).collect();
+        settle().await;
+        go.add_permits(10);
+        assert!(first.await.unwrap().is_ok());
+        for other in others {
+            assert!(other.await.unwrap().is_ok());
+        }
+        let sizes: Vec<usize> = seen.lock().unwrap().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [1, 3, 3, 1]);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_the_batch_begins_takes_the_item_back() {
+        let (batches, seen, go) = doubling(1, 100);
+        let first = submit(&batches, 2);
+        settle().await;
+        let (leaving, staying) = (submit(&batches, 4), submit(&batches, 6));
+        settle().await;
+        leaving.abort();
+        settle().await;
+        go.add_permits(10);
+        assert!(first.await.unwrap().is_ok() && staying.await.unwrap().is_ok());
+        assert_eq!(seen.lock().unwrap()[1], [6]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_batch_does_not_end_the_work() {
+        let (batches, _, go) = doubling(1, 1);
+        let broken = submit(&batches, 13);
+        settle().await;
+        let next = submit(&batches, 2);
+        settle().await;
+        go.add_permits(10);
+        assert!(matches!(broken.await.unwrap(), Err(sqlx::Error::WorkerCrashed)));
+        assert_eq!(next.await.unwrap().unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn items_beyond_the_limit_are_refused_at_once() {
+        let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
+        let work = Doubling { batches: seen, go };
+        let batches = Batches::new(work, Limits { lanes: 1, weight: 1, waiting: 2 });
+        let mut held = Vec::new();
+        for item in 0..3 {
+            held.push(submit(&batches, 2 * item));
+            settle().await;
+        }
+        let refused = timeout(Duration::from_secs(5), batches.submit(8)).await.expect("no wait");
+        assert!(matches!(refused, Err(sqlx::Error::PoolTimedOut)));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_left_behind_whatever_comes_and_goes() {
+        let (batches, _, go) = doubling(3, 8);
+        go.add_permits(1_000_000);
+        let tasks: Vec<_> = (0..2_000_u64)
+            .map(|item| {
+                let batches = batches.clone();
+                tokio::spawn(async move {
+                    sleep(Duration::from_micros(item * 7 % 900)).await;
+                    batches.submit(2 * item).await.unwrap()
+                })
+            })
+            .collect();
+        for (item, task) in (0..).zip(tasks) {
+            let outcome = timeout(Duration::from_secs(30), task).await.expect("an outcome");
+            assert_eq!(outcome.unwrap(), 4 * item);
+        }
+        let queue = batches.inner.lock();
+        assert_eq!((queue.lanes, queue.held.len(), queue.waiting.len()), (0, 0, 0));
+    }
+}

@@ -1,0 +1,138 @@
+//! A service's database: its connections, and whether it answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool::managed::{Object, Pool, PoolError, QueueMode};
+use futures::FutureExt as _;
+use souk_kit::server::Probe;
+use sqlx::Connection as _;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout, timeout_at};
+
+use crate::access::Access;
+use crate::connection::{Connector, lost};
+use crate::migrations::{self, Error};
+
+/// How long a call waits for a free connection, at most.
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
+/// How often the database is asked whether it answers.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// A database that does not answer the smallest question for as long as this is gone.
+const WATCH_LIMIT: Duration = Duration::from_secs(3);
+
+/// A service's database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: Pool<Connector>,
+    state: watch::Receiver<State>,
+}
+
+/// What is known of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    answers: bool,
+    /// How often it was found to be gone.
+    losses: u64,
+}
+
+impl Database {
+    /// Connects, waiting a while for a database that is starting, and brings the schema up to date
+    /// (under an advisory lock: several processes may start at once).
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn open(
+        options: PgConnectOptions,
+        migrator: &Migrator,
+        connections: u32,
+    ) -> Result<Self, Error> {
+        migrations::migrate(&options, migrator).await?;
+        let pool = Pool::builder(Connector::new(&options))
+            .max_size(usize::try_from(connections).unwrap_or(usize::MAX))
+            // a few connections that are always in use rather than many that have to be asked
+            .queue_mode(QueueMode::Lifo)
+            .build()
+            .map_err(|error| Error::Unreachable(sqlx::Error::Configuration(error.into())))?;
+        let (sender, state) = watch::channel(State { answers: true, losses: 0 });
+        tokio::spawn(watch_over(pool.clone(), sender));
+        Ok(Self { pool, state })
+    }
+
+    /// The way to the database of somebody who waits until `deadline`.
+    pub fn until(&self, deadline: Instant) -> Access {
+        Access::new(self.clone(), deadline)
+    }
+
+    /// The same for work that no call waits for.
+    pub fn within(&self, limit: Duration) -> Access {
+        self.until(Instant::now() + limit)
+    }
+
+    /// Whether the database answers.
+    pub fn probe(&self) -> Probe {
+        let state = self.state.clone();
+        Arc::new(move || std::future::ready(state.borrow().answers).boxed())
+    }
+
+    /// A connection of our own, for a while.
+    pub(crate) async fn lease(&self, deadline: Instant) -> Result<Object<Connector>, sqlx::Error> {
+        let latest = deadline.min(Instant::now() + WAIT_LIMIT);
+        match timeout_at(latest.into(), self.pool.get()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(PoolError::Backend(error))) => Err(error),
+            Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
+            Ok(Err(_)) | Err(_) => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
+    /// Completes when the database is found to be gone.
+    pub(crate) fn loss(&self) -> impl Future<Output = ()> + use<> {
+        let mut state = self.state.clone();
+        let losses = state.borrow().losses;
+        async move {
+            // an error means that nobody watches any more
+            if state.wait_for(|state| state.losses > losses).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Asks the database all the time whether it answers, over a connection of its own: load on the pool
+/// shall not look like a lost database, nor a lost database like load. Ends with the last user.
+async fn watch_over(pool: Pool<Connector>, state: watch::Sender<State>) {
+    let mut connection = None;
+    while !state.is_closed() {
+        let asked = async {
+            let mut asked = match connection.take() {
+                Some(connection) => connection,
+                None => pool.manager().connect().await?,
+            };
+            asked.ping().await?;
+            connection = Some(asked);
+            Ok::<_, sqlx::Error>(())
+        };
+        let answer = timeout(WATCH_LIMIT, asked).await;
+        let answer = answer.unwrap_or_else(|_| Err(lost("does not answer")));
+        let answers = answer.is_ok();
+        if state.borrow().answers != answers {
+            match answer {
+                Ok(()) => tracing::info!("the database answers again"),
+                Err(error) => tracing::warn!(%error, "the database has gone"),
+            }
+            if !answers {
+                // what waits for an answer waits in vain, and what is idle leads nowhere
+                pool.manager().abandon();
+            }
+            state.send_modify(|state| {
+                state.answers = answers;
+                state.losses += u64::from(!answers);
+            });
+        }
+        sleep(WATCH_INTERVAL).await;
+    }
+}
