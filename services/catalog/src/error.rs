@@ -1,9 +1,10 @@
+use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
 use souk_kit::id::{CategoryId, OrderId, ProductId};
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
-use crate::reservations::Illegal;
+use crate::reservation::Illegal;
 
 /// Why a call to the catalog fails.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,14 @@ pub enum Error {
     /// There is no such category.
     #[error("category {0} does not exist")]
     CategoryNotFound(CategoryId),
+    /// A path names something by what can be no id.
+    #[error("{kind} {id} does not exist")]
+    NoSuch {
+        /// What it is.
+        kind: &'static str,
+        /// What should be its id.
+        id: String,
+    },
     /// A field breaks a rule that depends on more than its contract.
     #[error("{field} {issue}")]
     Invalid {
@@ -44,6 +53,18 @@ pub enum Error {
         /// The step that is not allowed.
         illegal: Illegal,
     },
+    /// The request cannot be served as it is, for a reason that is the same in every service.
+    #[error("the request is refused")]
+    Refused(Failure),
+    /// A call with the same idempotency key stands in the way.
+    #[error(transparent)]
+    Idempotency(#[from] Refusal),
+    /// A call that changes something came without anybody who asks for it, which is a fault of ours.
+    #[error("a call that changes something has no principal")]
+    NoActor,
+    /// The answers of a batch do not cover what was asked, which is a fault of ours.
+    #[error("a batch has left something undecided")]
+    Undecided,
     /// The database failed.
     #[error("database")]
     Database(#[from] sqlx::Error),
@@ -65,11 +86,18 @@ impl Error {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::ProductNotFound(id) => Self::not_found("product", id),
             Error::CategoryNotFound(id) => Self::not_found("category", id),
+            Error::NoSuch { kind, id } => Self::not_found(kind, id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),
             Error::SkuTaken => Self::new(Reason::AlreadyExists, "another product has this sku")
                 .violation("sku", "is taken by another product"),
@@ -87,7 +115,10 @@ impl From<Error> for Failure {
                     .with("order_id", order)
                     .with("status", illegal.from)
             }
+            Error::Refused(failure) => failure,
+            Error::Idempotency(refusal) => refusal.into(),
             Error::Database(error) => souk_db::failure(&error),
+            Error::NoActor | Error::Undecided => Self::internal(&error),
         }
     }
 }

@@ -4,11 +4,15 @@ mod messages;
 
 use std::time::Duration;
 
-use souk_kit::Failure;
+use futures::{FutureExt as _, StreamExt as _};
+use souk_db::idempotency::{self, Answer, Call};
+use souk_db::{Access, Database};
 use souk_kit::id::ProductId;
+use souk_kit::idempotency::Operation;
 use souk_kit::page::Page;
 use souk_kit::request::{Context, open};
-use souk_proto::souk::catalog::v1::catalog_service_server::CatalogService;
+use souk_kit::{Failure, wire};
+use souk_proto::souk::catalog::v1::catalog_service_server::{CatalogService, SERVICE_NAME};
 use souk_proto::souk::catalog::v1::{
     AdjustStockRequest, BatchGetProductsRequest, BatchGetProductsResponse, Category,
     CommitStockRequest, CreateCategoryRequest, CreateProductRequest, DeleteCategoryRequest,
@@ -21,25 +25,53 @@ use souk_proto::souk::catalog::v1::{
 use tonic::{Request, Response, Status, Streaming};
 
 use self::messages::{
-    category_change, category_replacement, lines, new_category, new_product, parse_id,
-    product_change, product_replacement,
+    category_change, category_replacement, checked, lines, new_category, new_product, parse_id,
+    path_id, product_change, product_replacement,
 };
-use crate::import::Import;
-use crate::{Catalog, categories, products};
+use crate::importing::Importing;
+use crate::reading::Reading;
+use crate::reserving::Reserving;
+use crate::stock::Actor;
+use crate::store::reservations::Request as ReservationRequest;
+use crate::{Error, adjusting, category, editing, product};
+
+const ADJUST_STOCK: Operation = Operation::new(SERVICE_NAME, "AdjustStock");
+/// The RPCs that keep idempotency keys.
+pub const KEYED: &[Operation] = &[ADJUST_STOCK];
 
 type Reply<T> = Result<Response<T>, Status>;
 
+/// The use cases behind the contract.
+#[derive(Debug, Clone)]
+pub struct Handlers {
+    pub database: Database,
+    pub reading: Reading,
+    pub reserving: Reserving,
+    pub importing: Importing,
+}
+
+impl Handlers {
+    fn until(&self, context: &Context) -> Access {
+        self.database.until(context.deadline)
+    }
+}
+
+fn actor(context: &Context) -> Result<Actor, Error> {
+    Actor::of(context).ok_or(Error::NoActor)
+}
+
 #[tonic::async_trait]
-impl CatalogService for Catalog {
+impl CatalogService for Handlers {
     async fn create_product(&self, request: Request<CreateProductRequest>) -> Reply<Product> {
         let (context, message) = open(request)?;
-        let product = self.create_product(&context, new_product(message)?).await?;
+        let (new, actor) = (new_product(message)?, actor(&context)?);
+        let product = editing::create_product(&self.until(&context), &new, &actor).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn get_product(&self, request: Request<GetProductRequest>) -> Reply<Product> {
         let (_, message) = open(request)?;
-        let product = self.product(parse_id("id", &message.id)?).await?;
+        let product = self.reading.product(path_id("product", &message.id)?).await?;
         Ok(Response::new(product.into()))
     }
 
@@ -50,7 +82,7 @@ impl CatalogService for Catalog {
         let (_, message) = open(request)?;
         let ids: Vec<ProductId> =
             message.ids.iter().map(|id| parse_id("ids", id)).collect::<Result<_, _>>()?;
-        let products = self.products(&ids).await?.into_iter().map(Product::from).collect();
+        let products = self.reading.products(ids).await?.into_iter().map(Product::from).collect();
         Ok(Response::new(BatchGetProductsResponse { products }))
     }
 
@@ -58,30 +90,34 @@ impl CatalogService for Catalog {
         &self,
         request: Request<ListProductsRequest>,
     ) -> Reply<ListProductsResponse> {
-        let (_, ListProductsRequest { size, cursor, page }) = open(request)?;
-        let page = Page::parse(&self.cursors, products::LIST, size, &cursor, page)?;
-        let (rows, pagination) = self.list_products(&page).await?;
+        let (context, ListProductsRequest { size, cursor, page }) = open(request)?;
+        let page = Page::parse(self.reading.cursors(), product::LIST, size, &cursor, page)?;
+        let (rows, position) = self.reading.list_products(&self.until(&context), &page).await?;
         let data = rows.into_iter().map(Product::from).collect();
-        Ok(Response::new(ListProductsResponse { data, pagination: Some(pagination) }))
+        let pagination = Some(wire::pagination(position));
+        Ok(Response::new(ListProductsResponse { data, pagination }))
     }
 
     async fn update_product(&self, request: Request<UpdateProductRequest>) -> Reply<Product> {
         let (context, message) = open(request)?;
-        let id = parse_id("id", &message.id)?;
-        let product = self.change_product(&context, id, product_change(message)?).await?;
+        let id = path_id("product", &message.id)?;
+        let change = product_change(message)?;
+        let product = editing::change_product(&self.until(&context), id, &change).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn replace_product(&self, request: Request<ReplaceProductRequest>) -> Reply<Product> {
         let (context, message) = open(request)?;
-        let id = parse_id("id", &message.id)?;
-        let product = self.change_product(&context, id, product_replacement(message)?).await?;
+        let id = path_id("product", &message.id)?;
+        let change = product_replacement(message)?;
+        let product = editing::change_product(&self.until(&context), id, &change).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn delete_product(&self, request: Request<DeleteProductRequest>) -> Reply<()> {
-        let (_, message) = open(request)?;
-        self.delete_product(parse_id("id", &message.id)?).await?;
+        let (context, message) = open(request)?;
+        let id = path_id("product", &message.id)?;
+        editing::delete_product(&self.until(&context), id).await?;
         Ok(Response::new(()))
     }
 
@@ -89,24 +125,23 @@ impl CatalogService for Catalog {
         &self,
         request: Request<Streaming<ImportProductsRequest>>,
     ) -> Reply<ImportProductsResponse> {
-        let mut import = Import::new(self, Context::of(&request)?)?;
-        let mut rows = request.into_inner();
-        // rows are checked one by one: those that break a rule are reported, not refused
-        while let Some(row) = rows.message().await? {
-            import.add(row).await?;
-        }
-        Ok(Response::new(import.finish().await?))
+        let actor = actor(Context::of(&request)?)?;
+        let rows = request.into_inner().map(|row| row.map(checked));
+        let report = self.importing.import(&actor, rows).await?;
+        Ok(Response::new(report.into()))
     }
 
     async fn create_category(&self, request: Request<CreateCategoryRequest>) -> Reply<Category> {
-        let (_, message) = open(request)?;
-        let category = self.create_category(new_category(message)).await?;
+        let (context, message) = open(request)?;
+        let new = new_category(message);
+        let category = editing::create_category(&self.until(&context), &new).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn get_category(&self, request: Request<GetCategoryRequest>) -> Reply<Category> {
-        let (_, message) = open(request)?;
-        let category = self.category(parse_id("id", &message.id)?).await?;
+        let (context, message) = open(request)?;
+        let id = path_id("category", &message.id)?;
+        let category = self.reading.category(&self.until(&context), id).await?;
         Ok(Response::new(category.into()))
     }
 
@@ -114,61 +149,80 @@ impl CatalogService for Catalog {
         &self,
         request: Request<ListCategoriesRequest>,
     ) -> Reply<ListCategoriesResponse> {
-        let (_, ListCategoriesRequest { size, cursor, page }) = open(request)?;
-        let page = Page::parse(&self.cursors, categories::LIST, size, &cursor, page)?;
-        let (rows, pagination) = self.list_categories(&page).await?;
+        let (context, ListCategoriesRequest { size, cursor, page }) = open(request)?;
+        let page = Page::parse(self.reading.cursors(), category::LIST, size, &cursor, page)?;
+        let (rows, position) = self.reading.list_categories(&self.until(&context), &page).await?;
         let data = rows.into_iter().map(Category::from).collect();
-        Ok(Response::new(ListCategoriesResponse { data, pagination: Some(pagination) }))
+        let pagination = Some(wire::pagination(position));
+        Ok(Response::new(ListCategoriesResponse { data, pagination }))
     }
 
     async fn update_category(&self, request: Request<UpdateCategoryRequest>) -> Reply<Category> {
-        let (_, message) = open(request)?;
-        let id = parse_id("id", &message.id)?;
-        let category = self.change_category(id, category_change(message)?).await?;
+        let (context, message) = open(request)?;
+        let id = path_id("category", &message.id)?;
+        let change = category_change(message)?;
+        let category = editing::change_category(&self.until(&context), id, &change).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn replace_category(&self, request: Request<ReplaceCategoryRequest>) -> Reply<Category> {
-        let (_, message) = open(request)?;
-        let id = parse_id("id", &message.id)?;
-        let category = self.change_category(id, category_replacement(message)).await?;
+        let (context, message) = open(request)?;
+        let id = path_id("category", &message.id)?;
+        let change = category_replacement(message);
+        let category = editing::change_category(&self.until(&context), id, &change).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn delete_category(&self, request: Request<DeleteCategoryRequest>) -> Reply<()> {
-        let (_, message) = open(request)?;
-        self.delete_category(parse_id("id", &message.id)?).await?;
+        let (context, message) = open(request)?;
+        let id = path_id("category", &message.id)?;
+        editing::delete_category(&self.until(&context), id).await?;
         Ok(Response::new(()))
     }
 
     async fn adjust_stock(&self, request: Request<AdjustStockRequest>) -> Reply<Stock> {
-        let (context, AdjustStockRequest { id, delta, reason }) = open(request)?;
-        let product = parse_id("id", &id)?;
-        let stock = self.adjust_stock(&context, product, delta, reason).await?;
-        Ok(Response::new(stock.into()))
+        let (context, message) = open(request)?;
+        let call = Call::of(&context, ADJUST_STOCK, &message)?;
+        let AdjustStockRequest { id, delta, reason } = message;
+        let (product, actor) = (path_id("product", &id)?, actor(&context)?);
+        let access = self.until(&context);
+        let adjust = idempotency::once(&access, call, move |transaction| {
+            async move {
+                let stock = adjusting::adjust(transaction, product, delta, reason, actor).await?;
+                Ok::<_, Error>(Answer::success(&Stock::from(stock)))
+            }
+            .boxed()
+        });
+        let kept = adjust.await?;
+        kept.answer.reply(kept.replayed)
     }
 
     async fn reserve_stock(&self, request: Request<ReserveStockRequest>) -> Reply<Reservation> {
         let (context, message) = open(request)?;
-        let order = parse_id("order_id", &message.order_id)?;
-        let lines = lines(&message.lines)?;
         let ttl = message.ttl.and_then(|ttl| Duration::try_from(ttl).ok());
-        let ttl = ttl.ok_or_else(|| Failure::invalid("ttl", "is required"))?;
-        let reservation = self.reserve_stock(&context, order, lines, ttl).await?;
+        let request = ReservationRequest {
+            order: parse_id("order_id", &message.order_id)?,
+            lines: lines(&message.lines)?,
+            ttl: ttl.ok_or_else(|| Failure::invalid("ttl", "is required"))?,
+            actor: actor(&context)?,
+        };
+        let reservation = self.reserving.reserve(request).await?;
         Ok(Response::new(reservation.into()))
     }
 
     async fn release_stock(&self, request: Request<ReleaseStockRequest>) -> Reply<Reservation> {
         let (context, message) = open(request)?;
         let order = parse_id("order_id", &message.order_id)?;
-        let reservation = self.release_stock(&context, order).await?;
+        let access = self.until(&context);
+        let reservation = self.reserving.release(&access, order, &actor(&context)?).await?;
         Ok(Response::new(reservation.into()))
     }
 
     async fn commit_stock(&self, request: Request<CommitStockRequest>) -> Reply<Reservation> {
         let (context, message) = open(request)?;
         let order = parse_id("order_id", &message.order_id)?;
-        let reservation = self.commit_stock(&context, order).await?;
+        let access = self.until(&context);
+        let reservation = self.reserving.commit(&access, order, &actor(&context)?).await?;
         Ok(Response::new(reservation.into()))
     }
 }

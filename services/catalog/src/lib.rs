@@ -1,30 +1,40 @@
 //! The catalog service: products, categories, and a stock that is never oversold.
 
-mod categories;
+mod adjusting;
+mod category;
+mod editing;
 mod error;
 mod grpc;
 mod import;
-mod products;
-mod reservations;
+mod importing;
+mod product;
+mod reading;
+mod reservation;
+mod reserving;
 mod stock;
 mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::Database;
+use souk_db::{Database, idempotency};
 use souk_kit::Channel;
 use souk_kit::auth::Verifier;
 use souk_kit::cursor::Cursors;
 use souk_kit::secret::MasterSecret;
 use souk_kit::server::Service;
-use souk_kit::stack;
+use souk_kit::stack::{Limits, Stack};
 use souk_proto::souk::catalog::v1::catalog_service_server::{CatalogServiceServer, SERVICE_NAME};
 use sqlx::migrate::Migrator;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 
 pub use error::Error;
+
+use grpc::Handlers;
+use importing::Importing;
+use reading::Reading;
+use reserving::Reserving;
 
 /// The schema of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -32,48 +42,68 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 /// The audience of tokens that are for this service only.
 pub const AUDIENCE: &str = "catalog";
 
+/// The largest message of a stream; the stack has refused larger requests of one message before.
+const MAX_MESSAGE: usize = 1024 * 1024;
 /// How often reservations whose time is over give their stock back.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
-const MAX_MESSAGE: usize = 1024 * 1024;
+/// How often what nobody needs any more is forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long a statement of the background work may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The catalog service.
+/// What the service needs besides its database and its neighbours.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Makes cursors tamper-evident.
+    pub secret: MasterSecret,
+    /// How much it does at once.
+    pub limits: Limits,
+}
+
+/// The catalog service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    database: Database,
-    cursors: Cursors,
+    handlers: Handlers,
     verifier: Arc<Verifier>,
+    limits: Limits,
 }
 
 impl Catalog {
     /// The service on its database. `auth` publishes the keys that verify access tokens.
-    pub fn new(database: Database, secret: &MasterSecret, auth: Channel) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The contract asks for idempotency keys where the service keeps none.
+    pub fn new(database: Database, options: Options, auth: Channel) -> anyhow::Result<Self> {
+        souk_kit::idempotency::check(SERVICE_NAME, grpc::KEYED)?;
+        let handlers = Handlers {
+            reading: Reading::new(database.clone(), Cursors::new(&options.secret)),
+            reserving: Reserving::new(database.clone()),
+            importing: Importing::new(database.clone()),
+            database,
+        };
         let verifier = Arc::new(Verifier::new(auth, AUDIENCE));
-        Self { database, cursors: Cursors::new(secret), verifier }
+        Ok(Self { handlers, verifier, limits: options.limits })
     }
 
-    /// The gRPC service with its layers, to be served or called in process.
+    /// The gRPC service with everything around it, to be served or called in process.
     pub fn service(&self) -> Service {
-        let server = CatalogServiceServer::new(self.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let server =
+            CatalogServiceServer::new(self.handlers.clone()).max_decoding_message_size(MAX_MESSAGE);
         Service {
             name: SERVICE_NAME,
-            routes: stack::wrap(Routes::new(server), self.verifier.clone()),
-            probe: self.database.probe(),
+            stack: Stack::new(server, self.verifier.clone(), self.limits),
+            probe: self.handlers.database.probe(),
         }
     }
 
-    /// The background work: expiring reservations, keeping keys fresh. Ends with `shutdown`.
+    /// The background work: expiring reservations, forgetting what is over, keeping keys fresh. Ends
+    /// with `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let expire = async {
-            loop {
-                tokio::time::sleep(EXPIRY_INTERVAL).await;
-                if let Err(error) = self.expire_reservations().await {
-                    tracing::warn!(%error, "cannot expire reservations");
-                }
-            }
-        };
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = expire => {}
+            () = self.expire() => {}
+            () = self.forget() => {}
             () = self.verifier.keep_fresh() => {}
         }
     }
@@ -84,6 +114,38 @@ impl Catalog {
     ///
     /// The database does not answer.
     pub async fn is_untouched(&self) -> Result<bool, Error> {
-        Ok(store::products::none_ever(self.database.pool()).await?)
+        let access = self.handlers.database.within(STATEMENT_LIMIT);
+        self.handlers.reading.is_untouched(&access).await
+    }
+
+    async fn expire(&self) {
+        loop {
+            match self.handlers.reserving.expire().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::warn!(error, "cannot expire reservations");
+                }
+            }
+            sleep(EXPIRY_INTERVAL).await;
+        }
+    }
+
+    async fn forget(&self) {
+        loop {
+            let access = self.handlers.database.within(STATEMENT_LIMIT);
+            match idempotency::forget_expired(&access).await {
+                // there may be more
+                Ok(1..) => continue,
+                Ok(0) => {}
+                Err(error) => tracing::warn!(%error, "cannot forget idempotency records"),
+            }
+            if let Err(error) = self.handlers.importing.forget_abandoned().await {
+                let error = souk_kit::failure::chain(&error);
+                tracing::warn!(error, "cannot forget imports that did not end");
+            }
+            sleep(FORGET_INTERVAL).await;
+        }
     }
 }

@@ -5,18 +5,36 @@ use std::str::FromStr;
 
 use prost_types::FieldMask;
 use souk_kit::id::{CategoryId, ProductId};
-use souk_kit::timestamp;
+use souk_kit::{Currency, wire};
+use souk_proto::Validate as _;
+use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v1 as proto;
 
 use crate::Error;
-use crate::categories::{Category, CategoryChange, NewCategory};
-use crate::products::{NewProduct, Price, Product, ProductChange};
-use crate::reservations::{Line, Reservation, Shortage, Status};
+use crate::category::{Category, CategoryChange, NewCategory};
+use crate::import::{Rejection, Report, Row};
+use crate::importing::Checked;
+use crate::product::{NewProduct, Price, Product, ProductChange};
+use crate::reservation::{Line, Reservation, Shortage, Status};
 use crate::stock::Stock;
+
+/// The one currency of this version of the contract.
+const CURRENCY: &str = "USD";
 
 /// Reads an id; the contract has checked its form.
 pub fn parse_id<T: FromStr<Err: Display>>(field: &str, id: &str) -> Result<T, Error> {
     id.parse().map_err(|error| Error::invalid(field, error))
+}
+
+/// Reads the id that a path names. Text that can be no id names nothing.
+pub fn path_id<T: FromStr>(kind: &'static str, id: &str) -> Result<T, Error> {
+    id.parse().map_err(|_| Error::NoSuch { kind, id: id.to_owned() })
+}
+
+fn price(decimal: Option<&Decimal>) -> Result<Price, Error> {
+    let decimal = decimal.ok_or_else(|| Error::invalid("price", "is required"))?;
+    let currency = Currency::from_str(CURRENCY).map_err(|error| Error::invalid("price", error))?;
+    Price::parse(&decimal.value, currency).map_err(|issue| Error::invalid("price", issue))
 }
 
 fn category_ids(ids: &[String]) -> Result<Vec<CategoryId>, Error> {
@@ -25,7 +43,7 @@ fn category_ids(ids: &[String]) -> Result<Vec<CategoryId>, Error> {
 
 pub fn new_product(message: proto::CreateProductRequest) -> Result<NewProduct, Error> {
     Ok(NewProduct {
-        price: Price::parse(message.price.as_ref())?,
+        price: price(message.price.as_ref())?,
         category_ids: category_ids(&message.category_ids)?,
         sku: message.sku,
         name: message.name,
@@ -37,7 +55,7 @@ pub fn new_product(message: proto::CreateProductRequest) -> Result<NewProduct, E
 pub fn product_change(message: proto::UpdateProductRequest) -> Result<ProductChange, Error> {
     let mask = Mask::of(message.update_mask);
     let categories = category_ids(&message.category_ids)?;
-    let price = message.price.as_ref().map(|price| Price::parse(Some(price))).transpose()?;
+    let price = message.price.as_ref().map(|decimal| price(Some(decimal))).transpose()?;
     Ok(ProductChange {
         sku: mask.required("sku", message.sku)?,
         name: mask.required("name", message.name)?,
@@ -50,7 +68,7 @@ pub fn product_change(message: proto::UpdateProductRequest) -> Result<ProductCha
 
 pub fn product_replacement(message: proto::ReplaceProductRequest) -> Result<ProductChange, Error> {
     Ok(ProductChange {
-        price: Some(Price::parse(message.price.as_ref())?),
+        price: Some(price(message.price.as_ref())?),
         category_ids: Some(category_ids(&message.category_ids)?),
         sku: Some(message.sku),
         name: Some(message.name),
@@ -87,6 +105,30 @@ pub fn lines(lines: &[proto::StockLine]) -> Result<Vec<Line>, Error> {
             Ok(Line { product, quantity: line.quantity })
         })
         .collect()
+}
+
+/// Checks a row of an import: those that break a rule are reported, not refused.
+pub fn checked(message: proto::ImportProductsRequest) -> Checked {
+    let line = message.line;
+    let reject = |field, issue| Rejection { line, field, issue };
+    if let Err(violations) = message.validate()
+        && let Some(first) = violations.into_iter().next()
+    {
+        return Err(reject(first.field, first.issue));
+    }
+    let price = price(message.price.as_ref()).map_err(|error| match error {
+        Error::Invalid { field, issue } => reject(field, issue),
+        other => reject("price".to_owned(), other.to_string()),
+    })?;
+    Ok(Row {
+        line,
+        sku: message.sku,
+        name: message.name,
+        description: message.description,
+        price,
+        stock: message.stock,
+        categories: message.categories,
+    })
 }
 
 /// Which fields an update names (AIP-134): without a mask, those that have a value.
@@ -137,8 +179,8 @@ impl From<Product> for proto::Product {
             available: product.available,
             in_stock: product.available > 0,
             category_ids: product.category_ids.iter().map(ToString::to_string).collect(),
-            created_at: Some(timestamp::to_proto(product.created_at)),
-            updated_at: Some(timestamp::to_proto(product.updated_at)),
+            created_at: Some(wire::timestamp(product.created_at)),
+            updated_at: Some(wire::timestamp(product.updated_at)),
             etag: etag(product.version),
         }
     }
@@ -151,8 +193,8 @@ impl From<Category> for proto::Category {
             slug: category.slug,
             name: category.name,
             description: category.description,
-            created_at: Some(timestamp::to_proto(category.created_at)),
-            updated_at: Some(timestamp::to_proto(category.updated_at)),
+            created_at: Some(wire::timestamp(category.created_at)),
+            updated_at: Some(wire::timestamp(category.updated_at)),
             etag: etag(category.version),
         }
     }
@@ -169,6 +211,16 @@ impl From<Stock> for proto::Stock {
     }
 }
 
+impl From<Report> for proto::ImportProductsResponse {
+    fn from(report: Report) -> Self {
+        let Report { created, updated, rejected, rejections } = report;
+        let errors = rejections
+            .into_iter()
+            .map(|Rejection { line, field, issue }| proto::RejectedRow { line, field, issue });
+        Self { created, updated, rejected, errors: errors.collect() }
+    }
+}
+
 impl From<Reservation> for proto::Reservation {
     fn from(reservation: Reservation) -> Self {
         let held = reservation.status == Status::Held;
@@ -176,7 +228,7 @@ impl From<Reservation> for proto::Reservation {
             order_id: reservation.order.to_string(),
             status: proto::ReservationStatus::from(reservation.status).into(),
             shortages: reservation.shortages.into_iter().map(Into::into).collect(),
-            expires_at: held.then(|| timestamp::to_proto(reservation.expires_at)),
+            expires_at: held.then(|| wire::timestamp(reservation.expires_at)),
         }
     }
 }

@@ -1,11 +1,12 @@
+use souk_db::Access;
 use souk_kit::id::CategoryId;
 use souk_kit::page::Window;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgPool, Row as _};
+use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::categories::{Category, CategoryChange, NewCategory};
+use crate::category::{Category, CategoryChange, NewCategory};
 
 impl FromRow<'_, PgRow> for Category {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -21,7 +22,7 @@ impl FromRow<'_, PgRow> for Category {
     }
 }
 
-pub async fn insert(pool: &PgPool, id: CategoryId, new: &NewCategory) -> Result<Category, Error> {
+pub async fn insert(access: &Access, id: CategoryId, new: &NewCategory) -> Result<Category, Error> {
     sqlx::query_as(
         "insert into categories (id, slug, name, description) values ($1, $2, $3, $4) returning *",
     )
@@ -29,14 +30,14 @@ pub async fn insert(pool: &PgPool, id: CategoryId, new: &NewCategory) -> Result<
     .bind(&new.slug)
     .bind(&new.name)
     .bind(&new.description)
-    .fetch_one(pool)
+    .fetch_one(access)
     .await
     .map_err(write_error)
 }
 
 /// Changes what has a value.
 pub async fn update(
-    pool: &PgPool,
+    access: &Access,
     id: CategoryId,
     change: &CategoryChange,
 ) -> Result<Option<Category>, Error> {
@@ -53,35 +54,41 @@ pub async fn update(
     .bind(&change.slug)
     .bind(&change.name)
     .bind(&change.description)
-    .fetch_optional(pool)
+    .fetch_optional(access)
     .await
     .map_err(write_error)
 }
 
-pub async fn get(pool: &PgPool, id: CategoryId) -> Result<Option<Category>, sqlx::Error> {
+pub async fn get(access: &Access, id: CategoryId) -> Result<Option<Category>, sqlx::Error> {
     sqlx::query_as("select * from categories where id = $1")
         .bind(id.uuid())
-        .fetch_optional(pool)
+        .fetch_optional(access)
         .await
 }
 
-pub async fn list(pool: &PgPool, window: Window) -> Result<Vec<Category>, sqlx::Error> {
+pub async fn list(access: &Access, window: Window) -> Result<Vec<Category>, sqlx::Error> {
     sqlx::query_as("select * from categories where id > $1 order by id limit $2 offset $3")
         .bind(window.after.unwrap_or(Uuid::nil()))
         .bind(window.limit)
         .bind(window.offset)
-        .fetch_all(pool)
+        .fetch_all(access)
         .await
 }
 
-pub async fn count(pool: &PgPool) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar("select count(*)::int from categories").fetch_one(pool).await
-}
-
-/// Deletes a category and takes its products out of it; `false` when there is none.
-pub async fn delete(pool: &PgPool, id: CategoryId) -> Result<bool, sqlx::Error> {
-    let deleted = sqlx::query("delete from categories where id = $1").bind(id.uuid());
-    Ok(deleted.execute(pool).await?.rows_affected() == 1)
+/// Deletes a category and takes its products out of it, which changes what they show; `false` when
+/// there is none.
+pub async fn delete(access: &Access, id: CategoryId) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query_scalar(
+        "with gone as (
+             delete from categories where id = $1 returning id
+         ), changed as (
+             update products set version = version + 1, updated_at = now()
+             from product_categories, gone
+             where category_id = gone.id and products.id = product_id and deleted_at is null
+         )
+         select exists (select from gone)",
+    );
+    deleted.bind(id.uuid()).fetch_one(access).await
 }
 
 fn write_error(error: sqlx::Error) -> Error {

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use souk_db::Access;
 use souk_kit::id::{self, CategoryId, ProductId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -24,13 +25,47 @@ pub struct Write<'a> {
     pub available: Option<i32>,
 }
 
+/// Notes the SKUs of a batch; those that earlier batches of the import had, with their lines.
+pub async fn note_lines(
+    connection: &mut PgConnection,
+    import: Uuid,
+    rows: &[Row],
+) -> Result<HashMap<String, i32>, sqlx::Error> {
+    let earlier: Vec<(String, i32)> = sqlx::query_as(
+        "with noted as (
+             insert into import_lines (import_id, sku, line)
+             select $1, sku, line from unnest($2::text[], $3::int[]) as lines (sku, line)
+             on conflict do nothing
+         )
+         select sku, line from import_lines where import_id = $1 and sku = any ($2)",
+    )
+    .bind(import)
+    .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.line).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(earlier.into_iter().collect())
+}
+
+pub async fn forget_lines(access: &Access, import: Uuid) -> Result<(), sqlx::Error> {
+    let deleted = sqlx::query("delete from import_lines where import_id = $1");
+    deleted.bind(import).execute(access).await.map(drop)
+}
+
+/// Forgets the lines of imports that are longer ago than any may take.
+pub async fn forget_old_lines(access: &Access) -> Result<u64, sqlx::Error> {
+    let deleted =
+        sqlx::query("delete from import_lines where created_at < now() - interval '1 hour'");
+    Ok(deleted.execute(access).await?.rows_affected())
+}
+
 /// Finds and locks the products of a batch that exist, in the order of their ids.
 pub async fn lock(
     connection: &mut PgConnection,
     rows: &[Row],
 ) -> Result<Vec<Existing>, sqlx::Error> {
     let existing: Vec<(Uuid, String, i32)> = sqlx::query_as(
-        "select id, sku, available from products
+        "select id, sku, available from products join stock on product_id = id
          where sku = any ($1) and deleted_at is null order by id for update",
     )
     .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
@@ -68,10 +103,14 @@ pub async fn update(
 
 pub async fn insert(connection: &mut PgConnection, writes: &[&Write<'_>]) -> Result<(), Error> {
     let inserted = sqlx::query(
-        "insert into products (id, sku, name, description, price_minor, currency)
-         select id, sku, name, coalesce(description, ''), price_minor, currency
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-             as new (id, sku, name, description, price_minor, currency)",
+        "with inserted as (
+             insert into products (id, sku, name, description, price_minor, currency)
+             select id, sku, name, coalesce(description, ''), price_minor, currency
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+                 as new (id, sku, name, description, price_minor, currency)
+             returning id
+         )
+         insert into stock (product_id) select id from inserted",
     )
     .bind(ids(writes))
     .bind(writes.iter().map(|write| write.row.sku.as_str()).collect::<Vec<_>>())

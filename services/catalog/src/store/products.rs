@@ -1,21 +1,16 @@
 use std::str::FromStr as _;
 
+use souk_db::Access;
 use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::Window;
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Row as _};
+use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::products::{NewProduct, Price, Product, ProductChange};
-
-/// Live products, as [`Product`] reads them; a condition follows.
-const SELECT: &str = "select id, sku, name, description, price_minor, currency, available, version,
-        created_at, updated_at,
-        array(select category_id from product_categories where product_id = id
-              order by category_id) as category_ids
-    from products where deleted_at is null";
+use crate::product::{NewProduct, Price, Product, ProductChange};
+use crate::stock::{Actor, MoveKind};
 
 impl FromRow<'_, PgRow> for Product {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -36,128 +31,136 @@ impl FromRow<'_, PgRow> for Product {
 }
 
 fn price(row: &PgRow) -> Result<Price, sqlx::Error> {
-    let decode = |error| sqlx::Error::Decode(Box::new(error));
     let currency = Currency::from_str(row.try_get("currency")?)
         .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    Money::from_minor(row.try_get("price_minor")?, currency).map(Price::stored).map_err(decode)
+    Money::from_minor(row.try_get("price_minor")?, currency)
+        .map(Price::stored)
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+/// Creates a product with its stock, the first move in its ledger, and its categories.
 pub async fn insert(
-    connection: &mut PgConnection,
+    access: &Access,
     id: ProductId,
     new: &NewProduct,
-) -> Result<(), Error> {
-    sqlx::query(
-        "insert into products (id, sku, name, description, price_minor, currency)
-         values ($1, $2, $3, $4, $5, $6)",
+    actor: &Actor,
+) -> Result<Product, Error> {
+    let price = new.price.money();
+    sqlx::query_as(
+        "with created as (
+             insert into products (id, sku, name, description, price_minor, currency)
+             values ($1, $2, $3, $4, $5, $6)
+             returning *
+         ), stocked as (
+             insert into stock (product_id, available) select id, $7 from created
+         ), noted as (
+             insert into stock_moves (product_id, kind, available, reserved, actor)
+             select id, $9, $7, 0, $10 from created where $7 > 0
+         ), linked as (
+             insert into product_categories (product_id, category_id)
+             select id, category_id from created, unnest($8::uuid[]) as category_id
+         )
+         select created.*, $7 as available,
+             array(select category_id from unnest($8::uuid[]) as category_id
+                   order by category_id) as category_ids
+         from created",
     )
     .bind(id.uuid())
     .bind(&new.sku)
     .bind(&new.name)
     .bind(&new.description)
-    .bind(new.price.money().minor())
-    .bind(new.price.money().currency().code())
-    .execute(connection)
+    .bind(price.minor())
+    .bind(price.currency().code())
+    .bind(new.available)
+    .bind(uuids(&new.category_ids))
+    .bind(MoveKind::Create.as_str())
+    .bind(actor.as_str())
+    .fetch_one(access)
     .await
-    .map_err(write_error)?;
-    Ok(())
+    .map_err(write_error)
 }
 
-/// Changes what has a value; `false` when there is no such product.
+/// Changes what has a value; `None` when there is no such product.
 pub async fn update(
-    connection: &mut PgConnection,
+    access: &Access,
     id: ProductId,
     change: &ProductChange,
-) -> Result<bool, Error> {
-    let updated = sqlx::query(
-        "update products set
-             sku = coalesce($2, sku),
-             name = coalesce($3, name),
-             description = coalesce($4, description),
-             price_minor = coalesce($5, price_minor),
-             currency = coalesce($6, currency),
-             version = version + 1,
-             updated_at = now()
-         where id = $1 and deleted_at is null",
+) -> Result<Option<Product>, Error> {
+    let price = change.price.map(Price::money);
+    sqlx::query_as(
+        "with changed as (
+             update products set
+                 sku = coalesce($2, sku),
+                 name = coalesce($3, name),
+                 description = coalesce($4, description),
+                 price_minor = coalesce($5, price_minor),
+                 currency = coalesce($6, currency),
+                 version = version + 1,
+                 updated_at = now()
+             where id = $1 and deleted_at is null
+             returning *
+         ), unlinked as (
+             delete from product_categories using changed
+             where product_id = changed.id and category_id <> all ($7::uuid[])
+         ), linked as (
+             insert into product_categories (product_id, category_id)
+             select id, category_id from changed, unnest($7::uuid[]) as category_id
+             on conflict do nothing
+         )
+         select changed.*, available, array(
+                 select category_id from unnest(coalesce($7::uuid[], array(
+                     select category_id from product_categories where product_id = changed.id
+                 ))) as category_id order by category_id
+             ) as category_ids
+         from changed join stock on product_id = id",
     )
     .bind(id.uuid())
     .bind(&change.sku)
     .bind(&change.name)
     .bind(&change.description)
-    .bind(change.price.map(|price| price.money().minor()))
-    .bind(change.price.map(|price| price.money().currency().code()))
-    .execute(connection)
+    .bind(price.map(Money::minor))
+    .bind(price.map(|price| price.currency().code()))
+    .bind(change.category_ids.as_deref().map(uuids))
+    .fetch_optional(access)
     .await
-    .map_err(write_error)?;
-    Ok(updated.rows_affected() == 1)
+    .map_err(write_error)
 }
 
-/// Puts a product into these categories and no others.
-pub async fn set_categories(
-    connection: &mut PgConnection,
-    id: ProductId,
-    categories: &[CategoryId],
-) -> Result<(), Error> {
-    let categories: Vec<Uuid> = categories.iter().map(CategoryId::uuid).collect();
-    sqlx::query(
-        "with gone as (
-             delete from product_categories where product_id = $1 and category_id <> all ($2)
-         )
-         insert into product_categories (product_id, category_id)
-         select $1, category_id from unnest($2) as category_id
-         on conflict do nothing",
-    )
-    .bind(id.uuid())
-    .bind(categories)
-    .execute(connection)
-    .await
-    .map_err(write_error)?;
-    Ok(())
-}
-
-pub async fn get(
-    connection: &mut PgConnection,
-    id: ProductId,
-) -> Result<Option<Product>, sqlx::Error> {
-    sqlx::query_as(AssertSqlSafe(format!("{SELECT} and id = $1")))
-        .bind(id.uuid())
-        .fetch_optional(connection)
-        .await
-}
-
-pub async fn get_many(pool: &PgPool, ids: &[ProductId]) -> Result<Vec<Product>, sqlx::Error> {
+pub async fn get_many(access: &Access, ids: &[ProductId]) -> Result<Vec<Product>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(ProductId::uuid).collect();
-    sqlx::query_as(AssertSqlSafe(format!("{SELECT} and id = any ($1)")))
+    let rows = sqlx::query("select * from live_products where id = any ($1)")
         .bind(ids)
-        .fetch_all(pool)
-        .await
+        .fetch_all(access)
+        .await?;
+    Ok(super::readable(&rows))
 }
 
-pub async fn list(pool: &PgPool, window: Window) -> Result<Vec<Product>, sqlx::Error> {
-    sqlx::query_as(AssertSqlSafe(format!("{SELECT} and id > $1 order by id limit $2 offset $3")))
-        .bind(window.after.unwrap_or(Uuid::nil()))
-        .bind(window.limit)
-        .bind(window.offset)
-        .fetch_all(pool)
-        .await
-}
-
-pub async fn count(pool: &PgPool) -> Result<i32, sqlx::Error> {
-    let count = "select count(*)::int from products where deleted_at is null";
-    sqlx::query_scalar(count).fetch_one(pool).await
+pub async fn list(access: &Access, window: Window) -> Result<Vec<Product>, sqlx::Error> {
+    let rows =
+        sqlx::query("select * from live_products where id > $1 order by id limit $2 offset $3")
+            .bind(window.after.unwrap_or(Uuid::nil()))
+            .bind(window.limit)
+            .bind(window.offset)
+            .fetch_all(access)
+            .await?;
+    Ok(super::readable(&rows))
 }
 
 /// Marks a product as deleted; `false` when there is no such product.
-pub async fn delete(pool: &PgPool, id: ProductId) -> Result<bool, sqlx::Error> {
+pub async fn delete(access: &Access, id: ProductId) -> Result<bool, sqlx::Error> {
     let deleted = sqlx::query(
         "update products set deleted_at = now(), version = version + 1, updated_at = now()
          where id = $1 and deleted_at is null",
     );
-    Ok(deleted.bind(id.uuid()).execute(pool).await?.rows_affected() == 1)
+    Ok(deleted.bind(id.uuid()).execute(access).await?.rows_affected() == 1)
 }
 
-pub async fn none_ever(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select not exists (select from products)").fetch_one(pool).await
+pub async fn none_ever(access: &Access) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select not exists (select from products)").fetch_one(access).await
+}
+
+fn uuids(categories: &[CategoryId]) -> Vec<Uuid> {
+    categories.iter().map(CategoryId::uuid).collect()
 }
 
 fn write_error(error: sqlx::Error) -> Error {

@@ -1,12 +1,25 @@
 use std::time::Duration;
 
-use souk_kit::id::{OrderId, ProductId};
+use souk_db::Access;
+use souk_kit::id::OrderId;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, PgPool, Row as _};
+use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
-use crate::reservations::{Line, Reservation, Shortage, Status};
+use crate::reservation::{Line, Reservation, Shortage, Status, Step};
+use crate::stock::{Actor, MoveKind};
+
+/// Stock to hold for an order.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub order: OrderId,
+    /// Each product once.
+    pub lines: Vec<Line>,
+    /// How long, on the database's clock.
+    pub ttl: Duration,
+    pub actor: Actor,
+}
 
 impl FromRow<'_, PgRow> for Reservation {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -23,116 +36,163 @@ impl FromRow<'_, PgRow> for Reservation {
     }
 }
 
-/// Notes the reservation of an order; `false` when the order has one already. One that is being
-/// decided at this moment is waited for.
-pub async fn claim(
-    connection: &mut PgConnection,
-    order: OrderId,
-    status: Status,
-    ttl: Duration,
-) -> Result<bool, sqlx::Error> {
-    let inserted = sqlx::query(
-        "insert into reservations (order_id, status, expires_at)
-         values ($1, $2, now() + $3 * interval '1 second') on conflict do nothing",
+/// Decides reservations of several orders, in their order, and moves their stock: all lines of an order
+/// or none. Those that are decided now are returned. Left out are orders that were decided before, and
+/// those of which it depends on the others here whether they fit: the first of these is decided when
+/// they are asked for again.
+pub async fn reserve(
+    access: &Access,
+    requests: &[&Request],
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    let lines = || {
+        requests.iter().flat_map(|request| request.lines.iter().map(|line| (request.order, line)))
+    };
+    let rows = sqlx::query(
+        "with lines as (
+             select * from unnest($1::uuid[], $2::uuid[], $3::int[]) with ordinality
+                 as lines (order_id, product_id, quantity, place)
+         ), locked as (
+             -- in the order of their ids: two statements that share products wait, and never for
+             -- each other
+             select product_id, available from stock join products on id = product_id
+             where product_id = any ($2) and deleted_at is null
+             order by product_id for update of stock
+         ), weighed as (
+             select lines.*, coalesce(available, 0) as available,
+                 sum(quantity) over (partition by product_id order by place) as wanted
+             from lines left join locked using (product_id)
+         ), judged as (
+             select order_id, bool_and(wanted <= available) as fits,
+                 jsonb_agg(jsonb_build_object(
+                     'product', product_id, 'requested', quantity, 'available', available
+                 )) filter (where quantity > available) as shortages,
+                 array_agg(product_id order by product_id) as product_ids,
+                 array_agg(quantity order by product_id) as quantities
+             from weighed group by order_id
+         ), decided as (
+             insert into reservations
+                 (order_id, status, shortages, product_ids, quantities, expires_at)
+             select order_id, case when fits then 'held' else 'rejected' end,
+                 coalesce(shortages, '[]'), case when fits then product_ids else '{}' end,
+                 case when fits then quantities else '{}' end, now() + ttl * interval '1 second'
+             from judged join unnest($4::uuid[], $5::float8[]) as orders (order_id, ttl)
+                 using (order_id)
+             where fits or shortages is not null
+             on conflict (order_id) do nothing
+             returning *
+         ), held as (
+             select order_id, product_id, quantity from lines join decided using (order_id)
+             where status = 'held'
+         ), moved as (
+             update stock set available = available - quantity, reserved = reserved + quantity
+             from (select product_id, sum(quantity)::int as quantity from held group by product_id)
+                 as taken
+             where stock.product_id = taken.product_id
+         ), noted as (
+             insert into stock_moves (order_id, product_id, kind, available, reserved, actor)
+             select order_id, product_id, $7, -quantity, quantity, actor
+             from held join unnest($4::uuid[], $6::text[]) as orders (order_id, actor)
+                 using (order_id)
+         )
+         select order_id, status, shortages, expires_at from decided",
     )
-    .bind(order.uuid())
-    .bind(status.as_str())
-    .bind(ttl.as_secs_f64())
-    .execute(connection)
+    .bind(lines().map(|(order, _)| order.uuid()).collect::<Vec<_>>())
+    .bind(lines().map(|(_, line)| line.product.uuid()).collect::<Vec<_>>())
+    .bind(lines().map(|(_, line)| line.quantity).collect::<Vec<_>>())
+    .bind(requests.iter().map(|request| request.order.uuid()).collect::<Vec<_>>())
+    .bind(requests.iter().map(|request| request.ttl.as_secs_f64()).collect::<Vec<_>>())
+    .bind(requests.iter().map(|request| request.actor.as_str()).collect::<Vec<_>>())
+    .bind(MoveKind::Reserve.as_str())
+    .fetch_all(access)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    rows.iter().map(Reservation::from_row).collect()
 }
 
-pub async fn add_lines(
-    connection: &mut PgConnection,
-    order: OrderId,
-    lines: &[Line],
-) -> Result<(), sqlx::Error> {
+/// Ends held reservations, and gives their stock back or lets it leave; which of them it has ended. An
+/// expiry ends only those whose time is over.
+pub async fn end(
+    access: &Access,
+    orders: &[OrderId],
+    step: Step,
+    actor: &Actor,
+) -> Result<Vec<OrderId>, sqlx::Error> {
+    let ended: Vec<Uuid> = sqlx::query_scalar(
+        "with lines as (
+             select order_id, product_id, quantity
+             from reservations, unnest(product_ids, quantities) as lines (product_id, quantity)
+             where order_id = any ($1) and status = 'held'
+         ), locked as (
+             -- the stock before the reservation, as who reserves does
+             select product_id from stock where product_id in (select product_id from lines)
+             order by product_id for update
+         ), ended as (
+             update reservations set status = $2, updated_at = now()
+             from (select count(*) from locked) as stock_is_locked
+             where order_id = any ($1) and status = 'held'
+               and ($2 <> 'expired' or expires_at <= now())
+             returning order_id
+         ), back as (
+             select order_id, product_id, quantity, case when $3 then quantity else 0 end as available
+             from lines join ended using (order_id)
+         ), moved as (
+             update stock set
+                 available = stock.available + sums.available,
+                 reserved = reserved - sums.quantity
+             from (select product_id, sum(quantity)::int as quantity,
+                       sum(available)::int as available
+                   from back group by product_id) as sums
+             where stock.product_id = sums.product_id
+         ), noted as (
+             insert into stock_moves (order_id, product_id, kind, available, reserved, actor)
+             select order_id, product_id, $4, available, -quantity, $5 from back
+         )
+         select order_id from ended",
+    )
+    .bind(orders.iter().map(OrderId::uuid).collect::<Vec<_>>())
+    .bind(step.end().as_str())
+    .bind(step.gives_back())
+    .bind(step.move_kind().as_str())
+    .bind(actor.as_str())
+    .fetch_all(access)
+    .await?;
+    Ok(ended.into_iter().map(OrderId::from_uuid).collect())
+}
+
+/// Notes that an order which never reserved is released: a reserve that comes late finds it. Leaves
+/// reservations that exist as they are.
+pub async fn bury(access: &Access, order: OrderId) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into reservation_lines (order_id, product_id, quantity)
-         select $1, product_id, quantity
-         from unnest($2::uuid[], $3::int[]) as lines (product_id, quantity)",
+        "insert into reservations (order_id, status, expires_at) values ($1, $2, now())
+         on conflict do nothing",
     )
     .bind(order.uuid())
-    .bind(lines.iter().map(|line| line.product.uuid()).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.quantity).collect::<Vec<_>>())
-    .execute(connection)
+    .bind(Status::Released.as_str())
+    .execute(access)
     .await?;
     Ok(())
 }
 
-pub async fn reject(
-    connection: &mut PgConnection,
-    order: OrderId,
-    shortages: &[Shortage],
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update reservations set status = 'rejected', shortages = $2, updated_at = now()
-         where order_id = $1 and status = 'held'",
+pub async fn get_many(
+    access: &Access,
+    orders: &[OrderId],
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    sqlx::query_as(
+        "select order_id, status, shortages, expires_at from reservations
+         where order_id = any ($1)",
     )
-    .bind(order.uuid())
-    .bind(Json(shortages))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub async fn set_status(
-    connection: &mut PgConnection,
-    order: OrderId,
-    status: Status,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("update reservations set status = $2, updated_at = now() where order_id = $1")
-        .bind(order.uuid())
-        .bind(status.as_str())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub async fn get(
-    connection: &mut PgConnection,
-    order: OrderId,
-) -> Result<Option<Reservation>, sqlx::Error> {
-    sqlx::query_as("select * from reservations where order_id = $1")
-        .bind(order.uuid())
-        .fetch_optional(connection)
-        .await
-}
-
-/// Reads a reservation and keeps others from changing it until the transaction ends.
-pub async fn lock(
-    connection: &mut PgConnection,
-    order: OrderId,
-) -> Result<Option<Reservation>, sqlx::Error> {
-    sqlx::query_as("select * from reservations where order_id = $1 for update")
-        .bind(order.uuid())
-        .fetch_optional(connection)
-        .await
-}
-
-pub async fn lines(
-    connection: &mut PgConnection,
-    order: OrderId,
-) -> Result<Vec<Line>, sqlx::Error> {
-    let rows: Vec<(Uuid, i32)> = sqlx::query_as(
-        "select product_id, quantity from reservation_lines where order_id = $1 order by product_id",
-    )
-    .bind(order.uuid())
-    .fetch_all(connection)
-    .await?;
-    let line = |(product, quantity)| Line { product: ProductId::from_uuid(product), quantity };
-    Ok(rows.into_iter().map(line).collect())
+    .bind(orders.iter().map(OrderId::uuid).collect::<Vec<_>>())
+    .fetch_all(access)
+    .await
 }
 
 /// Held reservations whose time is over.
-pub async fn due(pool: &PgPool, limit: i64) -> Result<Vec<OrderId>, sqlx::Error> {
+pub async fn due(access: &Access, limit: i64) -> Result<Vec<OrderId>, sqlx::Error> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
         "select order_id from reservations where status = 'held' and expires_at <= now()
          order by expires_at limit $1",
     )
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(access)
     .await?;
     Ok(ids.into_iter().map(OrderId::from_uuid).collect())
 }

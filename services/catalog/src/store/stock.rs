@@ -4,50 +4,25 @@ use uuid::Uuid;
 
 use crate::stock::{Entry, Move, Stock};
 
-type Row = (Uuid, i32, i32, bool);
-
-/// Locks the stock of products until the transaction ends, in the order of their ids, so that two
-/// transactions never wait for each other.
-pub async fn lock(
-    connection: &mut PgConnection,
-    products: &[ProductId],
-) -> Result<Vec<Stock>, sqlx::Error> {
-    let products: Vec<Uuid> = products.iter().map(ProductId::uuid).collect();
-    let rows: Vec<Row> = sqlx::query_as(
-        "select id, available, reserved, deleted_at is null from products
-         where id = any ($1) order by id for update",
-    )
-    .bind(products)
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(stock).collect())
-}
-
-/// Moves stock and notes every move in the ledger, in one statement: the only way in which stock
-/// changes. A move that would leave less than nothing breaks a constraint, and nothing moves.
+/// Moves stock and notes every move in the ledger, in one statement. A move that would leave less than
+/// nothing breaks a constraint, and nothing moves.
 pub async fn record(
     connection: &mut PgConnection,
     entry: &Entry,
     moves: &[Move],
-) -> Result<Vec<Stock>, sqlx::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
         "with moves as (
              select * from unnest($1::uuid[], $2::int[], $3::int[])
                  as moves (product_id, available, reserved)
          ), moved as (
-             update products set
-                 available = products.available + moves.available,
-                 reserved = products.reserved + moves.reserved,
-                 version = version + 1,
-                 updated_at = now()
-             from moves where id = moves.product_id
-             returning id, products.available, products.reserved, deleted_at is null as live
-         ), noted as (
-             insert into stock_moves
-                 (product_id, order_id, kind, available, reserved, reason, actor)
-             select product_id, $4, $5, available, reserved, $6, $7 from moves
+             update stock set
+                 available = stock.available + moves.available,
+                 reserved = stock.reserved + moves.reserved
+             from moves where stock.product_id = moves.product_id
          )
-         select id, available, reserved, live from moved",
+         insert into stock_moves (product_id, order_id, kind, available, reserved, reason, actor)
+         select product_id, $4, $5, available, reserved, $6, $7 from moves",
     )
     .bind(moves.iter().map(|moved| moved.product.uuid()).collect::<Vec<_>>())
     .bind(moves.iter().map(|moved| moved.available).collect::<Vec<_>>())
@@ -55,12 +30,55 @@ pub async fn record(
     .bind(entry.order.as_ref().map(OrderId::uuid))
     .bind(entry.kind.as_str())
     .bind(&entry.reason)
-    .bind(&entry.actor.0)
-    .fetch_all(connection)
+    .bind(entry.actor.as_str())
+    .execute(connection)
     .await?;
-    Ok(rows.into_iter().map(stock).collect())
+    Ok(())
 }
 
-fn stock((id, available, reserved, live): Row) -> Stock {
-    Stock { product: ProductId::from_uuid(id), available, reserved, live }
+/// Adds to the available stock of a live product, or takes from it, and notes it in the ledger; `None`
+/// when there is no such product or the stock would leave its bounds.
+pub async fn adjust(
+    connection: &mut PgConnection,
+    product: ProductId,
+    delta: i32,
+    entry: &Entry,
+) -> Result<Option<Stock>, sqlx::Error> {
+    let row: Option<(i32, i32)> = sqlx::query_as(
+        "with moved as (
+             update stock set available = available + $2
+             from products
+             where product_id = $1 and id = product_id and deleted_at is null
+               -- what is reserved may come back: it has to fit as well
+               and available::bigint + $2 between 0 and 1000000000 - reserved
+             returning product_id, available, reserved
+         ), noted as (
+             insert into stock_moves (product_id, kind, available, reserved, reason, actor)
+             select product_id, $3, $2, 0, $4, $5 from moved
+         )
+         select available, reserved from moved",
+    )
+    .bind(product.uuid())
+    .bind(delta)
+    .bind(entry.kind.as_str())
+    .bind(&entry.reason)
+    .bind(entry.actor.as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(available, reserved)| Stock { product, available, reserved }))
+}
+
+/// How many units of a live product can be ordered.
+pub async fn available(
+    connection: &mut PgConnection,
+    product: ProductId,
+) -> Result<Option<i32>, sqlx::Error> {
+    let product: Uuid = product.uuid();
+    sqlx::query_scalar(
+        "select available from stock join products on id = product_id
+         where product_id = $1 and deleted_at is null",
+    )
+    .bind(product)
+    .fetch_optional(connection)
+    .await
 }

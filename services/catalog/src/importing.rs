@@ -1,0 +1,229 @@
+//! Storing the rows of an import, batch by batch. While one batch is stored, the rows of the next are
+//! taken from the stream: a client that has to wait sends rows ahead, each in a frame of its own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use souk_db::Database;
+use souk_kit::id;
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::category::title;
+use crate::import::{Rejection, Report, Row};
+use crate::stock::{Actor, Entry, Move, MoveKind};
+use crate::store::import::{Existing, Write};
+use crate::{Error, store};
+
+/// How many rows are stored at once.
+const BATCH: usize = 500;
+/// Rows that wait while a batch is stored.
+const AHEAD: usize = 2 * BATCH;
+/// How often a batch is tried.
+const ATTEMPTS: u32 = 5;
+/// How long storing a batch may take.
+const BATCH_LIMIT: Duration = Duration::from_secs(30);
+
+/// A row of the stream: one that keeps the rules, or why it does not.
+pub type Checked = Result<Row, Rejection>;
+
+/// Imports rows. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Importing {
+    database: Database,
+}
+
+impl Importing {
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Stores rows until there are no more, or no next one can be had. What was stored stays.
+    pub async fn import<E: From<Error>>(
+        &self,
+        actor: &Actor,
+        mut rows: impl Stream<Item = Result<Checked, E>> + Unpin,
+    ) -> Result<Report, E> {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let store = self.store(actor, receiver);
+        let read = async move {
+            while let Some(row) = rows.next().await {
+                if sender.send(row?).await.is_err() {
+                    // the rows cannot be stored, which the other half tells
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let (read, stored) = tokio::join!(read, store);
+        read.and(stored.map_err(E::from))
+    }
+
+    async fn store(
+        &self,
+        actor: &Actor,
+        mut rows: mpsc::Receiver<Checked>,
+    ) -> Result<Report, Error> {
+        let import = Uuid::now_v7();
+        let mut report = Report::default();
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(row) = rows.recv().await {
+            match row {
+                Ok(row) => batch.push(row),
+                Err(rejection) => report.reject(rejection),
+            }
+            if batch.len() == BATCH {
+                self.store_batch(import, actor, &mut batch, &mut report).await?;
+            }
+        }
+        self.store_batch(import, actor, &mut batch, &mut report).await?;
+        // rows of an import that ended otherwise go with time
+        let done = self.database.within(BATCH_LIMIT);
+        store::import::forget_lines(&done, import).await?;
+        Ok(report)
+    }
+
+    /// Stores a batch whole, again if somebody else imported the same, or deleted a category,
+    /// meanwhile. The second time it finds what they left.
+    async fn store_batch(
+        &self,
+        import: Uuid,
+        actor: &Actor,
+        batch: &mut Vec<Row>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let rows = std::mem::take(batch);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut attempts = 1;
+        let stored = loop {
+            let (rows, actor) = (rows.clone(), actor.clone());
+            let access = self.database.within(BATCH_LIMIT);
+            let work = access.transaction(move |transaction| {
+                async move { write(transaction, import, &actor, rows).await }.boxed()
+            });
+            match work.await {
+                Err(error) if error.may_pass() && attempts < ATTEMPTS => attempts += 1,
+                done => break done?,
+            }
+        };
+        report.created += stored.created;
+        report.updated += stored.updated;
+        stored.repeated.into_iter().for_each(|rejection| report.reject(rejection));
+        Ok(())
+    }
+
+    /// Forgets the lines of imports that did not end: how many.
+    pub async fn forget_abandoned(&self) -> Result<u64, Error> {
+        Ok(store::import::forget_old_lines(&self.database.within(BATCH_LIMIT)).await?)
+    }
+}
+
+/// What became of a batch.
+struct Stored {
+    created: i32,
+    updated: i32,
+    /// Rows whose SKU has been in the import before.
+    repeated: Vec<Rejection>,
+}
+
+async fn write(
+    transaction: &mut PgConnection,
+    import: Uuid,
+    actor: &Actor,
+    rows: Vec<Row>,
+) -> Result<Stored, Error> {
+    let (rows, repeated) = without_repeats(transaction, import, rows).await?;
+    let existing = store::import::lock(transaction, &rows).await?;
+    let existing: HashMap<&str, &Existing> =
+        existing.iter().map(|product| (product.sku.as_str(), product)).collect();
+    let writes: Vec<Write> = rows
+        .iter()
+        .map(|row| {
+            let known = existing.get(row.sku.as_str());
+            let id = known.map_or_else(id::new, |product| product.id);
+            Write { id, row, available: known.map(|product| product.available) }
+        })
+        .collect();
+    let (updates, inserts): (Vec<_>, Vec<_>) =
+        writes.iter().partition(|write| write.available.is_some());
+    store::import::update(transaction, &updates).await?;
+    // a product of the same sku that was created since the lock breaks the constraint
+    store::import::insert(transaction, &inserts).await?;
+    move_stock(transaction, actor, &writes).await?;
+    set_categories(transaction, &writes).await?;
+    let count = |writes: &[&Write]| i32::try_from(writes.len()).unwrap_or(i32::MAX);
+    Ok(Stored { created: count(&inserts), updated: count(&updates), repeated })
+}
+
+/// Leaves out the rows whose SKU has been in the import before, in this batch or an earlier one.
+async fn without_repeats(
+    transaction: &mut PgConnection,
+    import: Uuid,
+    rows: Vec<Row>,
+) -> Result<(Vec<Row>, Vec<Rejection>), Error> {
+    let earlier = store::import::note_lines(transaction, import, &rows).await?;
+    let mut here = HashMap::with_capacity(rows.len());
+    let mut repeated = Vec::new();
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        let first = earlier.get(&row.sku).or_else(|| here.get(&row.sku)).copied();
+        match first {
+            Some(first) => repeated.push(Rejection {
+                line: row.line,
+                field: "sku".to_owned(),
+                issue: format!("is the sku of line {first} already"),
+            }),
+            None => {
+                here.insert(row.sku.clone(), row.line);
+                kept.push(row);
+            }
+        }
+    }
+    Ok((kept, repeated))
+}
+
+async fn move_stock(
+    transaction: &mut PgConnection,
+    actor: &Actor,
+    writes: &[Write<'_>],
+) -> Result<(), Error> {
+    let moves: Vec<Move> = writes
+        .iter()
+        .filter_map(|write| {
+            let available = write.row.stock? - write.available.unwrap_or(0);
+            (available != 0).then_some(Move { product: write.id, available, reserved: 0 })
+        })
+        .collect();
+    if !moves.is_empty() {
+        let entry = Entry::new(MoveKind::Import, actor.clone());
+        store::stock::record(transaction, &entry, &moves).await?;
+    }
+    Ok(())
+}
+
+async fn set_categories(transaction: &mut PgConnection, writes: &[Write<'_>]) -> Result<(), Error> {
+    let slugs: BTreeSet<&str> =
+        writes.iter().flat_map(|write| write.row.categories.iter().map(String::as_str)).collect();
+    if slugs.is_empty() {
+        return Ok(());
+    }
+    let names: BTreeMap<&str, String> = slugs.into_iter().map(|slug| (slug, title(slug))).collect();
+    let categories = store::import::ensure_categories(transaction, &names).await?;
+    if categories.len() < names.len() {
+        return Err(Error::invalid("category_ids", "must name categories that exist"));
+    }
+    let links: BTreeSet<_> = writes
+        .iter()
+        .flat_map(|write| {
+            let categories = &categories;
+            let slugs = write.row.categories.iter();
+            slugs.filter_map(move |slug| Some((write.id.uuid(), *categories.get(slug)?)))
+        })
+        .collect();
+    store::import::set_categories(transaction, &links).await?;
+    Ok(())
+}

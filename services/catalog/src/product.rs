@@ -1,0 +1,118 @@
+//! Products: what can be bought, and for how much.
+
+use souk_kit::id::{CategoryId, ProductId};
+use souk_kit::page::Row;
+use souk_kit::{Currency, Money, money};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The list that product cursors belong to, and under which products are counted.
+pub const LIST: &str = "products";
+
+/// A product, with what can be ordered of it at the moment.
+#[derive(Debug, Clone)]
+pub struct Product {
+    pub id: ProductId,
+    pub sku: String,
+    pub name: String,
+    pub description: String,
+    pub price: Price,
+    pub available: i32,
+    pub category_ids: Vec<CategoryId>,
+    /// Counts the changes of everything but the stock.
+    pub version: i64,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+impl Row for Product {
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn bytes(&self) -> usize {
+        self.sku.len()
+            + self.name.len()
+            + self.description.len()
+            + 30 * self.category_ids.len()
+            + 200
+    }
+}
+
+/// What a price may be: more than 0, at most 1,000,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price(Money);
+
+/// A product to create.
+#[derive(Debug)]
+pub struct NewProduct {
+    pub sku: String,
+    pub name: String,
+    pub description: String,
+    pub price: Price,
+    pub available: i32,
+    pub category_ids: Vec<CategoryId>,
+}
+
+/// What to change of a product; `None` leaves a field as it is.
+#[derive(Debug, Default)]
+pub struct ProductChange {
+    pub sku: Option<String>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub price: Option<Price>,
+    pub category_ids: Option<Vec<CategoryId>>,
+}
+
+/// Why an amount is not a price.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAPrice {
+    /// Not an amount at all.
+    #[error(transparent)]
+    Amount(#[from] money::Invalid),
+    /// Nothing is free.
+    #[error("must be greater than 0")]
+    Zero,
+    /// More than anything may cost.
+    #[error("must be at most 1000000")]
+    TooHigh,
+}
+
+impl Price {
+    const MAX_UNITS: i64 = 1_000_000;
+
+    /// Reads a price.
+    pub fn parse(text: &str, currency: Currency) -> Result<Self, NotAPrice> {
+        let money = Money::parse(text, currency)?;
+        let max = Self::MAX_UNITS * 10_i64.pow(money.currency().decimals());
+        match money.minor() {
+            0 => Err(NotAPrice::Zero),
+            minor if minor > max => Err(NotAPrice::TooHigh),
+            _ => Ok(Self(money)),
+        }
+    }
+
+    /// A price that the database has kept.
+    pub fn stored(money: Money) -> Self {
+        Self(money)
+    }
+
+    pub fn money(self) -> Money {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_more_than_nothing_and_at_most_a_million() {
+        let parse = |text: &str| Price::parse(text, "USD".parse().unwrap());
+        assert!(parse("0.01").is_ok());
+        assert!(parse("1000000.00").is_ok());
+        for text in ["0", "0.00", "1000000.01", "-1", "1.999", "", "abc"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

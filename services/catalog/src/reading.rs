@@ -1,0 +1,105 @@
+//! Reading products and categories.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use souk_db::{Access, Batches, Database, Limits, Work};
+use souk_kit::cursor::Cursors;
+use souk_kit::id::{CategoryId, ProductId};
+use souk_kit::page::{Page, Position};
+
+use crate::category::{self, Category};
+use crate::product::{self, Product};
+use crate::{Error, store};
+
+/// How long a statement for many may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Reads what the catalog has. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    cursors: Cursors,
+    products: Batches<ById>,
+}
+
+/// Products that are asked for by their ids while one statement is under way go together in the next.
+struct ById(Database);
+
+impl Work for ById {
+    type Item = Vec<ProductId>;
+    type Outcome = Vec<Product>;
+
+    async fn run(&self, asked: &[Vec<ProductId>]) -> Result<Vec<Vec<Product>>, sqlx::Error> {
+        let mut ids: Vec<ProductId> = asked.iter().flatten().copied().collect();
+        ids.sort_unstable_by_key(ProductId::uuid);
+        ids.dedup();
+        let found = store::products::get_many(&self.0.within(STATEMENT_LIMIT), &ids).await?;
+        let found: HashMap<ProductId, Product> =
+            found.into_iter().map(|product| (product.id, product)).collect();
+        let pick =
+            |ids: &Vec<ProductId>| ids.iter().filter_map(|id| found.get(id)).cloned().collect();
+        Ok(asked.iter().map(pick).collect())
+    }
+
+    fn weight(ids: &Vec<ProductId>) -> usize {
+        ids.len()
+    }
+}
+
+impl Reading {
+    pub fn new(database: Database, cursors: Cursors) -> Self {
+        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
+        Self { products: Batches::new(ById(database), limits), cursors }
+    }
+
+    /// The cursors of the lists.
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
+    }
+
+    pub async fn product(&self, id: ProductId) -> Result<Product, Error> {
+        let found = self.products.submit(vec![id]).await?;
+        found.into_iter().next().ok_or(Error::ProductNotFound(id))
+    }
+
+    /// Those of the products that exist.
+    pub async fn products(&self, ids: Vec<ProductId>) -> Result<Vec<Product>, Error> {
+        Ok(self.products.submit(ids).await?)
+    }
+
+    pub async fn list_products(
+        &self,
+        access: &Access,
+        page: &Page,
+    ) -> Result<(Vec<Product>, Position), Error> {
+        let rows = store::products::list(access, page.window()).await?;
+        let total = total(access, product::LIST, page).await?;
+        Ok(page.finish(&self.cursors, product::LIST, rows, total)?)
+    }
+
+    pub async fn category(&self, access: &Access, id: CategoryId) -> Result<Category, Error> {
+        store::categories::get(access, id).await?.ok_or(Error::CategoryNotFound(id))
+    }
+
+    pub async fn list_categories(
+        &self,
+        access: &Access,
+        page: &Page,
+    ) -> Result<(Vec<Category>, Position), Error> {
+        let rows = store::categories::list(access, page.window()).await?;
+        let total = total(access, category::LIST, page).await?;
+        Ok(page.finish(&self.cursors, category::LIST, rows, total)?)
+    }
+
+    /// Whether no product was ever created.
+    pub async fn is_untouched(&self, access: &Access) -> Result<bool, Error> {
+        Ok(store::products::none_ever(access).await?)
+    }
+}
+
+async fn total(access: &Access, list: &str, page: &Page) -> Result<i32, Error> {
+    match page.known_total() {
+        Some(total) => Ok(total),
+        None => Ok(souk_db::total(access, list).await?),
+    }
+}
