@@ -5,7 +5,7 @@ use std::time::Duration;
 use souk_kit::auth::ServiceToken;
 use souk_kit::id::{OrderId, ProductId};
 use souk_kit::request::Context;
-use souk_kit::{Channel, Currency, Money, timestamp};
+use souk_kit::{Channel, Currency, Money, wire};
 use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v1::{
     BatchGetProductsRequest, Product, ReleaseStockRequest, ReservationStatus, ReserveStockRequest,
@@ -15,7 +15,8 @@ use time::OffsetDateTime;
 use tonic::{Code, Status};
 
 use crate::Error;
-use crate::orders::{Line, Shortage};
+use crate::order::{Line, Quote};
+use crate::shortage::Shortage;
 
 /// A client of the catalog that calls with the service's own token.
 #[derive(Debug)]
@@ -24,13 +25,8 @@ pub struct Catalog {
     token: ServiceToken,
 }
 
-/// A product as it is offered at this moment.
-#[derive(Debug)]
-pub struct Quote {
-    pub product: ProductId,
-    pub name: String,
-    pub price: Money,
-}
+/// The currency of the catalog's prices in this version of its contract.
+const CURRENCY: &str = "USD";
 
 /// What the catalog says to a reservation.
 #[derive(Debug)]
@@ -84,7 +80,7 @@ impl Catalog {
         let reservation = reservation.map_err(|status| self.refused(status))?.into_inner();
         match reservation.status() {
             ReservationStatus::Held => {
-                let until = reservation.expires_at.as_ref().and_then(timestamp::from_proto);
+                let until = reservation.expires_at.as_ref().and_then(wire::time);
                 until.map(Outcome::Reserved).ok_or_else(|| unexpected("a hold without an end"))
             }
             ReservationStatus::Rejected => {
@@ -124,7 +120,8 @@ impl Catalog {
 fn quote(product: Product) -> Result<Quote, Error> {
     let id = product.id.parse().map_err(|_| unexpected("an unreadable product id"))?;
     let price = product.price.unwrap_or_default();
-    let price = Money::parse(&price.value, Currency::Usd).map_err(|_| unexpected("no price"))?;
+    let currency: Currency = CURRENCY.parse().map_err(|_| unexpected("an unknown currency"))?;
+    let price = Money::parse(&price.value, currency).map_err(|_| unexpected("no price"))?;
     Ok(Quote { product: id, name: product.name, price })
 }
 

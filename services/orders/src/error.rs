@@ -1,18 +1,15 @@
-use std::time::Duration;
-
+use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
 use souk_kit::id::OrderId;
 use souk_proto::souk::types::v1::Reason;
-use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
-use crate::orders::Shortfall;
+use crate::order::Unorderable;
+use crate::shortage::Shortfall;
 use crate::state::{Illegal, State};
 
 /// No more short products are told than this: they travel in a header, whose size is limited.
 const MAX_TOLD: usize = 50;
-/// When a caller whose first call is still running should ask again.
-const IN_FLIGHT_DELAY: Duration = Duration::from_secs(1);
 
 /// Why a call to the orders service fails.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +17,9 @@ pub enum Error {
     /// There is no such order, or it is somebody else's.
     #[error("order {0} does not exist")]
     NotFound(OrderId),
+    /// A path names an order by what can be no id.
+    #[error("order {0} does not exist")]
+    NoSuchId(String),
     /// A field breaks a rule that depends on more than its contract.
     #[error("{field} {issue}")]
     Invalid {
@@ -28,18 +28,24 @@ pub enum Error {
         /// The rule, as a phrase.
         issue: String,
     },
+    /// The items make no order.
+    #[error("the items make no order: {0}")]
+    Unorderable(#[from] Unorderable),
     /// Only people have orders.
     #[error("the caller is not a person")]
     NotAPerson,
-    /// There is no idempotency key, or none that can be one.
-    #[error("the idempotency key is missing or malformed")]
-    KeyMissing,
-    /// The key was used before, with another request.
-    #[error("the idempotency key was used with another request")]
-    KeyReused,
-    /// The first call with the key is still running.
-    #[error("the first call with this idempotency key is still running")]
+    /// A call with the same idempotency key stands in the way.
+    #[error(transparent)]
+    Idempotency(#[from] Refusal),
+    /// The first call with the idempotency key is still running.
+    #[error("order {0} is still under way")]
     InFlight(OrderId),
+    /// The request cannot be served as it is, for a reason that is the same in every service.
+    #[error("the request is refused")]
+    Refused(Failure),
+    /// The call ends before it is known what becomes of it.
+    #[error("the call took longer than its deadline")]
+    Late,
     /// Products of the order are short.
     #[error("order {order} is rejected: out of stock")]
     OutOfStock {
@@ -47,8 +53,6 @@ pub enum Error {
         order: OrderId,
         /// What is short.
         shortfalls: Vec<Shortfall>,
-        /// Whether an earlier call with the same key was told so first.
-        replayed: bool,
     },
     /// The order is in a state that does not allow the call.
     #[error("order {order}: {illegal}")]
@@ -83,25 +87,19 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound(id) => Self::not_found("order", id),
+            Error::NoSuchId(id) => Self::not_found("order", id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),
+            Error::Unorderable(issue) => Self::invalid(issue.field(), issue.to_string()),
             Error::NotAPerson => {
                 Self::new(Reason::PermissionDenied, "only a person's account has orders")
             }
-            Error::KeyMissing => Self::new(
-                Reason::IdempotencyKeyMissing,
-                "the call needs an idempotency-key of 1–255 visible ascii characters",
-            ),
-            Error::KeyReused => Self::new(
-                Reason::IdempotencyKeyReused,
-                "the idempotency key was used before with another request",
-            ),
-            Error::InFlight(order) => Self::new(
-                Reason::InFlight,
-                "the first call with this idempotency key is still running",
-            )
-            .with("order_id", order)
-            .retry_after(IN_FLIGHT_DELAY),
-            Error::OutOfStock { order, shortfalls, .. } => out_of_stock(order, &shortfalls),
+            Error::Idempotency(refusal) => refusal.into(),
+            Error::InFlight(order) => Self::from(Refusal::InFlight).with("order_id", order),
+            Error::Refused(failure) => failure,
+            Error::Late => {
+                Self::new(Reason::DeadlineExceeded, "the call took longer than its deadline")
+            }
+            Error::OutOfStock { order, shortfalls } => out_of_stock(order, &shortfalls),
             Error::IllegalTransition { order, illegal } => illegal_transition(order, illegal.from),
             Error::TooSlow(_) => {
                 Self::new(Reason::DeadlineExceeded, "the order took longer than the call may")
@@ -126,14 +124,15 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        let replayed = matches!(error, Error::OutOfStock { replayed: true, .. });
-        let mut status = Self::from(Failure::from(error));
-        if replayed {
-            status.metadata_mut().insert("idempotent-replayed", MetadataValue::from_static("true"));
-        }
-        status
+        Failure::from(error).into()
     }
 }
 

@@ -1,30 +1,44 @@
 //! The orders service: accepts an order once, and carries it to where it stays, whoever dies on
 //! the way.
 
+mod cancelling;
 mod catalog;
 mod error;
 mod grpc;
-mod orders;
+mod order;
+mod placing;
+mod reading;
 mod saga;
+mod shortage;
 mod state;
 mod store;
+mod transition;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::{Database, idempotency};
+use souk_db::{Access, Database, idempotency, outbox};
 use souk_kit::Channel;
 use souk_kit::auth::{ServiceToken, Verifier};
 use souk_kit::cursor::Cursors;
 use souk_kit::secret::MasterSecret;
 use souk_kit::server::Service;
-use souk_kit::stack;
+use souk_kit::stack::{Limits, Stack};
 use souk_proto::souk::orders::v1::orders_service_server::{OrdersServiceServer, SERVICE_NAME};
 use sqlx::migrate::Migrator;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 
 pub use error::Error;
+
+use cancelling::Cancelling;
+use catalog::Catalog;
+use grpc::Handlers;
+use placing::Placing;
+use saga::Saga;
+use transition::Transitions;
+use waiting::Waiting;
 
 /// The schema of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -39,10 +53,12 @@ pub const CLIENT_SCOPES: &[&str] = &["stock:reserve"];
 pub const CLIENT_AUDIENCES: &[&str] = &[CATALOG];
 
 const CATALOG: &str = "catalog";
+/// How often what nobody needs any more is forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
-const MAX_MESSAGE: usize = 256 * 1024;
+/// How long a statement of the background work may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the service needs besides its database.
+/// What the service needs besides its database and its neighbours.
 #[derive(Debug)]
 pub struct Options {
     /// Makes cursors tamper-evident.
@@ -51,63 +67,90 @@ pub struct Options {
     pub client_secret: secrecy::SecretString,
     /// How long stock is held for an order that is not paid.
     pub reservation_ttl: Duration,
+    /// How much it does at once.
+    pub limits: Limits,
 }
 
-/// The orders service.
+/// The orders service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Orders {
-    database: Database,
-    cursors: Cursors,
+    handlers: Handlers,
+    saga: Saga,
     verifier: Arc<Verifier>,
-    catalog: Arc<catalog::Catalog>,
-    saga: saga::Saga,
+    limits: Limits,
 }
 
 impl Orders {
     /// The service on its database, calling the auth service and the catalog.
-    pub fn new(database: Database, options: Options, auth: Channel, catalog: Channel) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The contract asks for idempotency keys where the service keeps none.
+    pub fn new(
+        database: Database,
+        options: Options,
+        auth: Channel,
+        catalog: Channel,
+    ) -> anyhow::Result<Self> {
+        souk_kit::idempotency::check(SERVICE_NAME, grpc::KEYED)?;
         let token = ServiceToken::new(auth.clone(), CLIENT_ID, options.client_secret, CATALOG);
-        let catalog = Arc::new(catalog::Catalog::new(catalog, token));
-        Self {
-            saga: saga::Saga::new(database.clone(), catalog.clone(), options.reservation_ttl),
+        let catalog = Arc::new(Catalog::new(catalog, token));
+        let transitions = Transitions::new(database.clone(), grpc::ENCODING);
+        let waiting = Waiting::default();
+        let saga = Saga::new(
+            database.clone(),
+            catalog.clone(),
+            transitions.clone(),
+            waiting.clone(),
+            options.reservation_ttl,
+        );
+        let handlers = Handlers {
+            placing: Placing::new(database.clone(), catalog, saga.clone(), waiting, grpc::ENCODING),
+            cancelling: Cancelling::new(database.clone(), transitions, saga.clone()),
             cursors: Cursors::new(&options.secret),
-            verifier: Arc::new(Verifier::new(auth, AUDIENCE)),
-            catalog,
             database,
-        }
+        };
+        let verifier = Arc::new(Verifier::new(auth, AUDIENCE));
+        Ok(Self { handlers, saga, verifier, limits: options.limits })
     }
 
-    /// The gRPC service with its layers, to be served or called in process.
+    /// The gRPC service with everything around it, to be served or called in process.
     pub fn service(&self) -> Service {
-        let server = OrdersServiceServer::new(self.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let server = OrdersServiceServer::new(self.handlers.clone());
         Service {
             name: SERVICE_NAME,
-            routes: stack::wrap(Routes::new(server), self.verifier.clone()),
-            probe: self.database.probe(),
+            stack: Stack::new(server, self.verifier.clone(), self.limits),
+            probe: self.handlers.database.probe(),
         }
     }
 
-    /// The background work: the saga, forgetting idempotency records, keeping keys fresh. Ends
-    /// with `shutdown`, when the steps under way are done.
+    /// The background work: the saga, forgetting what is over, keeping keys fresh. Ends with
+    /// `shutdown`, when the steps under way are done.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let forget = async {
-            loop {
-                match idempotency::forget_expired(self.database.pool()).await {
-                    // there may be more
-                    Ok(1..) => continue,
-                    Ok(0) => {}
-                    Err(error) => tracing::warn!(%error, "cannot forget idempotency records"),
-                }
-                tokio::time::sleep(FORGET_INTERVAL).await;
-            }
-        };
         let housekeeping = async {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = forget => {}
+                () = self.forget() => {}
                 () = self.verifier.keep_fresh() => {}
             }
         };
         tokio::join!(housekeeping, self.saga.run(shutdown.clone()));
     }
+
+    async fn forget(&self) {
+        loop {
+            if let Err(error) = forget_all(&self.handlers.database).await {
+                tracing::warn!(%error, "cannot forget what is over");
+            }
+            sleep(FORGET_INTERVAL).await;
+        }
+    }
+}
+
+/// Forgets idempotency records and events whose time is over.
+async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
+    let access = || -> Access { database.within(STATEMENT_LIMIT) };
+    while idempotency::forget_expired(&access()).await? > 0 {}
+    while outbox::forget_old(&access()).await? > 0 {}
+    Ok(())
 }

@@ -5,35 +5,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::Database;
-use souk_kit::id::OrderId;
+use souk_db::{Access, Database};
 use souk_kit::request::Context;
 use souk_kit::server::DRAIN_LIMIT;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::Error;
 use crate::catalog::{Catalog, Outcome};
-use crate::orders::{Order, append_event};
+use crate::order::Order;
 use crate::state::{Event, State};
-use crate::store::{self, Change};
+use crate::transition::{Author, Claim, Transitions};
+use crate::waiting::Waiting;
+use crate::{Error, store};
 
 /// How often orders that are due are looked for.
 const SCAN_INTERVAL: Duration = Duration::from_millis(500);
-/// How many orders are carried at once: fewer than the catalog has connections, so that buyers of
-/// one product, who wait for each other there, leave some to everybody else.
-const SLOTS: usize = 8;
-/// How long an order waits for a slot before it is left to a scan; less than the lease.
-const SLOT_LIMIT: Duration = Duration::from_secs(5);
+/// How many orders that were due are carried at once. They have this room to themselves: whatever new
+/// orders come, retries, expiries and cancellations go on.
+const ROOM: usize = 64;
 /// How long a step may take; less than the lease, so that its result still counts.
 const STEP_LIMIT: Duration = Duration::from_secs(8);
 /// How long the call of another service within it may take.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// The name under which the saga stands in the audit log.
+const ACTOR: &str = "orders";
 
 /// Carries orders. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -45,59 +46,57 @@ pub struct Saga {
 struct Inner {
     database: Database,
     catalog: Arc<Catalog>,
+    transitions: Transitions,
+    waiting: Waiting,
     reservation_ttl: Duration,
     tasks: TaskTracker,
-    changes: broadcast::Sender<OrderId>,
-    slots: Arc<Semaphore>,
+    room: Arc<Semaphore>,
 }
 
 impl Saga {
-    pub fn new(database: Database, catalog: Arc<Catalog>, reservation_ttl: Duration) -> Self {
-        let inner = Inner {
-            database,
-            catalog,
-            reservation_ttl,
-            tasks: TaskTracker::new(),
-            changes: broadcast::channel(1024).0,
-            slots: Arc::new(Semaphore::new(SLOTS)),
-        };
+    pub fn new(
+        database: Database,
+        catalog: Arc<Catalog>,
+        transitions: Transitions,
+        waiting: Waiting,
+        reservation_ttl: Duration,
+    ) -> Self {
+        let (tasks, room) = (TaskTracker::new(), Arc::new(Semaphore::new(ROOM)));
+        let inner = Inner { database, catalog, transitions, waiting, reservation_ttl, tasks, room };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Takes an order on that the caller has claimed under `epoch`, apart from the caller's request.
-    pub fn carry(&self, order: Order, epoch: i64) {
-        let saga = self.clone();
-        self.inner.tasks.spawn(async move {
-            let slot = Arc::clone(&saga.inner.slots).acquire_owned();
-            if let Ok(Ok(_slot)) = tokio::time::timeout(SLOT_LIMIT, slot).await {
-                saga.advance(order, epoch).await;
-            }
-        });
+    /// Runs something to its end apart from the request that asks for it; the saga drains it.
+    pub fn detach<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.inner.tasks.spawn(work.in_current_span())
     }
 
-    /// Completes when the order may have changed. Ask before reading the order.
-    pub fn changed(&self, id: OrderId) -> impl Future<Output = ()> + use<> {
-        let mut changes = self.inner.changes.subscribe();
-        async move {
-            loop {
-                match changes.recv().await {
-                    Ok(changed) if changed == id => return,
-                    Ok(_) => {}
-                    // some changes were missed: this one may be among them
-                    Err(_) => return,
-                }
-            }
+    /// Takes an order as far as it goes now, under the claim of `epoch`: where it stays, or `None` when
+    /// it is left to somebody else or to a later attempt.
+    pub async fn carry(&self, order: Order, epoch: i64) -> Option<Order> {
+        let span =
+            tracing::error_span!("saga", order_id = %order.id, request_id = order.request_id);
+        let settled = self.steps(order, epoch).instrument(span).await;
+        if let Some(order) = &settled {
+            self.inner.waiting.wake(order);
         }
+        settled
     }
 
     /// Looks for orders that are due, until `shutdown`; then lets what is under way finish.
     pub async fn run(&self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             match self.scan().await {
-                // a full batch: there may be more
-                Ok(SLOTS) => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "cannot look for orders that are due"),
+                // as many as there was room for: there may be more
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::warn!(error, "cannot look for orders that are due");
+                }
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -109,118 +108,104 @@ impl Saga {
         let _ = tokio::time::timeout(DRAIN_LIMIT, self.inner.tasks.wait()).await;
     }
 
-    async fn scan(&self) -> Result<usize, Error> {
-        // as many as there are hands: a claim that waits would outlive its lease
-        let free = self.inner.slots.available_permits();
-        let claimed = store::claim_due(self.inner.database.pool(), free).await?;
-        let found = claimed.len();
+    /// Carries orders that are due; whether there may be more.
+    async fn scan(&self) -> Result<bool, Error> {
+        // at least one place: a claim that waits would outlive its lease
+        let first = self.inner.room.clone().acquire_owned().await.map_err(|_| Error::Late)?;
+        let free = 1 + self.inner.room.available_permits();
+        let (claimed, found) = store::claims::claim_due(&self.access(), free).await?;
+        let mut places = Some(first);
         for (order, epoch) in claimed {
-            let slot = Arc::clone(&self.inner.slots).acquire_owned().await;
+            let place = match places.take() {
+                Some(place) => place,
+                None => self.inner.room.clone().acquire_owned().await.map_err(|_| Error::Late)?,
+            };
             let saga = self.clone();
-            self.inner.tasks.spawn(async move {
-                let _slot = slot;
-                saga.advance(order, epoch).await;
+            self.detach(async move {
+                saga.carry(order, epoch).await;
+                drop(place);
             });
         }
-        Ok(found)
+        Ok(found == free)
     }
 
-    /// Takes an order as far as it goes now.
-    async fn advance(&self, order: Order, epoch: i64) {
-        let request_id = order.request_id.clone();
-        let span = tracing::error_span!("saga", order_id = %order.id, request_id);
-        self.steps(order, epoch).instrument(span).await;
-    }
-
-    async fn steps(&self, mut order: Order, epoch: i64) {
-        let id = order.id;
+    async fn steps(&self, mut order: Order, epoch: i64) -> Option<Order> {
         loop {
             // dropping a step is safe: whatever it did is found again when it is repeated
             let step = tokio::time::timeout(STEP_LIMIT, self.step(&order, epoch)).await;
-            match step.unwrap_or(Err(Error::TooSlow(id))) {
-                Ok(Some(next)) if next.is_settled() => break,
-                Ok(Some(next)) => order = next,
-                Ok(None) => {
-                    tracing::debug!(order_id = %id, epoch, "somebody else has taken the order over");
-                    break;
+            match step.unwrap_or(Err(Error::TooSlow(order.id))) {
+                Ok(Step::Settled(order)) => return Some(order),
+                Ok(Step::Changed(next)) => order = next,
+                Ok(Step::Lost) => {
+                    tracing::debug!(order_id = %order.id, epoch, "somebody else has the order");
+                    return None;
                 }
                 Err(error) => {
                     self.postpone(&order, epoch, error).await;
-                    break;
+                    return None;
                 }
             }
         }
-        // nobody may be waiting for it
-        let _ = self.inner.changes.send(id);
     }
 
-    /// The next step of an order: `None` when the order is no longer ours.
-    async fn step(&self, order: &Order, epoch: i64) -> Result<Option<Order>, Error> {
-        let context = Context::background(CALL_LIMIT).for_request(&order.request_id);
+    /// The next step of an order.
+    async fn step(&self, order: &Order, epoch: i64) -> Result<Step, Error> {
+        let context = Context::late(&order.request_id, CALL_LIMIT);
         match order.state {
             State::Pending => {
                 let ttl = self.inner.reservation_ttl;
-                let catalog = &self.inner.catalog;
-                match catalog.reserve(&context, order.id, &order.lines, ttl).await? {
-                    Outcome::Reserved(until) => {
-                        let change = |next| Change::to(next).reserved_until(until);
-                        self.apply(order, epoch, Event::StockReserved, change).await
-                    }
-                    Outcome::Short(shortages) => {
-                        let change = |next| Change::to(next).short_of(shortages);
-                        self.apply(order, epoch, Event::StockShort, change).await
-                    }
-                    Outcome::Ended => {
-                        self.apply(order, epoch, Event::ReservationEnded, Change::to).await
-                    }
-                }
+                let reserve = self.inner.catalog.reserve(&context, order.id, &order.lines, ttl);
+                let event = match reserve.await? {
+                    Outcome::Reserved(until) => Event::StockReserved { until },
+                    Outcome::Short(shortages) => Event::StockShort { shortages },
+                    Outcome::Ended => Event::ReservationEnded,
+                };
+                self.apply(order, epoch, &event).await
             }
             State::Reserved if order.reserved_until <= Some(OffsetDateTime::now_utc()) => {
-                let change = |next| Change::to(next).due_after(store::LEASE);
-                self.apply(order, epoch, Event::ReservationEnded, change).await
+                self.apply(order, epoch, &Event::ReservationEnded).await
             }
             State::Cancelled | State::Expired => {
                 self.inner.catalog.release(&context, order.id).await?;
-                Ok(store::finish(self.inner.database.pool(), order.id, epoch).await?)
+                self.look_again(order, epoch, None).await
             }
             // not due after all: the clocks of the two databases differ a little
-            State::Reserved => {
-                let until = order.reserved_until;
-                Ok(store::wait_until(self.inner.database.pool(), order.id, epoch, until).await?)
-            }
+            State::Reserved => self.look_again(order, epoch, order.reserved_until).await,
             State::Paying
             | State::Paid
             | State::Fulfilled
             | State::Rejected
             | State::PaymentFailed
-            | State::Refunded => {
+            | State::Refunded
+            | State::Later => {
                 tracing::error!(order_id = %order.id, state = %order.state, "not ours to carry");
-                Ok(None)
+                Ok(Step::Lost)
             }
         }
     }
 
     /// Writes what an event makes of the order, if it is still ours.
-    async fn apply(
+    async fn apply(&self, order: &Order, epoch: i64, event: &Event) -> Result<Step, Error> {
+        let author = Author { actor: ACTOR.to_owned(), request_id: order.request_id.clone() };
+        let next = self.inner.transitions.apply(order, Claim::Held(epoch), event, author).await?;
+        Ok(match next {
+            Some(next) if next.state.gives_stock_back() => Step::Changed(next),
+            Some(next) => Step::Settled(next),
+            None => Step::Lost,
+        })
+    }
+
+    async fn look_again(
         &self,
         order: &Order,
         epoch: i64,
-        event: Event,
-        change: impl FnOnce(State) -> Change,
-    ) -> Result<Option<Order>, Error> {
-        let next = order
-            .state
-            .on(event)
-            .map_err(|illegal| Error::IllegalTransition { order: order.id, illegal })?;
-        let mut transaction = self.inner.database.begin(STEP_LIMIT).await?;
-        let claim = (order.state, epoch);
-        let changed = store::change(&mut transaction, order.id, claim, &change(next)).await?;
-        if let Some(changed) = &changed {
-            append_event(&mut transaction, changed).await?;
-            transaction.commit().await?;
-            tracing::info!(order_id = %order.id, state = %changed.state, "order changed");
+        due_at: Option<OffsetDateTime>,
+    ) -> Result<Step, Error> {
+        let access = self.access();
+        match store::claims::wait_until(&access, order.id, epoch, due_at).await? {
+            true => Ok(Step::Settled(order.clone())),
+            false => Ok(Step::Lost),
         }
-        Ok(changed)
     }
 
     /// Leaves the order for later. Every step is safe to repeat.
@@ -231,11 +216,26 @@ impl Saga {
             error = souk_kit::failure::chain(&error),
             "a step failed and will be tried again"
         );
+        let access = self.access();
         let postponed =
-            store::postpone(self.inner.database.pool(), order.id, epoch, FIRST_RETRY, LAST_RETRY);
-        if let Err(error) = postponed.await {
+            store::claims::postpone(&access, order.id, epoch, FIRST_RETRY, LAST_RETRY).await;
+        if let Err(error) = postponed {
             // the lease ends by itself
             tracing::warn!(order_id = %order.id, %error, "cannot postpone the order");
         }
     }
+
+    fn access(&self) -> Access {
+        self.inner.database.within(STEP_LIMIT)
+    }
+}
+
+/// What a step makes of an order.
+enum Step {
+    /// It stays as it is for now.
+    Settled(Order),
+    /// It goes on.
+    Changed(Order),
+    /// It is no longer ours.
+    Lost,
 }

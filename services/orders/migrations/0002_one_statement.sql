@@ -1,0 +1,55 @@
+-- Accepting an order and changing it are one statement each; answers are kept as gRPC says them.
+
+-- a record is what the call was answered: a gRPC status, metadata, a message
+alter table idempotency_keys
+    alter column resource drop not null,
+    add column status integer,
+    add column metadata jsonb;
+update idempotency_keys set status = 0, metadata = '{}' where response is not null;
+
+-- Events are messages of the contract now. Nobody has read those of before, and nobody could.
+delete from outbox;
+alter table outbox
+    add column event_id uuid not null,
+    alter column payload type bytea using convert_to(payload::text, 'UTF8');
+
+-- A line is written by the statement that writes its order, and neither is ever deleted. The check
+-- would lock the order's row for each line.
+alter table order_lines drop constraint order_lines_order_id_fkey;
+
+-- An order's row is changed a few times in its life: room for its next versions beside it.
+alter table orders set (fillfactor = 80);
+alter table idempotency_keys set (fillfactor = 70);
+
+-- How many rows the lists have: that of all orders, and one of each customer. Spread over several
+-- rows so that writers do not wait for each other.
+create table totals (
+    list  text not null,
+    shard integer not null,
+    count bigint not null,
+    primary key (list, shard)
+) with (fillfactor = 50);
+
+insert into totals (list, shard, count) select 'orders', 0, count(*) from orders;
+insert into totals (list, shard, count)
+    select 'orders of ' || customer_id, 0, count(*) from orders group by customer_id;
+
+create function count_orders() returns trigger language plpgsql as $$
+begin
+    insert into totals as kept (list, shard, count)
+    select list, pg_backend_pid() % 16, count
+    from (
+        select 'orders' as list, count(*) as count from inserted
+        union all
+        select 'orders of ' || customer_id, count(*) from inserted group by customer_id
+    ) as changes
+    where count > 0
+    -- in one order for all: two statements never wait for each other
+    order by list
+    on conflict (list, shard) do update set count = kept.count + excluded.count;
+    return null;
+end
+$$;
+
+create trigger orders_inserted after insert on orders
+    referencing new table as inserted for each statement execute function count_orders();

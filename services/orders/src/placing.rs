@@ -1,0 +1,227 @@
+//! Placing an order: once, however often it is asked for with the same key.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use souk_db::idempotency::{Answer, Call, Record};
+use souk_db::{Batches, Database, Limits, Work};
+use souk_kit::id::{self, EventId, OrderId, ProductId, UserId};
+use souk_kit::request::Context;
+use time::OffsetDateTime;
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use crate::catalog::Catalog;
+use crate::order::{Item, Order, price, refuse_repeats, sum};
+use crate::saga::Saga;
+use crate::state::State;
+use crate::store::acceptance::{Acceptance, FIRST_EPOCH};
+use crate::transition::Encoding;
+use crate::waiting::Waiting;
+use crate::{Error, store};
+
+/// What a waiting call keeps of its deadline to still answer in time.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+/// How long a statement for many may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Places orders. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Placing {
+    database: Database,
+    catalog: Arc<Catalog>,
+    saga: Saga,
+    waiting: Waiting,
+    encoding: Encoding,
+    records: Batches<Records>,
+    acceptances: Batches<Acceptances>,
+}
+
+/// What has become of a call that places an order.
+#[derive(Debug)]
+pub enum Placed {
+    /// What the call is answered, as it is kept under its key.
+    Answered {
+        answer: Answer,
+        /// Whether an earlier call with the same key was answered so first.
+        replayed: bool,
+    },
+    /// The order is accepted and still under way.
+    Pending(Order),
+}
+
+/// Records that are looked up while one statement is under way go together in the next.
+struct Records(Database);
+
+impl Work for Records {
+    type Item = Call;
+    type Outcome = Option<Record>;
+
+    async fn run(&self, calls: &[Call]) -> Result<Vec<Option<Record>>, sqlx::Error> {
+        store::records::find(&self.0.within(STATEMENT_LIMIT), calls).await
+    }
+}
+
+/// Orders that are placed while one statement is under way are accepted together in the next.
+struct Acceptances(Database);
+
+impl Work for Acceptances {
+    type Item = Acceptance;
+    type Outcome = bool;
+
+    async fn run(&self, items: &[Acceptance]) -> Result<Vec<bool>, sqlx::Error> {
+        store::acceptance::accept(&self.0.within(STATEMENT_LIMIT), items).await
+    }
+
+    fn weight(item: &Acceptance) -> usize {
+        item.order.lines.len()
+    }
+}
+
+impl Placing {
+    pub fn new(
+        database: Database,
+        catalog: Arc<Catalog>,
+        saga: Saga,
+        waiting: Waiting,
+        encoding: Encoding,
+    ) -> Self {
+        let reads = Limits { lanes: 2, weight: 100, waiting: 10_000 };
+        let writes = Limits { lanes: 3, weight: 100, waiting: 10_000 };
+        Self {
+            records: Batches::new(Records(database.clone()), reads),
+            acceptances: Batches::new(Acceptances(database.clone()), writes),
+            database,
+            catalog,
+            saga,
+            waiting,
+            encoding,
+        }
+    }
+
+    /// Places an order, and waits for it while the caller does. Once it is accepted it goes on whether
+    /// or not anybody waits.
+    pub async fn place(
+        &self,
+        context: &Context,
+        customer: UserId,
+        call: Call,
+        items: &[Item],
+    ) -> Result<Placed, Error> {
+        refuse_repeats(items)?;
+        let products: Vec<ProductId> = items.iter().map(|item| item.product).collect();
+        // a repeat needs no prices, which may have changed, or be gone
+        let (earlier, quotes) =
+            tokio::join!(self.records.submit(call.clone()), self.catalog.quote(context, &products));
+        if let Some(earlier) = earlier? {
+            return self.replay(context, &call, earlier).await;
+        }
+        let lines = price(items, &quotes?)?;
+        let now = OffsetDateTime::now_utc();
+        let order = Order {
+            id: id::new(),
+            customer,
+            key: call.key.clone(),
+            state: State::Pending,
+            total: sum(&lines)?,
+            lines,
+            shortages: Vec::new(),
+            reserved_until: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            request_id: context.request_id.to_string(),
+        };
+        self.begin(context, call, order).await
+    }
+
+    /// Accepts an order and carries it, apart from the request; and waits for both.
+    async fn begin(&self, context: &Context, call: Call, order: Order) -> Result<Placed, Error> {
+        let mut waiter = self.waiting.begin(order.id);
+        let (sender, accepted) = oneshot::channel();
+        let (placing, kept, placed) = (self.clone(), call.clone(), order.clone());
+        self.saga.detach(async move {
+            let accepted = placing.accept(kept, placed.clone()).await;
+            let is_ours = matches!(accepted, Ok(true));
+            let _ = sender.send(accepted);
+            if is_ours {
+                placing.saga.carry(placed, FIRST_EPOCH).await;
+            }
+        });
+        let accepted = match timeout_at(context.deadline.into(), accepted).await {
+            Ok(accepted) => accepted.unwrap_or(Err(Error::Late)),
+            Err(_) => return Err(Error::Late),
+        };
+        if !accepted? {
+            // a call with the same key was faster
+            let earlier = self.records.submit(call.clone()).await?;
+            let earlier = earlier.ok_or(Error::InFlight(order.id))?;
+            return self.replay(context, &call, earlier).await;
+        }
+        let latest = latest(context);
+        let settled = match timeout_at(latest.into(), waiter.settled()).await {
+            Ok(order) => order,
+            // somebody in another process may have brought it there
+            Err(_) => match self.order(context, order.id).await {
+                Ok(order) if order.state.is_settled() => Arc::new(order),
+                // it cannot be seen at the moment, but it is accepted, which is what counts
+                Ok(_) | Err(_) => return Ok(Placed::Pending(order)),
+            },
+        };
+        let answer = (self.encoding.answer)(&settled);
+        Ok(Placed::Answered { answer, replayed: false })
+    }
+
+    /// Makes an order true, whole or not at all. `false` when its key was used before.
+    async fn accept(&self, call: Call, order: Order) -> Result<bool, Error> {
+        let id = order.id;
+        let event: EventId = id::new();
+        let event = (event.uuid(), (self.encoding.event)(event, &order));
+        let acceptance = Acceptance { order, call: call.clone(), event };
+        match self.acceptances.submit(acceptance).await {
+            Ok(accepted) => {
+                if accepted {
+                    tracing::info!(order_id = %id, "order accepted");
+                }
+                Ok(accepted)
+            }
+            // the commit gave no answer: what is stored under the key says what happened
+            Err(error) => match self.records.submit(call).await {
+                Ok(Some(record)) => Ok(record.resource == Some(id.uuid())),
+                Ok(None) | Err(_) => Err(error.into()),
+            },
+        }
+    }
+
+    /// What a call with the same key was answered.
+    async fn replay(
+        &self,
+        context: &Context,
+        call: &Call,
+        earlier: Record,
+    ) -> Result<Placed, Error> {
+        let resource = earlier.resource;
+        let answer = match (earlier.for_repeat(call)?, resource) {
+            (Some(answer), _) => answer,
+            (None, Some(id)) => match self.order(context, OrderId::from_uuid(id)).await? {
+                order if order.state == State::Pending => return Err(Error::InFlight(order.id)),
+                // the record is forgotten after a while, the order never
+                order => (self.encoding.answer)(&order),
+            },
+            (None, None) => return Err(souk_db::idempotency::Refusal::InFlight.into()),
+        };
+        Ok(Placed::Answered { answer, replayed: true })
+    }
+
+    /// Any order, for the service itself.
+    async fn order(&self, context: &Context, id: OrderId) -> Result<Order, Error> {
+        let access = self.database.until(context.deadline);
+        let found = store::orders::get(&access, id, None).await?;
+        found.map(|(order, _)| order).ok_or(Error::NotFound(id))
+    }
+}
+
+/// When a call stops to wait for its order.
+fn latest(context: &Context) -> Instant {
+    context.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(context.deadline)
+}

@@ -1,0 +1,146 @@
+use std::collections::HashMap;
+use std::str::FromStr as _;
+
+use souk_db::Access;
+use souk_kit::id::{OrderId, ProductId, UserId};
+use souk_kit::idempotency::Key;
+use souk_kit::page::Window;
+use souk_kit::{Currency, Money};
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, Row as _};
+use uuid::Uuid;
+
+use crate::order::{Line, Order};
+use crate::shortage::Shortage;
+use crate::state::State;
+
+/// An order without its lines.
+pub struct Head(Order);
+
+impl FromRow<'_, PgRow> for Head {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let Json(shortages) = row.try_get::<Json<Vec<Shortage>>, _>("shortages")?;
+        let key = Key::parse(row.try_get("idempotency_key")?);
+        Ok(Self(Order {
+            id: OrderId::from_uuid(row.try_get("id")?),
+            customer: UserId::from_uuid(row.try_get("customer_id")?),
+            key: key.ok_or_else(|| broken("an idempotency key that is none"))?,
+            state: State::from_word(row.try_get("state")?),
+            lines: Vec::new(),
+            total: money(row.try_get("total_minor")?, currency(row.try_get("currency")?)?)?,
+            shortages,
+            reserved_until: row.try_get("reserved_until")?,
+            version: row.try_get("version")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            request_id: row.try_get("request_id")?,
+        }))
+    }
+}
+
+/// An order and the epoch of its last claim; only the customer's, where there is one.
+pub async fn get(
+    access: &Access,
+    id: OrderId,
+    customer: Option<UserId>,
+) -> Result<Option<(Order, i64)>, sqlx::Error> {
+    let row: Option<PgRow> = sqlx::query(
+        "select * from orders where id = $1 and ($2::uuid is null or customer_id = $2)",
+    )
+    .bind(id.uuid())
+    .bind(customer.map(|customer| customer.uuid()))
+    .fetch_optional(access)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let epoch = row.try_get("epoch")?;
+    let order = with_lines(access, vec![Head::from_row(&row)?]).await?.pop();
+    Ok(order.map(|order| (order, epoch)))
+}
+
+/// Orders of a customer, or of everybody, newest first.
+pub async fn list(
+    access: &Access,
+    customer: Option<UserId>,
+    window: Window,
+) -> Result<Vec<Order>, sqlx::Error> {
+    // two statements rather than an `or`: each has an index to walk
+    let rows = match customer {
+        Some(customer) => sqlx::query(
+            "select * from orders where customer_id = $4 and id < $1
+             order by id desc limit $2 offset $3",
+        )
+        .bind(window.after.unwrap_or(Uuid::max()))
+        .bind(window.limit)
+        .bind(window.offset)
+        .bind(customer.uuid()),
+        None => {
+            sqlx::query("select * from orders where id < $1 order by id desc limit $2 offset $3")
+                .bind(window.after.unwrap_or(Uuid::max()))
+                .bind(window.limit)
+                .bind(window.offset)
+        }
+    };
+    let rows = rows.fetch_all(access).await?;
+    with_lines(access, readable(&rows)).await
+}
+
+/// The orders that this version can read. One that it cannot does not take the others with it.
+pub fn readable(rows: &[PgRow]) -> Vec<Head> {
+    let read = |row| {
+        let head = Head::from_row(row);
+        head.inspect_err(|error| tracing::error!(%error, "an order cannot be read")).ok()
+    };
+    rows.iter().filter_map(read).collect()
+}
+
+/// Completes orders with their lines, in the same order.
+pub async fn with_lines(access: &Access, heads: Vec<Head>) -> Result<Vec<Order>, sqlx::Error> {
+    if heads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = heads.iter().map(|head| head.0.id.uuid()).collect();
+    let rows: Vec<(Uuid, Uuid, String, i64, i32)> = sqlx::query_as(
+        "select order_id, product_id, name, unit_price_minor, quantity from order_lines
+         where order_id = any ($1) order by order_id, position",
+    )
+    .bind(ids)
+    .fetch_all(access)
+    .await?;
+    let mut lines: HashMap<Uuid, Vec<(Uuid, String, i64, i32)>> = HashMap::new();
+    for (order, product, name, price, quantity) in rows {
+        lines.entry(order).or_default().push((product, name, price, quantity));
+    }
+    heads
+        .into_iter()
+        .map(|Head(mut order)| {
+            let currency = order.total.currency();
+            let rows = lines.remove(&order.id.uuid()).unwrap_or_default();
+            order.lines =
+                rows.into_iter().map(|row| line(row, currency)).collect::<Result<_, _>>()?;
+            Ok(order)
+        })
+        .collect()
+}
+
+fn line(
+    (product, name, price, quantity): (Uuid, String, i64, i32),
+    currency: Currency,
+) -> Result<Line, sqlx::Error> {
+    let unit_price = money(price, currency)?;
+    let total =
+        unit_price.times(quantity).ok_or_else(|| broken("a line total that does not fit"))?;
+    Ok(Line { product: ProductId::from_uuid(product), name, quantity, unit_price, total })
+}
+
+fn money(minor: i64, currency: Currency) -> Result<Money, sqlx::Error> {
+    Money::from_minor(minor, currency).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn currency(code: &str) -> Result<Currency, sqlx::Error> {
+    Currency::from_str(code).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn broken(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
+}

@@ -1,0 +1,35 @@
+use souk_db::Access;
+use souk_db::idempotency::{Call, Record};
+use sqlx::{FromRow as _, Row as _};
+
+/// What is known of earlier calls with the same keys. The record of a call is forgotten after a while,
+/// the order that it placed never.
+pub async fn find(access: &Access, calls: &[Call]) -> Result<Vec<Option<Record>>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select place::int, record.fingerprint, record.resource, record.status, record.metadata,
+             record.response, orders.id, orders.fingerprint as order_fingerprint
+         from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality
+             as given (principal, operation, key, place)
+         left join idempotency_keys as record using (principal, operation, key)
+         left join orders on customer_id = principal and idempotency_key = key
+         where record.principal is not null or orders.id is not null",
+    )
+    .bind(calls.iter().map(|call| call.principal).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.key.as_str()).collect::<Vec<_>>())
+    .fetch_all(access)
+    .await?;
+    let mut found: Vec<Option<Record>> = vec![None; calls.len()];
+    for row in rows {
+        let place: i32 = row.try_get("place")?;
+        let record = match row.try_get::<Option<Vec<u8>>, _>("fingerprint")? {
+            Some(_) => Record::from_row(&row)?,
+            None => Record::of_resource(row.try_get("id")?, row.try_get("order_fingerprint")?),
+        };
+        let slot = usize::try_from(place - 1).ok().and_then(|place| found.get_mut(place));
+        if let Some(slot) = slot {
+            *slot = Some(record);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,120 @@
+//! The one way in which an order changes, whoever asks: saga, customer, and whoever comes next. State,
+//! event, audit line and the answer to the call that placed it are written together, or nothing is.
+
+use std::time::Duration;
+
+use souk_db::idempotency::Answer;
+use souk_db::{Batches, Database, Limits, Work};
+use souk_kit::id::{self, EventId};
+use souk_kit::idempotency::Operation;
+use time::OffsetDateTime;
+
+use crate::order::Order;
+use crate::state::{Event, State};
+use crate::store::claims::LEASE;
+use crate::store::transitions::Transition;
+use crate::{Error, store};
+
+/// How long a statement for many may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How orders are written for others, which the gRPC interface knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoding {
+    /// The RPC that places orders.
+    pub operation: Operation,
+    /// What a call that placed an order is answered.
+    pub answer: fn(&Order) -> Answer,
+    /// The event of an order's last change.
+    pub event: fn(EventId, &Order) -> Vec<u8>,
+}
+
+/// The claim on an order that a change is made under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Whoever has this epoch goes on.
+    Held(i64),
+    /// Whoever has this epoch has lost it.
+    TakenOver(i64),
+}
+
+impl Claim {
+    /// The epoch afterwards.
+    pub fn epoch(self) -> i64 {
+        match self {
+            Self::Held(epoch) => epoch,
+            Self::TakenOver(epoch) => epoch + 1,
+        }
+    }
+}
+
+/// Who changes an order.
+#[derive(Debug, Clone)]
+pub struct Author {
+    /// An account, or the name of a service.
+    pub actor: String,
+    /// The request that asks for it.
+    pub request_id: String,
+}
+
+/// Changes orders. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    encoding: Encoding,
+    changes: Batches<Changes>,
+}
+
+/// Changes that are asked for while one statement is under way go together in the next.
+struct Changes(Database);
+
+impl Work for Changes {
+    type Item = Transition;
+    type Outcome = bool;
+
+    async fn run(&self, changes: &[Transition]) -> Result<Vec<bool>, sqlx::Error> {
+        store::transitions::apply(&self.0.within(STATEMENT_LIMIT), changes).await
+    }
+}
+
+impl Transitions {
+    pub fn new(database: Database, encoding: Encoding) -> Self {
+        let limits = Limits { lanes: 3, weight: 64, waiting: 10_000 };
+        Self { encoding, changes: Batches::new(Changes(database), limits) }
+    }
+
+    /// What an event makes of an order; `None` when the claim on it is void.
+    ///
+    /// # Errors
+    ///
+    /// The order's state does not allow the event; or the database's.
+    pub async fn apply(
+        &self,
+        order: &Order,
+        claim: Claim,
+        event: &Event,
+        author: Author,
+    ) -> Result<Option<Order>, Error> {
+        let next = order
+            .after(event, OffsetDateTime::now_utc())
+            .map_err(|illegal| Error::IllegalTransition { order: order.id, illegal })?;
+        let (Claim::Held(epoch) | Claim::TakenOver(epoch)) = claim;
+        let event_id: EventId = id::new();
+        let Encoding { operation, answer, event: encode } = self.encoding;
+        let change = Transition {
+            from: (order.state, epoch),
+            epoch: claim.epoch(),
+            due_after: next.state.gives_stock_back().then_some(LEASE),
+            actor: author.actor,
+            action: event.action(),
+            request_id: author.request_id,
+            event: (event_id.uuid(), encode(event_id, &next)),
+            answer: (order.state == State::Pending).then(|| (operation.name(), answer(&next))),
+            order: next.clone(),
+        };
+        let changed = self.changes.submit(change).await?;
+        if changed {
+            tracing::info!(order_id = %order.id, state = %next.state, "order changed");
+        }
+        Ok(changed.then_some(next))
+    }
+}
