@@ -1,16 +1,17 @@
 //! One request's way to an RPC and back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request};
-use axum::response::Response;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use souk_kit::request::Context;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
+use http_body::Body;
+use souk_kit::admission::admit;
+use souk_kit::auth::Verifier;
+use souk_kit::body::{self, Budget};
+use souk_kit::request::{Context, HTTP_STATUS, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use souk_proto::souk::types::v1::Reason;
 use tokio::sync::Semaphore;
 use tonic::Status;
@@ -18,89 +19,108 @@ use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::Options;
-use crate::body;
+use crate::answer::Answer;
 use crate::codec::WireBytes;
-use crate::errors::Problem;
 use crate::http_rules::BodyRule;
 use crate::input::{Given, Media, to_wire};
+use crate::media::media;
+use crate::problem::{Problem, is_replayed};
 use crate::routes::Route;
 use crate::transcode::Plans;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// The metadata with which a service chooses another status than the contract's: 202, for example.
-const HTTP_CODE: &str = "x-http-code";
+/// The largest answer of a service, in bytes. Services bound their pages well below.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// What all routes share.
 pub(crate) struct Calls {
     plans: Plans,
-    permits: Semaphore,
+    verifier: Arc<Verifier>,
+    permits: Arc<Semaphore>,
+    bodies: Budget,
     max_body: usize,
     body_idle: Duration,
 }
 
+/// A request, as far as a call is concerned.
+pub(crate) struct Asked<'a> {
+    pub uri: &'a Uri,
+    pub headers: &'a HeaderMap,
+    /// The variables of the path, decoded.
+    pub variables: Vec<Cow<'a, str>>,
+    pub context: &'a Context,
+}
+
 impl Calls {
-    pub(crate) fn new(plans: Plans, options: &Options) -> Self {
+    pub(crate) fn new(plans: Plans, verifier: Arc<Verifier>, options: &Options) -> Self {
         Self {
             plans,
-            permits: Semaphore::new(options.max_calls),
+            verifier,
+            permits: Arc::new(Semaphore::new(options.max_calls)),
+            bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
             body_idle: options.body_idle,
         }
     }
 
-    /// Answers a request with an RPC.
-    pub(crate) async fn call(
+    /// Answers a request with an RPC: who asks comes first, then the body, then a permit. Nothing waits
+    /// for a body while it holds what others need.
+    pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
         &self,
         route: &Route,
-        path: Result<RawPathParams, RawPathParamsRejection>,
-        request: Request,
-    ) -> Result<Response, Problem> {
-        let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
-            return Err(Problem::new(Reason::Internal, "internal error"));
-        };
-        let Ok(_permit) = self.permits.try_acquire() else {
+        asked: Asked<'_>,
+        body: &mut B,
+    ) -> Result<Response<Answer>, Problem> {
+        let Asked { uri, headers, variables, context } = asked;
+        admit(&route.rpc, &self.verifier, headers)
+            .await
+            .map_err(|failure| Problem::from_failure(failure, context))?;
+        let (media, body) = self.read(route, headers, body).await?;
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             return Err(Problem::new(Reason::Overloaded, "too many calls at once"));
         };
-        let path =
-            path.map_err(|_| Problem::new(Reason::MalformedRequest, "the path is not UTF-8"))?;
-        let (Parts { headers, uri, .. }, body) = request.into_parts();
-        let (media, body) = self.read(route, &headers, body).await?;
-        let path: Vec<&str> = path.iter().map(|(_, value)| value).collect();
+        let path: Vec<&str> = variables.iter().map(|value| &**value).collect();
         let query = uri.query().unwrap_or_default();
         let given = Given { path: &path, query, media, body: &body };
         let wire = to_wire(&self.plans, route, &given)?;
 
         let mut outgoing = context.outgoing(Bytes::from(wire));
-        forward(AUTHORIZATION.as_str(), headers.get(AUTHORIZATION), outgoing.metadata_mut());
-        forward(IDEMPOTENCY_KEY, headers.get(IDEMPOTENCY_KEY), outgoing.metadata_mut());
-        let answer = invoke(route, outgoing)
-            .await
-            .map_err(|status| Problem::from_status(&status, &context))?;
-        self.answer(route, &answer).map_err(|error| Problem::internal(&context, &error))
+        forward(&AUTHORIZATION, headers, outgoing.metadata_mut());
+        forward(&IDEMPOTENCY_KEY, headers, outgoing.metadata_mut());
+        let answer = invoke(route, outgoing).await;
+        let answer = answer.map_err(|status| Problem::from_status(&status, context))?;
+        let mut response =
+            self.answer(route, &answer).map_err(|error| Problem::internal(context, &error))?;
+        response.body_mut().permit = Some(permit);
+        Ok(response)
     }
 
     /// The body, where the route takes one.
-    async fn read(
+    async fn read<B: Body<Data = Bytes> + Unpin>(
         &self,
         route: &Route,
         headers: &HeaderMap,
-        body: Body,
+        body: &mut B,
     ) -> Result<(Media, Bytes), Problem> {
-        if route.body == BodyRule::Ignored || http_body::Body::is_end_stream(&body) {
+        if route.body == BodyRule::Ignored || body.is_end_stream() {
             return Ok((Media::Json, Bytes::new()));
         }
-        let media = body::media(headers)?;
+        let media = media(headers)?;
         if media == Media::Form && route.body != BodyRule::Whole {
             let message = "the body must be application/json";
             return Err(Problem::new(Reason::UnsupportedMediaType, message));
         }
-        Ok((media, body::read(body, self.max_body, self.body_idle).await?))
+        let size = self.max_body.min(route.rpc.max_request_bytes);
+        let limits = body::Limits { size, idle: self.body_idle };
+        Ok((media, self.bodies.read(body, limits).await?))
     }
 
-    fn answer(&self, route: &Route, answer: &tonic::Response<Bytes>) -> Result<Response, String> {
+    fn answer(
+        &self,
+        route: &Route,
+        answer: &tonic::Response<Bytes>,
+    ) -> Result<Response<Answer>, String> {
         let status = chosen_status(answer.metadata()).unwrap_or(route.success);
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(Answer::empty());
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, route.cache_control.clone());
@@ -116,8 +136,8 @@ impl Calls {
             let mut json = Vec::new();
             self.plans
                 .wire_to_json(route.output, answer.get_ref(), &mut json)
-                .map_err(|error| format!("{}: {error}", route.rpc))?;
-            *response.body_mut() = Body::from(json);
+                .map_err(|error| format!("{}: {error}", route.path))?;
+            *response.body_mut() = json.into();
         }
         Ok(response)
     }
@@ -128,26 +148,23 @@ async fn invoke(
     request: tonic::Request<Bytes>,
 ) -> Result<tonic::Response<Bytes>, Status> {
     let codec = WireBytes::for_request(request.get_ref());
-    let mut client = Grpc::new(route.channel.clone());
+    let mut client = Grpc::new(route.channel.clone()).max_decoding_message_size(MAX_ANSWER);
     client.ready().await.map_err(Status::from_error)?;
-    client.unary(request, route.rpc.clone(), codec).await
-}
-
-/// Whether the answer is that of an earlier call with the same idempotency key.
-pub(crate) fn is_replayed(metadata: &MetadataMap) -> bool {
-    metadata.get(IDEMPOTENT_REPLAYED.as_str()).is_some_and(|replayed| replayed == "true")
+    client.unary(request, route.path.clone(), codec).await
 }
 
 /// Passes a header on. One that gRPC cannot carry is left out, as if it had not been sent.
-fn forward(name: &'static str, value: Option<&HeaderValue>, metadata: &mut MetadataMap) {
-    let value = value.and_then(|value| MetadataValue::try_from(value.as_bytes()).ok());
-    if let Some(value) = value {
+fn forward(name: &HeaderName, headers: &HeaderMap, metadata: &mut MetadataMap) {
+    let value = headers.get(name).map(HeaderValue::as_bytes);
+    if let Some(value) = value.and_then(|value| MetadataValue::try_from(value).ok())
+        && let Ok(name) = tonic::metadata::AsciiMetadataKey::from_bytes(name.as_str().as_bytes())
+    {
         metadata.insert(name, value);
     }
 }
 
 /// The status that the service has chosen, if it means success.
 fn chosen_status(metadata: &MetadataMap) -> Option<StatusCode> {
-    let code = metadata.get(HTTP_CODE)?;
+    let code = metadata.get(HTTP_STATUS.as_str())?;
     StatusCode::from_bytes(code.as_bytes()).ok().filter(StatusCode::is_success)
 }

@@ -15,7 +15,7 @@ use souk_proto::descriptors;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
-use crate::errors::{Problem, docs_url, status_of};
+use crate::problem::{Problem, docs_url, status_of};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;\
     padding:0 1rem;color:#222}code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}\

@@ -1,125 +1,251 @@
 //! Where every request comes in and every response goes out: the request id, the deadline, the
 //! form of errors, and what no handler may forget.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use futures::FutureExt as _;
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method};
+use futures::future::BoxFuture;
+use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use souk_kit::id::{self, kind};
 use souk_kit::request::{Context, REQUEST_ID};
 use souk_proto::souk::types::v1::Reason;
-use tokio::time::timeout_at;
-use tower::ServiceExt as _;
+use tokio::time::{timeout, timeout_at};
+use tower::{Service, ServiceExt as _};
+use tracing::Instrument as _;
 
-use crate::errors::{PROBLEM_JSON, Problem};
+use crate::Options;
+use crate::answer::Answer;
+use crate::call::{Asked, Calls};
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::table::{Found, Table};
 
-/// The router, and what is around it.
-pub(crate) struct Front {
-    router: Router,
+/// What is left of a body that nobody has read is taken up to this size and for this long, so that its
+/// connection can go on. Where that does not do, the end of the connection is announced.
+const DRAIN_BYTES: usize = 64 * 1024;
+const DRAIN_LIMIT: Duration = Duration::from_millis(250);
+
+/// The routes, and what is around them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    table: Table,
+    calls: Calls,
+    /// What is not from the contracts: documentation and health.
+    pages: Router,
     limit: Duration,
 }
 
-/// What an error response depends on, besides the error.
-pub(crate) struct Caller {
-    /// Whether `Accept` has `application/problem+json`.
-    pub wants_problem_json: bool,
-    /// Whether there was an `Authorization` header.
-    pub sent_token: bool,
-    is_head: bool,
+impl Edge {
+    pub(crate) fn new(table: Table, calls: Calls, pages: Router, options: &Options) -> Self {
+        let pages = pages
+            .fallback(no_route)
+            // axum adds `Allow` to what this answers
+            .method_not_allowed_fallback(no_method);
+        let inner = Inner { table, calls, pages, limit: options.request_limit };
+        Self { inner: Arc::new(inner) }
+    }
 }
 
-impl Front {
-    /// No request takes longer than `limit`.
-    pub(crate) fn new(router: Router, limit: Duration) -> Self {
-        Self { router, limit }
+impl Service<Request<Incoming>> for Edge {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    /// Answers a request, whatever happens.
-    pub(crate) async fn answer(&self, mut request: Request) -> Response {
-        let caller = Caller::of(&request);
-        let context = Arc::new(Context::from_headers(request.headers(), self.limit));
-        request.extensions_mut().insert(context.clone());
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let inner = self.inner.clone();
+        Box::pin(async move { Ok(inner.answer(request).await) })
+    }
+}
 
-        let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
-        let mut response = match timeout_at(context.deadline.into(), answer).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_)) => Problem::internal(&context, "a handler has panicked").into_response(),
+impl Inner {
+    /// Answers a request, whatever happens, and no later than its deadline.
+    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+        let (parts, mut body) = request.into_parts();
+        let context = Context::from_http(&parts.headers, self.limit);
+        let span = tracing::error_span!("request", request_id = &*context.request_id);
+        let respond = AssertUnwindSafe(self.respond(&parts, &context, &mut body)).catch_unwind();
+        let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
+        let answer = match answer {
+            Ok(Ok(answer)) => answer,
+            // the panic hook has told what and where
+            Ok(Err(_)) => Err(Problem::new(Reason::Internal, "internal error")),
             Err(_) => {
-                Problem::new(Reason::DeadlineExceeded, "the request took longer than its deadline")
-                    .into_response()
+                let message = "the request took longer than its deadline";
+                Err(Problem::new(Reason::DeadlineExceeded, message))
             }
         };
-        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            response = caller.receive(&problem, &context, response.headers());
+        let mut response = answer.unwrap_or_else(|problem| {
+            let (method, headers) = (&parts.method, &parts.headers);
+            Caller { method, headers, request_id: &context.request_id }.answer(&problem)
+        });
+        if !body.is_end_stream() && !drain(&mut body).await && parts.version < Version::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let headers = response.headers_mut();
         if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
             headers.insert(REQUEST_ID, request_id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response.body_mut().span = Some(span);
         response
     }
-}
 
-impl Caller {
-    fn of(request: &Request) -> Self {
-        let headers = request.headers();
-        Self {
-            wants_problem_json: wants_problem_json(headers),
-            sent_token: headers.contains_key(AUTHORIZATION),
-            is_head: request.method() == Method::HEAD,
+    async fn respond(
+        &self,
+        parts: &Parts,
+        context: &Context,
+        body: &mut Incoming,
+    ) -> Result<Response<Answer>, Problem> {
+        refuse_ambiguous(parts)?;
+        match self.table.find(&parts.method, parts.uri.path()) {
+            Found::Route(route, variables) => {
+                let (uri, headers) = (&parts.uri, &parts.headers);
+                let asked = Asked { uri, headers, variables, context };
+                let mut response = self.calls.call(route, asked, body).await?;
+                if parts.method == Method::HEAD {
+                    without_content(&mut response);
+                }
+                Ok(response)
+            }
+            Found::OtherMethods(allow) => {
+                let mut response = other_methods(parts, context);
+                response.headers_mut().insert(ALLOW, allow);
+                Ok(response)
+            }
+            Found::NotUtf8 => Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8")),
+            Found::Nothing => Ok(self.page(parts, context).await),
         }
     }
 
-    /// An error in the form that the client wants, with what axum has found out (`Allow`).
-    fn receive(&self, problem: &Problem, context: &Context, found: &HeaderMap) -> Response {
-        let mut response = problem.render(self, context);
-        if let Some(allow) = found.get(ALLOW) {
-            response.headers_mut().insert(ALLOW, allow.clone());
-        }
-        if self.is_head {
-            let length = response.body().size_hint().exact().unwrap_or_default();
-            response.headers_mut().insert(CONTENT_LENGTH, length.into());
-            *response.body_mut() = Body::empty();
-        }
-        response
-    }
-}
-
-fn wants_problem_json(headers: &HeaderMap) -> bool {
-    let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(PROBLEM_JSON));
-        // a quality of zero means: anything but this
-        let is_refused = parts
-            .filter_map(|parameter| parameter.strip_prefix("q="))
-            .any(|quality| quality.parse::<f32>().is_ok_and(|quality| quality <= 0.0));
-        is_named && !is_refused
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn problem_json_is_for_those_who_name_it() {
-        let wants = |accept: &'static str| {
-            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
-            wants_problem_json(&headers)
+    /// A page that is not from the contracts. None takes a body.
+    async fn page(&self, parts: &Parts, context: &Context) -> Response<Answer> {
+        let request = Request::from_parts(parts.clone(), Body::empty());
+        let mut response = match self.pages.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
         };
-        assert!(wants("application/problem+json"));
-        assert!(wants("application/json, application/problem+json;q=0.5"));
-        assert!(!wants("*/*"));
-        assert!(!wants("application/json, application/problem+json; q=0"));
+        let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+            return response.map(Answer::from);
+        };
+        let allow = response.headers_mut().remove(ALLOW);
+        let (method, headers) = (&parts.method, &parts.headers);
+        let caller = Caller { method, headers, request_id: &context.request_id };
+        let mut response = caller.answer(&problem);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
     }
+}
+
+/// Refuses what could mean one thing here and another elsewhere: a request of HTTP/1.1 without a host
+/// or with several (RFC 9112, section 3.2), and one with several tokens.
+fn refuse_ambiguous(parts: &Parts) -> Result<(), Problem> {
+    let count = |name| parts.headers.get_all(name).iter().count();
+    if parts.version == Version::HTTP_11 && count(HOST) != 1 {
+        let message = "the request must have one Host header";
+        return Err(Problem::new(Reason::MalformedRequest, message));
+    }
+    if count(AUTHORIZATION) > 1 {
+        let message = "the request has more than one Authorization header";
+        return Err(Problem::new(Reason::MalformedRequest, message));
+    }
+    Ok(())
+}
+
+fn other_methods(parts: &Parts, context: &Context) -> Response<Answer> {
+    if parts.method == Method::OPTIONS {
+        let mut response = Response::new(Answer::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return response;
+    }
+    let message = format!("the route does not answer {}", parts.method);
+    let (method, headers) = (&parts.method, &parts.headers);
+    Caller { method, headers, request_id: &context.request_id }
+        .answer(&Problem::new(Reason::MethodNotAllowed, message))
+}
+
+/// The answer to `HEAD` says how long the content would be (RFC 9110, section 9.3.2).
+fn without_content(response: &mut Response<Answer>) {
+    let length = response.body().length();
+    let permit = response.body_mut().permit.take();
+    *response.body_mut() = Answer::empty();
+    response.body_mut().permit = permit;
+    if let Some(length) = length {
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+    }
+}
+
+/// Takes the rest of a body; whether it has come to its end.
+async fn drain(body: &mut Incoming) -> bool {
+    if body.size_hint().lower() > DRAIN_BYTES as u64 {
+        return false;
+    }
+    let rest = async {
+        let mut taken = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            taken += frame.data_ref().map_or(0, Bytes::len);
+            if taken > DRAIN_BYTES {
+                return false;
+            }
+        }
+        true
+    };
+    timeout(DRAIN_LIMIT, rest).await.unwrap_or(false)
+}
+
+/// The whole response to a request whose head cannot be read.
+pub(crate) fn rejection(status: u16) -> Option<Bytes> {
+    let (reason, message) = match status {
+        400 => (Reason::MalformedRequest, "the head of the request cannot be read"),
+        414 => (Reason::HeadersTooLarge, "the target of the request is too long"),
+        431 => (Reason::HeadersTooLarge, "the head of the request is too large"),
+        _ => return None,
+    };
+    let request_id = id::new::<kind::Request>().to_string();
+    let body = Caller::unknown(&Problem::new(reason, message), &request_id);
+    let title = StatusCode::from_u16(status).ok()?.canonical_reason()?;
+    let mut response = format!(
+        "HTTP/1.1 {status} {title}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\nx-request-id: {request_id}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    response.extend_from_slice(&body);
+    Some(response.into())
+}
+
+async fn no_route() -> Problem {
+    Problem::new(Reason::RouteNotFound, "there is no such route")
+}
+
+async fn no_method(method: Method) -> axum::response::Response {
+    use axum::response::IntoResponse as _;
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let message = format!("the route does not answer {method}");
+    Problem::new(Reason::MethodNotAllowed, message).into_response()
 }

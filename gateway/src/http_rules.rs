@@ -1,25 +1,25 @@
 //! The `google.api.http` option of an RPC: which HTTP methods and paths it answers.
 
 use anyhow::{Context as _, bail, ensure};
-use axum::routing::MethodFilter;
+use http::Method;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use souk_proto::descriptors;
 
-/// The HTTP methods that a rule may name, and what axum calls them.
-const METHODS: [(&str, MethodFilter); 5] = [
-    ("get", MethodFilter::GET),
-    ("put", MethodFilter::PUT),
-    ("post", MethodFilter::POST),
-    ("delete", MethodFilter::DELETE),
-    ("patch", MethodFilter::PATCH),
+/// The HTTP methods that a rule may name.
+const METHODS: [(&str, Method); 5] = [
+    ("get", Method::GET),
+    ("put", Method::PUT),
+    ("post", Method::POST),
+    ("delete", Method::DELETE),
+    ("patch", Method::PATCH),
 ];
 
 /// One HTTP method and path of an RPC.
 #[derive(Debug)]
 pub(crate) struct HttpRule {
     /// The method.
-    pub method: MethodFilter,
-    /// The path as axum writes it, with numbered variables: `/v1/things/{0}`. Rules that differ
+    pub method: Method,
+    /// The path with numbered variables: `/v1/things/{0}`. Rules that differ
     /// only in the names of their variables have the same path.
     pub path: String,
     /// The fields that the variables are, in their order: `id`, `thing.id`.
@@ -79,7 +79,7 @@ fn text(rule: &DynamicMessage, field: &str) -> String {
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A path template, as axum writes it, and its variables. A variable is a whole segment, or with
+/// A path template with numbered variables, and the fields that they are. A variable is a whole segment, or with
 /// `=**` all that is left of the path.
 fn read_template(template: &str) -> anyhow::Result<(String, Vec<String>)> {
     let Some(rest) = template.strip_prefix('/') else {

@@ -1,5 +1,7 @@
 //! The wire bytes of a request message, from the path, the query and the body of a request.
 
+use souk_kit::failure::shortened;
+
 use crate::http_rules::BodyRule;
 use crate::routes::{Route, UPDATE_MASK};
 use crate::transcode::{InputError, MessageId, Params, Plans, query_pairs};
@@ -113,7 +115,7 @@ impl Input<'_> {
                 BodyRule::Field(field) => field == first,
             };
             if is_bodys {
-                return Err(error(&name, "is not a known parameter"));
+                return Err(error(&shortened(&name), "is not a known parameter"));
             }
             self.params.append(&name, &value, &mut self.wire)?;
             if first == UPDATE_MASK {

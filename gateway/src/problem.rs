@@ -1,4 +1,4 @@
-//! Everything that goes wrong, in the one shape that clients see.
+//! Everything that goes wrong, until it is known in which form the client wants to hear it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,38 +6,37 @@ use std::error::Error as _;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
+use souk_kit::Failure;
+use souk_kit::body;
 use souk_kit::failure::{DOMAIN, chain};
-use souk_kit::request::Context;
+use souk_kit::request::{Context, IDEMPOTENT_REPLAYED};
 use souk_proto::souk::types::v1::Reason;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::call::{IDEMPOTENT_REPLAYED, is_replayed};
-use crate::front::Caller;
 use crate::transcode::InputError;
 
-/// Why a request gets no answer, until it is known in which form the client wants to hear it.
+/// Why a request gets no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    reason: Reason,
-    message: Cow<'static, str>,
-    details: Vec<Detail>,
-    metadata: BTreeMap<String, String>,
-    retry_after: Option<Duration>,
+    pub reason: Reason,
+    pub message: Cow<'static, str>,
+    pub details: Vec<Detail>,
+    pub metadata: BTreeMap<String, String>,
+    pub retry_after: Option<Duration>,
     /// Whether the service had said so to an earlier call with the same idempotency key.
-    replayed: bool,
+    pub replayed: bool,
 }
 
 /// A field and what is wrong with it.
 #[derive(Debug, Clone, Serialize)]
-struct Detail {
-    field: String,
-    issue: String,
+pub(crate) struct Detail {
+    pub field: String,
+    pub issue: String,
 }
 
 impl Problem {
@@ -55,8 +54,13 @@ impl Problem {
 
     /// A fault of ours. What it is goes to the log, under the request id.
     pub(crate) fn internal(context: &Context, error: &str) -> Self {
-        tracing::error!(request_id = context.request_id, error, "internal error");
+        tracing::error!(request_id = &*context.request_id, error, "internal error");
         Self::new(Reason::Internal, "internal error")
+    }
+
+    /// A refusal of our own, as a service would have made it.
+    pub(crate) fn from_failure(failure: Failure, context: &Context) -> Self {
+        Self::from_status(&Status::from(failure), context)
     }
 
     /// A failed call.
@@ -84,10 +88,6 @@ impl Problem {
 
     /// A status that no service of ours has made: the transport's. Its message is for the log only.
     fn from_foreign_status(status: &Status, context: &Context) -> Self {
-        // tonic's word for a message over the limit of the service: the client's fault
-        if status.code() == Code::OutOfRange {
-            return Self::new(Reason::PayloadTooLarge, "the body is larger than the call takes");
-        }
         let is_late = context.remaining().is_zero();
         // a status with a source is a connection that broke, not an answer
         let is_broken = status.source().is_some();
@@ -102,64 +102,33 @@ impl Problem {
             _ => (Reason::Internal, "internal error"),
         };
         tracing::error!(
-            request_id = context.request_id,
+            request_id = &*context.request_id,
             code = ?status.code(),
             error = chain(status),
             "a call failed in the transport"
         );
         Self::new(reason, message)
     }
-
-    /// The response, in the form that the client asks for.
-    pub(crate) fn render(&self, caller: &Caller, context: &Context) -> Response {
-        let status = status_of(self.reason);
-        let json = if caller.wants_problem_json {
-            serde_json::to_vec(&ProblemDetails::of(self, status, context))
-        } else {
-            serde_json::to_vec(&Envelope { error: Shape::of(self, context) })
-        };
-        let media = if caller.wants_problem_json { PROBLEM_JSON } else { "application/json" };
-        let mut response = Response::new(Body::from(json.unwrap_or_default()));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_seconds(status) {
-            headers.insert(RETRY_AFTER, seconds.into());
-        }
-        if self.replayed {
-            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge(caller)));
-        }
-        response
-    }
-
-    /// Whole seconds, rounded up: never too early.
-    fn retry_seconds(&self, status: StatusCode) -> Option<u64> {
-        let is_worth_it =
-            matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
-                || self.reason == Reason::InFlight;
-        let delay = self.retry_after.or(is_worth_it.then_some(Duration::ZERO))?;
-        Some(delay.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
-    }
-
-    /// RFC 6750, section 3: a client that sent no token learns only that it needs one.
-    fn challenge(&self, caller: &Caller) -> &'static str {
-        match self.reason {
-            Reason::Unauthenticated | Reason::TokenExpired if caller.sent_token => {
-                r#"Bearer error="invalid_token""#
-            }
-            _ => "Bearer",
-        }
-    }
 }
 
 const LATE: &str = "the call took longer than its deadline";
 const UNREACHABLE: &str = "a part of the system cannot be reached";
-/// The media type of RFC 9457.
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Whether the answer is that of an earlier call with the same idempotency key.
+pub(crate) fn is_replayed(metadata: &MetadataMap) -> bool {
+    metadata.get(IDEMPOTENT_REPLAYED.as_str()).is_some_and(|replayed| replayed == "true")
+}
+
+impl From<body::Error> for Problem {
+    fn from(error: body::Error) -> Self {
+        let reason = match error {
+            body::Error::TooLarge(_) => Reason::PayloadTooLarge,
+            body::Error::Broken | body::Error::Stalled => Reason::MalformedRequest,
+            body::Error::NoRoom => Reason::Overloaded,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
 
 impl From<InputError> for Problem {
     fn from(error: InputError) -> Self {
@@ -171,7 +140,7 @@ impl From<InputError> for Problem {
     }
 }
 
-/// On its way through axum a problem is an extension of an empty response: only the front knows
+/// On its way through axum a problem is an extension of an empty response: only the edge knows
 /// the form it must take.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -196,56 +165,4 @@ pub(crate) fn status_of(reason: Reason) -> StatusCode {
 /// The page that explains a reason.
 pub(crate) fn docs_url(reason: Reason) -> String {
     format!("/docs/errors/{}", reason.code())
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    error: Shape<'a>,
-}
-
-#[derive(Serialize)]
-struct Shape<'a> {
-    code: &'static str,
-    message: &'a str,
-    details: &'a [Detail],
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: &'a BTreeMap<String, String>,
-    request_id: &'a str,
-    docs_url: String,
-}
-
-impl<'a> Shape<'a> {
-    fn of(problem: &'a Problem, context: &'a Context) -> Self {
-        Self {
-            code: problem.reason.code(),
-            message: &problem.message,
-            details: &problem.details,
-            metadata: &problem.metadata,
-            request_id: &context.request_id,
-            docs_url: docs_url(problem.reason),
-        }
-    }
-}
-
-/// RFC 9457, with the members of the other shape as extensions.
-#[derive(Serialize)]
-struct ProblemDetails<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    #[serde(flatten)]
-    shape: Shape<'a>,
-}
-
-impl<'a> ProblemDetails<'a> {
-    fn of(problem: &'a Problem, status: StatusCode, context: &'a Context) -> Self {
-        Self {
-            r#type: docs_url(problem.reason),
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: &problem.message,
-            shape: Shape::of(problem, context),
-        }
-    }
 }

@@ -1,15 +1,15 @@
 //! What a route needs to know, worked out once from the contract of its RPC.
 
-use std::collections::HashMap;
-
 use anyhow::{Context as _, ensure};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use souk_kit::Channel;
+use souk_kit::policy::Rpc;
+use souk_proto::descriptors;
 use souk_proto::souk::policy::v1::Policy;
-use souk_proto::{descriptors, policy_of};
 
+use crate::Upstream;
 use crate::http_rules::{BodyRule, HttpRule, rules_of};
 use crate::location::Location;
 use crate::transcode::{MessageId, Plans};
@@ -23,7 +23,9 @@ pub(crate) struct Route {
     /// How to reach the service.
     pub channel: Channel,
     /// The path of the RPC: `/package.v1.ThingService/GetThing`.
-    pub rpc: PathAndQuery,
+    pub path: PathAndQuery,
+    /// What the contract says of the RPC: who may call it, and how.
+    pub rpc: Rpc,
     /// The request message.
     pub input: MessageId,
     /// The response message.
@@ -42,13 +44,11 @@ pub(crate) struct Route {
     pub cache_control: HeaderValue,
 }
 
-/// The routes of the services that have a channel, each with its rule, and the transcoding plans
+/// The routes of services, each with its rule, and the transcoding plans
 /// of their messages. RPCs that stream have no route.
-pub(crate) fn compile(
-    channels: &HashMap<String, Channel>,
-) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
+pub(crate) fn compile(upstreams: &[Upstream]) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
     let mut exposed = Vec::new();
-    for (name, channel) in channels {
+    for Upstream { name, channel, .. } in upstreams {
         let service = descriptors()
             .get_service_by_name(name)
             .with_context(|| format!("no contract has the service {name}"))?;
@@ -78,31 +78,32 @@ fn compile_route(
     plans: &Plans,
 ) -> anyhow::Result<Route> {
     let (input, output) = (method.input(), method.output());
-    let policy = policy_of(method).context("the rpc has no policy")?;
+    let rpc = Rpc::of(method).context("the rpc has no policy")?;
     for variable in &rule.variables {
         check_variable(&input, variable)?;
     }
     let plan_of = |message: &MessageDescriptor| {
         plans.message(message.full_name()).context("a message has no plan")
     };
-    let rpc = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     Ok(Route {
         channel,
-        rpc: PathAndQuery::try_from(rpc)?,
+        path: PathAndQuery::try_from(path)?,
         input: plan_of(&input)?,
         output: plan_of(&output)?,
         variables: rule.variables.clone(),
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
-        success: success(&policy, &output)?,
-        location: match policy.location.as_str() {
+        success: success(&rpc.policy, &output)?,
+        location: match rpc.policy.location.as_str() {
             "" => None,
             template => Some(Location::compile(template, &output)?),
         },
-        cache_control: match policy.cache_control.as_str() {
+        cache_control: match rpc.policy.cache_control.as_str() {
             "" => HeaderValue::from_static("no-store"),
             value => HeaderValue::try_from(value)?,
         },
+        rpc,
     })
 }
 
@@ -136,7 +137,7 @@ fn masked(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Option<M
         kind.as_message().is_some_and(|kind| kind.full_name() == "google.protobuf.FieldMask")
     };
     let has_mask = input.get_field_by_name(UPDATE_MASK).is_some_and(|field| is_mask(field.kind()));
-    Ok(body.filter(|_| has_mask && rule.method == axum::routing::MethodFilter::PATCH))
+    Ok(body.filter(|_| has_mask && rule.method == Method::PATCH))
 }
 
 fn success(policy: &Policy, output: &MessageDescriptor) -> anyhow::Result<StatusCode> {

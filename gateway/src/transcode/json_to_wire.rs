@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use souk_kit::failure::shortened;
+
 use super::error::{InputError, Refusal};
 use super::json::Scanner;
 use super::number::{not_a_number, put_number, put_quoted_number};
-use super::plan::{
-    Cardinality, EnumId, FieldPlan, Kind, MessageId, MessagePlan, Plans, Scalar, Shape,
-};
+use super::plan::{Cardinality, EnumId, FieldPlan, Kind, MessageId, MessagePlan, Plans, Shape};
+use super::scalar::Scalar;
 use super::text::{put_base64, put_message_text};
 use super::wire::{MAX_DEPTH, WireType, close_length, open_length, put_bytes, put_varint, tag};
 
@@ -132,7 +133,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
         let mut guess = 0;
         self.members(|decoder, key| {
             let Some(index) = plan.field_by_name(&key, guess) else {
-                return Err(InputError::value("is not a known field").in_field(&key));
+                return Err(InputError::value("is not a known field").in_field(&shortened(&key)));
             };
             guess = index + 1;
             let field = &plan.fields[index];

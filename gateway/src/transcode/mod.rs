@@ -28,6 +28,7 @@ mod json_to_wire;
 mod number;
 mod params;
 mod plan;
+mod scalar;
 mod text;
 mod time;
 mod wire;

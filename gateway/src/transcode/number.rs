@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::Issue;
-use super::plan::Scalar;
+use super::scalar::Scalar;
 use super::wire::{put_varint, zigzag};
 
 /// How long the JSON number at the start of `bytes` is.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use souk_kit::failure::shortened;
 
 use super::error::{InputError, Refusal};
 use super::plan::{Cardinality, FieldPlan, Kind, MessageId, Plans, Shape};
@@ -42,7 +43,7 @@ impl<'p> Params<'p> {
         });
         result.map_err(|error| {
             out.truncate(before);
-            *error.in_field(path)
+            *error.in_field(&shortened(path))
         })
     }
 
@@ -122,7 +123,7 @@ pub fn query_pairs(
 ) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), InputError>> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let not_utf8 = || *InputError::value("is not UTF-8").in_field(name);
+        let not_utf8 = || *InputError::value("is not UTF-8").in_field(&shortened(name));
         let name = decode(name).ok_or_else(not_utf8)?;
         let value = decode(value).ok_or_else(not_utf8)?;
         Ok((name, value))

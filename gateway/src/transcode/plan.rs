@@ -9,6 +9,7 @@ use prost_reflect::{
 use super::enums::EnumPlan;
 use super::error::PlanError;
 use super::escape::put_string;
+use super::scalar::Scalar;
 use super::wire::{self, WireType};
 
 /// A message type in [`Plans`].
@@ -78,25 +79,6 @@ pub(super) enum Kind {
     Scalar(Scalar),
     Enum(EnumId),
     Message(MessageId),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scalar {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    String,
-    Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,17 +164,6 @@ impl Kind {
             Self::Enum(_) => WireType::Varint,
             Self::Message(_) => WireType::Len,
             Self::Scalar(scalar) => scalar.wire_type(),
-        }
-    }
-}
-
-impl Scalar {
-    pub(super) fn wire_type(self) -> WireType {
-        match self {
-            Self::Double | Self::Fixed64 | Self::Sfixed64 => WireType::Fixed64,
-            Self::Float | Self::Fixed32 | Self::Sfixed32 => WireType::Fixed32,
-            Self::String | Self::Bytes => WireType::Len,
-            _ => WireType::Varint,
         }
     }
 }

@@ -6,7 +6,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::error::Issue;
 use super::number::{is_number, put_quoted_number};
-use super::plan::{Cardinality, Kind, Plans, Scalar, Shape};
+use super::plan::{Cardinality, Kind, Plans, Shape};
+use super::scalar::Scalar;
 use super::time::{Time, parse_duration, parse_timestamp};
 use super::wire::{WireType, close_length, open_length, put_bytes, put_varint, tag};
 

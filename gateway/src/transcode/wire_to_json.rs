@@ -5,9 +5,8 @@ use super::error::{Fault, WireError};
 use super::escape::{put_string, put_utf8};
 use super::index::{Place, is_packed, note_places};
 use super::number::{is_number, put_float, put_integer, put_quoted_integer};
-use super::plan::{
-    Absent, Cardinality, FieldPlan, Kind, MessageId, MessagePlan, Plans, Scalar, Shape,
-};
+use super::plan::{Absent, Cardinality, FieldPlan, Kind, MessageId, MessagePlan, Plans, Shape};
+use super::scalar::Scalar;
 use super::text::put_base64_string;
 use super::time::{Time, put_duration, put_timestamp};
 use super::wire::{MAX_DEPTH, Reader, WireType, unzigzag};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use serde_json::json;
+use souk_gateway::{Options, Upstream};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::auth::v1::CreateTokenRequest;
 use souk_proto::souk::catalog::v1::{
@@ -13,7 +14,7 @@ use souk_proto::souk::orders::v1::{CreateOrderRequest, Order};
 use tonic::Response;
 
 use crate::fake::Fake;
-use crate::shop::Shop;
+use crate::shop::{Shop, admin_token, verifier};
 
 fn product(id: &str) -> Product {
     let price = Some(Decimal { value: "599.00".to_owned() });
@@ -143,7 +144,7 @@ async fn a_body_cannot_name_another_resource_than_the_path() {
     let reply = shop.json("PATCH", "/v1/products/prod_1", r#"{"id": "prod_2"}"#).await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
     assert_eq!(reply.error()["details"][0]["field"], "id");
-    let form = ["content-type: application/x-www-form-urlencoded"];
+    let form = ["content-type: application/x-www-form-urlencoded", "idempotency-key: k"];
     let reply = shop.send("POST", "/v1/products/prod_1/stock", &form, "id=prod_2").await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
     assert!(fake.last_call().is_none());
@@ -153,7 +154,8 @@ async fn a_body_cannot_name_another_resource_than_the_path() {
 async fn a_form_does_as_well_as_json() {
     let fake = Fake::answering(());
     let shop = Shop::of(&fake).await;
-    let form = ["content-type: application/x-www-form-urlencoded; charset=utf-8"];
+    let form =
+        ["content-type: application/x-www-form-urlencoded; charset=utf-8", "idempotency-key: k"];
     let body = "grant_type=password&username=a%40b.example&password=pass+word";
     let reply = shop.send("POST", "/v1/auth/token", &form, body).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
@@ -187,8 +189,11 @@ async fn a_chunked_body_is_read_whole() {
     let fake = Fake::answering(product("prod_1"));
     let shop = Shop::of(&fake).await;
     let chunks = "9\r\n{\"name\": \r\n4\r\n\"x\"}\r\n0\r\n\r\n";
-    let head = "POST /v1/products HTTP/1.1\r\nhost: souk\r\nconnection: close\r\n\
-                transfer-encoding: chunked\r\n\r\n";
+    let head = format!(
+        "POST /v1/products HTTP/1.1\r\nhost: souk\r\nconnection: close\r\n\
+         authorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\r\n",
+        admin_token()
+    );
     assert_eq!(shop.raw(&format!("{head}{chunks}")).await.status, 201);
     assert_eq!(fake.received::<CreateProductRequest>().name, "x");
 }
@@ -197,8 +202,9 @@ async fn a_chunked_body_is_read_whole() {
 async fn the_service_learns_who_asks_and_until_when() {
     let fake = Fake::answering(Order::default());
     let shop = Shop::of(&fake).await;
+    let token = format!("authorization: Bearer {}", admin_token());
     let headers = [
-        "authorization: Bearer abc",
+        token.as_str(),
         "idempotency-key: k-1",
         "x-request-id: my-id",
         "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -209,7 +215,7 @@ async fn the_service_learns_who_asks_and_until_when() {
     assert_eq!(fake.received::<CreateOrderRequest>().items[0].quantity, 2);
     let metadata = fake.last_call().unwrap().metadata;
     let text = |name| metadata.get(name).map_or("", |value| value.to_str().unwrap());
-    assert_eq!(text("authorization"), "Bearer abc");
+    assert_eq!(format!("authorization: {}", text("authorization")), token);
     assert_eq!(text("idempotency-key"), "k-1");
     assert_eq!(text("x-request-id"), "my-id");
     assert!(text("traceparent").starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
@@ -280,13 +286,48 @@ async fn options_answers_with_the_methods_of_the_path() {
 }
 
 #[tokio::test]
-async fn services_without_a_channel_are_not_served() {
-    let channels = [] as [(&str, souk_kit::Channel); 0];
-    assert!(souk_gateway::Gateway::new(channels, souk_gateway::Options::default()).is_ok());
-    let channel = souk_kit::Channel::in_process(Fake::answering(()).routes());
-    let unknown = souk_gateway::Gateway::new(
-        [("souk.nobody.v1.NobodyService", channel)],
-        souk_gateway::Options::default(),
-    );
-    assert!(unknown.is_err());
+async fn a_service_that_no_contract_has_cannot_be_served() {
+    let none = souk_gateway::Gateway::new(Vec::new(), verifier(), Options::default());
+    assert!(none.is_ok());
+    let nobody = Upstream {
+        name: "souk.nobody.v1.NobodyService".to_owned(),
+        channel: souk_kit::Channel::in_process(Fake::answering(()).routes()),
+        probe: None,
+    };
+    assert!(souk_gateway::Gateway::new(vec![nobody], verifier(), Options::default()).is_err());
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_the_body_is_looked_at() {
+    let fake = Fake::answering(product("prod_1"));
+    let shop = Shop::of(&fake).await;
+    for (headers, body) in [
+        (&["authorization: Bearer nonsense"][..], "{ no json"),
+        (&["authorization: Bearer nonsense", "content-type: text/plain"], "x"),
+        (&["authorization: Basic YTpi"], &"x".repeat(2_000_000)),
+    ] {
+        let reply = shop.send("POST", "/v1/products", headers, body).await;
+        assert_eq!((reply.status, reply.code().as_str()), (401, "UNAUTHENTICATED"));
+    }
+    assert!(fake.last_call().is_none());
+}
+
+#[tokio::test]
+async fn a_client_does_not_set_the_deadline_of_the_gateway() {
+    let shop = Shop::of(&Fake::with(|| async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        Ok(Response::new(Bytes::new()))
+    }))
+    .await;
+    let reply = shop.send("GET", "/v1/products/p", &["grpc-timeout: 1m"], "").await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_repeated_only_in_part() {
+    let shop = Shop::of(&Fake::answering(())).await;
+    let body = format!(r#"{{"{}": 1}}"#, "k".repeat(10_000));
+    let reply = shop.json("POST", "/v1/products", &body).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
+    assert!(reply.body.len() < 1_000, "{}", reply.body.len());
 }

@@ -154,7 +154,7 @@ async fn retry_after_is_never_too_early() {
 #[tokio::test]
 async fn a_401_says_how_to_come_in() {
     let shop = failing(Failure::new(Reason::TokenExpired, "the token has expired")).await;
-    let without = shop.get("/v1/me").await;
+    let without = shop.raw("GET /v1/me HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert_eq!((without.status, without.header("www-authenticate")), (401, "Bearer"));
     let with = shop.send("GET", "/v1/me", &["authorization: Bearer old"], "").await;
     assert_eq!(with.header("www-authenticate"), r#"Bearer error="invalid_token""#);

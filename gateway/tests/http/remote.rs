@@ -7,30 +7,38 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use souk_gateway::Options;
+use souk_kit::listener::{self, Protocol};
 use souk_kit::server::Service;
+use souk_kit::stack::{Limits, Stack};
 use souk_kit::{Channel, Failure};
 use souk_proto::souk::catalog::v1::Product;
 use souk_proto::souk::types::v1::Reason;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 
 use crate::fake::{Fake, SERVICES};
-use crate::shop::Shop;
+use crate::shop::{Shop, admin_token, verifier};
 
 /// A gateway in front of a fake that is called over the network.
 async fn remote(fake: &Fake, options: Options) -> (Shop, CancellationToken) {
-    // one server for all: its routes are given once, its health under each name
-    let services = SERVICES.into_iter().enumerate().map(|(index, name)| Service {
+    let services = SERVICES.map(|name| Service {
         name,
-        routes: if index == 0 { fake.routes() } else { Routes::default() },
+        stack: Stack::new(fake.routes(), verifier(), Limits::default()),
         probe: Arc::new(|| Box::pin(async { true })),
     });
-    let services = services.collect();
+    let grpc = listener::Options {
+        protocol: Protocol::Grpc,
+        connections: 100,
+        streams: 100,
+        header_timeout: Duration::from_secs(5),
+        idle: Duration::from_secs(60),
+        drain: Duration::from_secs(1),
+        rejection: None,
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    tokio::spawn(souk_kit::server::serve(listener, services, shutdown.clone()));
+    tokio::spawn(souk_kit::server::serve(listener, services.into(), grpc, shutdown.clone()));
     let channel = Channel::remote(format!("http://{address}").parse().unwrap());
     (Shop::behind(channel, options).await, shutdown)
 }
@@ -112,6 +120,7 @@ async fn http2_is_served_on_the_same_port() {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
     let request = http::Request::post(format!("http://{}/v1/products", shop.address))
+        .header("authorization", format!("Bearer {}", admin_token()))
         .body(Full::new(Bytes::from_static(b"{}")))
         .unwrap();
     let response = client.send_request(request).await.unwrap();

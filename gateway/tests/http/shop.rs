@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use souk_gateway::{Gateway, Options};
+use souk_gateway::{Gateway, Options, Upstream};
 use souk_kit::Channel;
+use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey, Verifier};
+use souk_proto::souk::auth::v1::{Jwk, Jwks};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -17,7 +20,7 @@ use crate::fake::{Fake, SERVICES};
 pub struct Shop {
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
-    pub serving: JoinHandle<anyhow::Result<()>>,
+    pub serving: JoinHandle<()>,
 }
 
 /// What came back.
@@ -39,8 +42,7 @@ impl Shop {
     }
 
     pub async fn behind(channel: Channel, options: Options) -> Self {
-        let channels = SERVICES.map(|name| (name, channel.clone()));
-        let gateway = Gateway::new(channels, options).unwrap();
+        let gateway = gateway(channel, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -61,8 +63,12 @@ impl Shop {
         self.send(method, target, &["content-type: application/json"], body).await
     }
 
+    /// Sends a request as an admin, unless it has a token of its own.
     pub async fn send(&self, method: &str, target: &str, headers: &[&str], body: &str) -> Reply {
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: souk\r\nconnection: close\r\n");
+        if !headers.iter().any(|header| header.starts_with("authorization:")) {
+            head.push_str(&format!("authorization: Bearer {}\r\n", admin_token()));
+        }
         for header in headers {
             head.push_str(&format!("{header}\r\n"));
         }
@@ -78,6 +84,46 @@ impl Shop {
         stream.write_all(request.as_bytes()).await.unwrap();
         Reply::read(&mut stream).await
     }
+}
+
+fn gateway(channel: Channel, options: Options) -> Gateway {
+    let upstream =
+        |name: &str| Upstream { name: name.to_owned(), channel: channel.clone(), probe: None };
+    Gateway::new(SERVICES.map(upstream).into(), verifier(), options).unwrap()
+}
+
+/// Knows the key of [`admin_token`].
+pub fn verifier() -> Arc<Verifier> {
+    let key = signing_key();
+    let jwk = Jwk {
+        kty: "OKP".to_owned(),
+        crv: "Ed25519".to_owned(),
+        x: key.public(),
+        kid: key.kid().to_owned(),
+        ..Jwk::default()
+    };
+    let auth = Fake::answering(Jwks { keys: vec![jwk] });
+    Arc::new(Verifier::new(Channel::in_process(auth.routes()), AUDIENCE))
+}
+
+/// A token that allows everything that people may do.
+pub fn admin_token() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: souk_kit::id::new::<souk_kit::id::kind::User>().to_string(),
+        iat: now,
+        exp: now + 600,
+        jti: "1".to_owned(),
+        sid: souk_kit::id::new::<souk_kit::id::kind::Session>().to_string(),
+        scope: "catalog:write stock:write orders:read_all".to_owned(),
+    };
+    signing_key().sign(&claims).unwrap()
+}
+
+fn signing_key() -> SigningKey {
+    SigningKey::new("the-key", &[7; 32])
 }
 
 impl Reply {

@@ -1,0 +1,94 @@
+//! The body of an answer. What a request has (its permit, its span) it keeps until its answer has been
+//! given to its end.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
+
+/// An answer on its way.
+pub(crate) struct Answer {
+    content: Content,
+    /// The right to be under way, for answers of services.
+    pub permit: Option<OwnedSemaphorePermit>,
+    pub span: Option<Span>,
+}
+
+enum Content {
+    /// All of it, until it has been taken.
+    Whole(Option<Bytes>),
+    Pieces(Body),
+}
+
+impl Answer {
+    /// Without content.
+    pub(crate) fn empty() -> Self {
+        Content::Whole(None).into()
+    }
+
+    /// How long it is, where that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        http_body::Body::size_hint(self).exact()
+    }
+}
+
+impl From<Content> for Answer {
+    fn from(content: Content) -> Self {
+        Self { content, permit: None, span: None }
+    }
+}
+
+impl From<Vec<u8>> for Answer {
+    fn from(content: Vec<u8>) -> Self {
+        Content::Whole(Some(content.into()).filter(|bytes: &Bytes| !bytes.is_empty())).into()
+    }
+}
+
+impl From<Body> for Answer {
+    fn from(content: Body) -> Self {
+        Content::Pieces(content).into()
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Self { content, span, .. } = &mut *self;
+        match content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Pieces(body) => {
+                let _entered = span.as_ref().map(Span::enter);
+                let poll = AssertUnwindSafe(|| Pin::new(body).poll_frame(cx));
+                // the panic hook has told what and where; the connection tells the client
+                let broken = || axum::Error::new(std::io::Error::other("an answer broke off"));
+                std::panic::catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Some(Err(broken()))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_none(),
+            Content::Pieces(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Content::Pieces(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Who asks, and the form in which they want to hear what went wrong.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use serde::Serialize;
+use souk_kit::request::IDEMPOTENT_REPLAYED;
+use souk_proto::souk::types::v1::Reason;
+
+use crate::answer::Answer;
+use crate::problem::{Detail, Problem, docs_url, status_of};
+
+/// The media type of RFC 9457.
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What an error response depends on, besides the error.
+pub(crate) struct Caller<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub request_id: &'a str,
+}
+
+impl Caller<'_> {
+    /// An error in the form that the client asks for.
+    pub(crate) fn answer(&self, problem: &Problem) -> Response<Answer> {
+        let status = status_of(problem.reason);
+        let as_problem = wants_problem_json(self.headers);
+        let json = if as_problem {
+            serde_json::to_vec(&ProblemDetails::of(problem, status, self.request_id))
+        } else {
+            serde_json::to_vec(&Envelope { error: Shape::of(problem, self.request_id) })
+        };
+        let json = Answer::from(json.unwrap_or_default());
+        let length = json.length();
+        let is_head = self.method == Method::HEAD;
+        let mut response = Response::new(if is_head { Answer::empty() } else { json });
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        if let (true, Some(length)) = (is_head, length) {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        let media = if as_problem { PROBLEM_JSON } else { "application/json" };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_seconds(problem, status) {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if problem.replayed {
+            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge(problem)));
+        }
+        response
+    }
+
+    /// An error for somebody of whom nothing is known.
+    pub(crate) fn unknown(problem: &Problem, request_id: &str) -> Vec<u8> {
+        serde_json::to_vec(&Envelope { error: Shape::of(problem, request_id) }).unwrap_or_default()
+    }
+
+    /// RFC 6750, section 3: a client that sent no token learns only that it needs one.
+    fn challenge(&self, problem: &Problem) -> &'static str {
+        match problem.reason {
+            Reason::Unauthenticated | Reason::TokenExpired
+                if self.headers.contains_key(AUTHORIZATION) =>
+            {
+                r#"Bearer error="invalid_token""#
+            }
+            _ => "Bearer",
+        }
+    }
+}
+
+/// Whole seconds, rounded up: never too early.
+fn retry_seconds(problem: &Problem, status: StatusCode) -> Option<u64> {
+    let is_worth_it =
+        matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+            || problem.reason == Reason::InFlight;
+    let delay = problem.retry_after.or(is_worth_it.then_some(Duration::ZERO))?;
+    Some(delay.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
+}
+
+fn wants_problem_json(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    ranges.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(PROBLEM_JSON));
+        // a quality of zero means: anything but this
+        let is_refused = parts
+            .filter_map(|parameter| parameter.strip_prefix("q="))
+            .any(|quality| quality.parse::<f32>().is_ok_and(|quality| quality <= 0.0));
+        is_named && !is_refused
+    })
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Shape<'a>,
+}
+
+#[derive(Serialize)]
+struct Shape<'a> {
+    code: &'static str,
+    message: &'a str,
+    details: &'a [Detail],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+    request_id: &'a str,
+    docs_url: String,
+}
+
+impl<'a> Shape<'a> {
+    fn of(problem: &'a Problem, request_id: &'a str) -> Self {
+        Self {
+            code: problem.reason.code(),
+            message: &problem.message,
+            details: &problem.details,
+            metadata: &problem.metadata,
+            request_id,
+            docs_url: docs_url(problem.reason),
+        }
+    }
+}
+
+/// RFC 9457, with the members of the other shape as extensions.
+#[derive(Serialize)]
+struct ProblemDetails<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(flatten)]
+    shape: Shape<'a>,
+}
+
+impl<'a> ProblemDetails<'a> {
+    fn of(problem: &'a Problem, status: StatusCode, request_id: &'a str) -> Self {
+        Self {
+            r#type: docs_url(problem.reason),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: &problem.message,
+            shape: Shape::of(problem, request_id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_json_is_for_those_who_name_it() {
+        let wants = |accept: &'static str| {
+            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
+            wants_problem_json(&headers)
+        };
+        assert!(wants("application/problem+json"));
+        assert!(wants("application/json, application/problem+json;q=0.5"));
+        assert!(!wants("*/*"));
+        assert!(!wants("application/json, application/problem+json; q=0"));
+    }
+}
