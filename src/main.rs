@@ -4,6 +4,8 @@ mod cli;
 mod databases;
 mod healthcheck;
 mod import;
+mod parts;
+mod products_file;
 mod sample;
 mod secrets;
 mod suite;
@@ -11,9 +13,15 @@ mod welcome;
 
 use std::process::ExitCode;
 
-use souk_kit::{options, telemetry};
+use mimalloc::MiMalloc;
+
+use souk_kit::{listener, options, telemetry};
 
 use crate::cli::{Cli, Command};
+
+/// Takes less time and gives memory back sooner than the system's (`cargo bench` says how much).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match start() {
@@ -28,6 +36,7 @@ fn main() -> ExitCode {
 fn start() -> anyhow::Result<()> {
     let cli: Cli = options::parse()?;
     telemetry::init(cli.log.log_format, &cli.log.log)?;
+    listener::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         match cli.command {

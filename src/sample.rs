@@ -1,11 +1,11 @@
 //! The sample catalog of a first start: a small market of 30 products in 5 categories.
 
-use indicatif::ProgressBar;
 use souk_kit::Channel;
-use souk_proto::souk::catalog::v1::ListProductsRequest;
 use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v1::{ImportProductsRequest, ListProductsRequest};
 
 use crate::import;
+use crate::products_file::ProductsFile;
 use crate::secrets::Admin;
 
 const SAMPLE: &str = include_str!("sample.csv");
@@ -20,9 +20,17 @@ pub async fn load(auth: Channel, catalog: Channel, admin: &Admin) -> anyhow::Res
             return Ok(());
         }
     };
-    let rows = import::read(SAMPLE.as_bytes())?;
-    import::send(catalog, token, rows, &ProgressBar::hidden()).await?;
+    import::send(catalog, token, futures::stream::iter(rows()?)).await?;
     Ok(())
+}
+
+fn rows() -> anyhow::Result<Vec<ImportProductsRequest>> {
+    let mut file = ProductsFile::open(SAMPLE.as_bytes())?;
+    let mut rows = Vec::new();
+    while let Some(row) = file.next_row()? {
+        rows.push(row.map_err(|row| anyhow::anyhow!("line {}: {}", row.line, row.issue))?);
+    }
+    Ok(rows)
 }
 
 /// The id of some product, to show how it is ordered.
@@ -40,7 +48,7 @@ mod tests {
 
     #[test]
     fn the_sample_has_thirty_products_in_five_categories() {
-        let rows = import::read(SAMPLE.as_bytes()).unwrap();
+        let rows = rows().unwrap();
         let categories: BTreeSet<_> = rows.iter().flat_map(|row| row.categories.clone()).collect();
         assert_eq!((rows.len(), categories.len()), (30, 5));
     }

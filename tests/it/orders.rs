@@ -294,7 +294,7 @@ async fn an_order_that_takes_longer_than_its_call_is_accepted_and_goes_on() {
     // somebody keeps the stock of the book busy
     let mut database = suite.database("catalog").await;
     let mut busy = database.begin().await.unwrap();
-    sqlx::query("select from products for update").execute(&mut *busy).await.unwrap();
+    sqlx::query("select from stock for update").execute(&mut *busy).await.unwrap();
 
     let order = || CreateOrderRequest {
         items: vec![CreateOrderItem { product_id: book.id.clone(), quantity: 1 }],

@@ -83,7 +83,7 @@ async fn two_hundred_buyers_of_fifty_units_get_exactly_fifty() {
     }
     assert_eq!((sold, refused), (50, 150));
     let mut database = suite.database("catalog").await;
-    let stock: (i32, i32) = sqlx::query_as("select available, reserved from products")
+    let stock: (i32, i32) = sqlx::query_as("select available, reserved from stock")
         .fetch_one(&mut database)
         .await
         .unwrap();

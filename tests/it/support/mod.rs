@@ -62,25 +62,28 @@ pub fn unique(prefix: &str) -> String {
 /// Asserts that the stock of every product is what its ledger says, and that nothing is negative.
 pub async fn assert_ledger(database: &mut sqlx::PgConnection) {
     let wrong: Vec<(String, i32, i32, i64, i64)> = sqlx::query_as(
-        "select sku, products.available, products.reserved,
+        "select sku, stock.available, stock.reserved,
                 coalesce(sum(moves.available), 0), coalesce(sum(moves.reserved), 0)
-         from products left join stock_moves moves on moves.product_id = products.id
-         group by products.id
-         having products.available <> coalesce(sum(moves.available), 0)
-             or products.reserved <> coalesce(sum(moves.reserved), 0)",
+         from products
+         join stock on stock.product_id = products.id
+         left join stock_moves moves on moves.product_id = products.id
+         group by products.id, stock.product_id
+         having stock.available <> coalesce(sum(moves.available), 0)
+             or stock.reserved <> coalesce(sum(moves.reserved), 0)",
     )
     .fetch_all(&mut *database)
     .await
     .unwrap();
     assert!(wrong.is_empty(), "stock that the ledger does not explain: {wrong:?}");
     let held: Vec<(String, i32, i64)> = sqlx::query_as(
-        "select sku, products.reserved, coalesce(sum(quantity) filter (where status = 'held'), 0)
-         from products
-         left join reservation_lines lines on lines.product_id = products.id
-         left join reservations using (order_id)
-         group by products.id
-         having products.reserved
-             <> coalesce(sum(quantity) filter (where status = 'held'), 0)",
+        "select sku, reserved, coalesce(held, 0) from products
+         join stock on stock.product_id = products.id
+         left join (
+             select product_id, sum(quantity) as held
+             from reservations, unnest(product_ids, quantities) as lines (product_id, quantity)
+             where status = 'held' group by product_id
+         ) as holds on holds.product_id = products.id
+         where reserved <> coalesce(held, 0)",
     )
     .fetch_all(database)
     .await

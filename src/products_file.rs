@@ -1,0 +1,144 @@
+//! Products in a CSV file: read row by row, so that a file of any size takes the same memory.
+
+use std::io::Read;
+
+use serde::Deserialize;
+use souk_proto::google::r#type::Decimal;
+use souk_proto::souk::catalog::v1::{ImportProductsRequest, RejectedRow};
+
+/// The columns that are read; others are left out, and named.
+const COLUMNS: [&str; 7] =
+    ["sku", "name", "description", "price", "currency", "stock", "categories"];
+
+/// A row as it stands in the file.
+#[derive(Debug, Deserialize)]
+struct Record {
+    sku: String,
+    name: String,
+    price: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    currency: Option<String>,
+    #[serde(default)]
+    stock: Option<String>,
+    #[serde(default)]
+    categories: Option<String>,
+}
+
+/// A row: one that can be sent, or one that cannot even be read.
+pub type Row = Result<ImportProductsRequest, RejectedRow>;
+
+/// A file that is being read.
+pub struct ProductsFile<R> {
+    reader: csv::Reader<R>,
+    headers: csv::StringRecord,
+}
+
+impl<R: Read> ProductsFile<R> {
+    /// Reads the header.
+    pub fn open(text: R) -> anyhow::Result<Self> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Fields).from_reader(text);
+        let headers = reader.headers()?.clone();
+        for column in ["sku", "name", "price"] {
+            anyhow::ensure!(
+                headers.iter().any(|header| header == column),
+                "there is no column `{column}`"
+            );
+        }
+        Ok(Self { reader, headers })
+    }
+
+    /// The columns that are not read.
+    pub fn ignored(&self) -> Vec<String> {
+        let ignored = self.headers.iter().filter(|header| !COLUMNS.contains(header));
+        ignored.map(str::to_owned).collect()
+    }
+
+    /// How many bytes have been read.
+    pub fn position(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read any further.
+    pub fn next_row(&mut self) -> anyhow::Result<Option<Row>> {
+        let mut record = csv::StringRecord::new();
+        let line = line_number(self.reader.position());
+        match self.reader.read_record(&mut record) {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                let line = record.position().map_or(line, line_number);
+                let row = row(line, &record, &self.headers);
+                Ok(Some(row.map_err(|(field, issue)| rejected(line, field, issue))))
+            }
+            Err(error) if error.is_io_error() => Err(error.into()),
+            Err(error) => Ok(Some(Err(rejected(line, "row", error.to_string())))),
+        }
+    }
+}
+
+fn line_number(position: &csv::Position) -> i32 {
+    i32::try_from(position.line()).unwrap_or(i32::MAX)
+}
+
+fn rejected(line: i32, field: &str, issue: String) -> RejectedRow {
+    RejectedRow { line, field: field.to_owned(), issue }
+}
+
+/// What the contract cannot check, because it does not reach it: numbers and currencies.
+fn row(
+    line: i32,
+    record: &csv::StringRecord,
+    headers: &csv::StringRecord,
+) -> Result<ImportProductsRequest, (&'static str, String)> {
+    let record: Record =
+        record.deserialize(Some(headers)).map_err(|error| ("row", error.to_string()))?;
+    let filled = |value: Option<String>| value.filter(|value| !value.is_empty());
+    if let Some(currency) = filled(record.currency)
+        && currency != "USD"
+    {
+        return Err(("currency", "must be USD".to_owned()));
+    }
+    let stock = filled(record.stock).map(|stock| stock.parse::<i32>()).transpose();
+    let stock = stock.map_err(|_| ("stock", "must be a whole number".to_owned()))?;
+    let categories = filled(record.categories).unwrap_or_default();
+    Ok(ImportProductsRequest {
+        line,
+        sku: record.sku,
+        name: record.name,
+        description: filled(record.description),
+        price: Some(Decimal { value: record.price }),
+        stock,
+        categories: categories
+            .split('|')
+            .filter(|slug| !slug.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_reported_with_its_line() {
+        let text = "sku,name,price,stock,author\nA,\"Two\nlines\",1.00,3,x\nB,B,2.00,many,x\nC\n";
+        let mut file = ProductsFile::open(text.as_bytes()).unwrap();
+        assert_eq!(file.ignored(), ["author"]);
+        assert_eq!(file.next_row().unwrap().unwrap().unwrap().line, 2);
+        let second = file.next_row().unwrap().unwrap().unwrap_err();
+        assert_eq!((second.line, second.field.as_str()), (4, "stock"));
+        assert_eq!(file.next_row().unwrap().unwrap().unwrap_err().line, 5);
+        assert!(file.next_row().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_without_the_columns_is_refused() {
+        assert!(ProductsFile::open("sku,name\nA,A\n".as_bytes()).is_err());
+    }
+}
