@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_price_is_more_than_nothing_and_at_most_a_million() {
-        let parse = |text: &str| Price::parse(text, "USD".parse().unwrap());
+        let parse = |text: &str| Price::parse(text, Currency::USD);
         assert!(parse("0.01").is_ok());
         assert!(parse("1000000.00").is_ok());
         for text in ["0", "0.00", "1000000.01", "-1", "1.999", "", "abc"] {

@@ -2,48 +2,51 @@
 //! a float on the way.
 
 use std::fmt;
+use std::iter::repeat_n;
 use std::str::FromStr;
 
 use souk_proto::google::r#type::Decimal;
 
-/// A currency of ISO 4217.
+/// A currency of ISO 4217 that has a minor unit, if only one that equals the major one (JPY).
+///
+/// Gold, test codes and the like (XAU, XTS, XXX) are none; what ISO has withdrawn lately still is,
+/// so that amounts of yesterday can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Currency {
-    /// The US dollar.
-    Usd,
-}
+pub struct Currency(iso_currency::Currency);
 
 impl Currency {
+    /// The US dollar.
+    pub const USD: Self = Self(iso_currency::Currency::USD);
+
     /// The code of ISO 4217.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Usd => "USD",
-        }
+        self.0.code()
     }
 
-    /// How many decimals an amount has.
+    /// How many decimals an amount has: 0–4.
     pub fn decimals(self) -> u32 {
-        match self {
-            Self::Usd => 2,
-        }
+        // there is one: see `from_str`
+        self.0.exponent().unwrap_or_default().into()
     }
 }
 
 impl FromStr for Currency {
     type Err = UnknownCurrency;
 
+    /// Reads a code of three capital letters.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
-        match code {
-            "USD" => Ok(Self::Usd),
-            _ => Err(UnknownCurrency),
-        }
+        let currency = iso_currency::Currency::from_code(code).ok_or(UnknownCurrency)?;
+        currency.exponent().map(|_| Self(currency)).ok_or(UnknownCurrency)
     }
 }
 
-/// The code is not one of a currency that Souk knows.
-#[derive(Debug, thiserror::Error)]
-#[error("must be a currency that is supported: USD")]
+/// The code is not one of a currency in which there are prices.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the code of a currency (ISO 4217), for example USD")]
 pub struct UnknownCurrency;
+
+/// The characters of the longest amount: the digits of an `i64` and a point.
+const LONGEST: usize = 20;
 
 /// An amount of a currency. Never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +109,30 @@ impl Money {
             .ok()
             .and_then(|decimals| decimals.checked_sub(fraction.len()))
             .ok_or(Invalid::Scale(decimals))?;
-        let minor = format!("{whole}{fraction}{}", "0".repeat(missing));
-        minor.parse().map(|minor| Self { minor, currency }).map_err(|_| Invalid::Overflow)
+        let mut digits = whole.bytes().chain(fraction.bytes()).chain(repeat_n(b'0', missing));
+        let minor = digits.try_fold(0_i64, |minor, digit| {
+            minor.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
+        });
+        Ok(Self { minor: minor.ok_or(Invalid::Overflow)?, currency })
+    }
+
+    /// The amount with all decimals of the currency, written from the end of a buffer.
+    fn write(self, buffer: &mut [u8; LONGEST]) -> &str {
+        let decimals = self.currency.decimals();
+        let (mut rest, mut start) = (self.minor.unsigned_abs(), buffer.len());
+        for written in 0.. {
+            if written > decimals && rest == 0 {
+                break;
+            }
+            if written == decimals && decimals > 0 {
+                start -= 1;
+                buffer[start] = b'.';
+            }
+            start -= 1;
+            buffer[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        std::str::from_utf8(&buffer[start..]).unwrap_or_default()
     }
 
     /// Minor units (cents).
@@ -138,19 +163,13 @@ impl Money {
 /// All decimals of the currency: `599.00`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = self.currency.decimals();
-        let unit = 10_i64.pow(decimals);
-        let width = usize::try_from(decimals).unwrap_or_default();
-        match decimals {
-            0 => write!(f, "{}", self.minor),
-            _ => write!(f, "{}.{:0width$}", self.minor / unit, self.minor % unit),
-        }
+        f.write_str(self.write(&mut [0; LONGEST]))
     }
 }
 
 impl From<Money> for Decimal {
     fn from(money: Money) -> Self {
-        Self { value: money.to_string() }
+        Self { value: money.write(&mut [0; LONGEST]).to_owned() }
     }
 }
 
@@ -160,8 +179,20 @@ mod tests {
 
     use super::*;
 
+    fn currency(code: &str) -> Currency {
+        code.parse().unwrap()
+    }
+
     fn parse(text: &str) -> Result<i64, Invalid> {
-        Money::parse(text, Currency::Usd).map(Money::minor)
+        parse_in("USD", text)
+    }
+
+    fn parse_in(code: &str, text: &str) -> Result<i64, Invalid> {
+        Money::parse(text, currency(code)).map(Money::minor)
+    }
+
+    fn write(code: &str, minor: i64) -> String {
+        Money::from_minor(minor, currency(code)).unwrap().to_string()
     }
 
     #[test]
@@ -169,6 +200,7 @@ mod tests {
         assert_eq!(parse("599.00"), Ok(59_900));
         assert_eq!(parse("0.1"), Ok(10));
         assert_eq!(parse("19"), Ok(1_900));
+        assert_eq!(parse("00000000000000000000019.5"), Ok(1_950));
         assert_eq!(parse("92233720368547758.07"), Ok(i64::MAX));
     }
 
@@ -182,16 +214,89 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_amount_has_the_decimals_of_its_currency() {
+        assert_eq!(parse_in("JPY", "599"), Ok(599));
+        assert_eq!(parse_in("JPY", "599.0"), Err(Invalid::Scale(0)));
+        assert_eq!(parse_in("KWD", "1.5"), Ok(1_500));
+        assert_eq!(parse_in("CLF", "1.00005"), Err(Invalid::Scale(4)));
+
+        assert_eq!(write("JPY", 0), "0");
+        assert_eq!(write("JPY", i64::MAX), "9223372036854775807");
+        assert_eq!(write("USD", 5), "0.05");
+        assert_eq!(write("KWD", 1_500), "1.500");
+        assert_eq!(write("CLF", 1), "0.0001");
+        assert_eq!(write("CLF", i64::MAX), "922337203685477.5807");
+    }
+
+    #[test]
+    fn what_has_no_minor_unit_is_no_currency_for_a_price() {
+        let codes = ["XXX", "XTS", "XAU", "XAG", "XDR", "XBA", "XSU", "XUA"];
+        for code in codes.into_iter().chain(["usd", "US", "USDX", "", "QQQ", "US$", "€"]) {
+            assert_eq!(code.parse::<Currency>(), Err(UnknownCurrency), "{code}");
+        }
+    }
+
+    #[test]
+    fn currencies_of_the_world_are_known() {
+        for (code, decimals) in [
+            ("USD", 2),
+            ("EUR", 2),
+            ("INR", 2),
+            ("ZWG", 2),
+            ("XCG", 2),
+            ("XOF", 0),
+            ("JPY", 0),
+            ("ISK", 0),
+            ("KWD", 3),
+            ("TND", 3),
+            ("UYW", 4),
+            ("CLF", 4),
+        ] {
+            assert_eq!(currency(code).code(), code);
+            assert_eq!(currency(code).decimals(), decimals, "{code}");
+        }
+    }
+
+    #[test]
+    fn amounts_of_different_currencies_have_no_sum() {
+        let one = |code| Money::from_minor(1, currency(code)).unwrap();
+        assert_eq!(one("EUR").plus(one("USD")), None);
+        assert_eq!(one("EUR").plus(one("EUR")).map(Money::minor), Some(2));
+    }
+
+    /// Currencies of every number of decimals.
+    fn currencies() -> impl Strategy<Value = Currency> {
+        prop::sample::select(vec!["JPY", "USD", "EUR", "KWD", "CLF"]).prop_map(currency)
+    }
+
     proptest! {
         #[test]
-        fn every_amount_reads_back_as_itself(minor in 0..=i64::MAX) {
-            let money = Money::from_minor(minor, Currency::Usd).unwrap();
-            prop_assert_eq!(Money::parse(&money.to_string(), Currency::Usd), Ok(money));
+        fn every_amount_reads_back_as_itself(minor in 0..=i64::MAX, currency in currencies()) {
+            let money = Money::from_minor(minor, currency).unwrap();
+            prop_assert_eq!(Money::parse(&money.to_string(), currency), Ok(money));
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in ".*") {
-            let _ = Money::parse(&text, Currency::Usd);
+        fn an_amount_is_what_its_digits_say(
+            whole in 0..=1_000_000_000_000_i64,
+            fraction in "[0-9]{0,5}",
+            currency in currencies(),
+        ) {
+            let point = if fraction.is_empty() { "" } else { "." };
+            let parsed = Money::parse(&format!("{whole}{point}{fraction}"), currency);
+            let decimals = currency.decimals() as usize;
+            if fraction.len() > decimals {
+                prop_assert_eq!(parsed, Err(Invalid::Scale(currency.decimals())));
+            } else {
+                let minor = format!("{whole}{fraction:0<decimals$}").parse().unwrap();
+                prop_assert_eq!(parsed.map(Money::minor), Ok(minor));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*", currency in currencies()) {
+            let _ = Money::parse(&text, currency);
         }
     }
 }

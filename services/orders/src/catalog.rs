@@ -25,9 +25,6 @@ pub struct Catalog {
     token: ServiceToken,
 }
 
-/// The currency of the catalog's prices in this version of its contract.
-const CURRENCY: &str = "USD";
-
 /// What the catalog says to a reservation.
 #[derive(Debug)]
 pub enum Outcome {
@@ -120,8 +117,7 @@ impl Catalog {
 fn quote(product: Product) -> Result<Quote, Error> {
     let id = product.id.parse().map_err(|_| unexpected("an unreadable product id"))?;
     let price = product.price.unwrap_or_default();
-    let currency: Currency = CURRENCY.parse().map_err(|_| unexpected("an unknown currency"))?;
-    let price = Money::parse(&price.value, currency).map_err(|_| unexpected("no price"))?;
+    let price = Money::parse(&price.value, Currency::USD).map_err(|_| unexpected("no price"))?;
     Ok(Quote { product: id, name: product.name, price })
 }
 

@@ -18,9 +18,6 @@ use crate::product::{NewProduct, Price, Product, ProductChange};
 use crate::reservation::{Line, Reservation, Shortage, Status};
 use crate::stock::Stock;
 
-/// The one currency of this version of the contract.
-const CURRENCY: &str = "USD";
-
 /// Reads an id; the contract has checked its form.
 pub fn parse_id<T: FromStr<Err: Display>>(field: &str, id: &str) -> Result<T, Error> {
     id.parse().map_err(|error| Error::invalid(field, error))
@@ -33,8 +30,8 @@ pub fn path_id<T: FromStr>(kind: &'static str, id: &str) -> Result<T, Error> {
 
 fn price(decimal: Option<&Decimal>) -> Result<Price, Error> {
     let decimal = decimal.ok_or_else(|| Error::invalid("price", "is required"))?;
-    let currency = Currency::from_str(CURRENCY).map_err(|error| Error::invalid("price", error))?;
-    Price::parse(&decimal.value, currency).map_err(|issue| Error::invalid("price", issue))
+    // the one currency of this version of the contract
+    Price::parse(&decimal.value, Currency::USD).map_err(|issue| Error::invalid("price", issue))
 }
 
 fn category_ids(ids: &[String]) -> Result<Vec<CategoryId>, Error> {
