@@ -1,5 +1,7 @@
 //! Whose fault it is when a message cannot be read.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use http_body_util::Full;
 use prost::Message as _;
 use prost::bytes::Bytes;

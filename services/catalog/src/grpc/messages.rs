@@ -136,8 +136,10 @@ impl Mask {
         Self(mask.filter(|mask| !mask.paths.is_empty()))
     }
 
+    /// A path below a field (`price.value`) names the field: it changes as a whole.
     fn names(&self, field: &str) -> bool {
-        self.0.as_ref().is_none_or(|mask| mask.paths.iter().any(|path| path == field))
+        let is_field = |path: &String| path.split('.').next() == Some(field);
+        self.0.as_ref().is_none_or(|mask| mask.paths.iter().any(is_field))
     }
 
     /// The new value of a field that must have one.
