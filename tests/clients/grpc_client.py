@@ -47,6 +47,20 @@ class Server:
         )
         return response, dict(call.initial_metadata()) | dict(call.trailing_metadata())
 
+    def details(self, error):
+        """The details of an error by the names of their types, which reflection knows, too."""
+        status = self.message("google.rpc.Status")
+        status.ParseFromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+        details = {}
+        for detail in status.details:
+            name = detail.type_url.rpartition("/")[2]
+            details[name] = self.message(name)
+            details[name].ParseFromString(detail.value)
+        return details
+
+    def message(self, name):
+        return GetMessageClass(self.pool.FindMessageTypeByName(name))()
+
     def health(self, service):
         """The name of a service's health; that of one which the server does not know is None."""
         try:
@@ -88,6 +102,7 @@ def refuses_an_order_without_a_token(server, order):
         server.call(ORDERS, "CreateOrder", order, {"idempotency-key": str(uuid.uuid4())})
     except grpc.RpcError as error:
         expect("an order without a token", error.code(), grpc.StatusCode.UNAUTHENTICATED)
+        expect("its reason", server.details(error)["google.rpc.ErrorInfo"].reason, "UNAUTHENTICATED")
     else:
         raise AssertionError("an order without a token was taken")
 

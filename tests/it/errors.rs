@@ -83,6 +83,33 @@ async fn a_body_that_cannot_be_read_names_the_field() {
 }
 
 #[tokio::test]
+async fn an_id_that_can_be_none_is_refused_in_words() {
+    let suite = Suite::start().await;
+    let items = serde_json::json!([{ "product_id": "abc", "quantity": 1 }]);
+    let refused = suite.http().order(&suite.user().await, "key", &items).await.unwrap();
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let expected = serde_json::json!([{
+        "field": "items[0].product_id",
+        "issue": "must be the id of a product: prod_ and 26 letters and digits",
+    }]);
+    assert_eq!(refused.json()["error"]["details"], expected);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_the_callers_fault() {
+    let suite = Suite::start().await;
+    let mut client = tonic::client::Grpc::new(suite.channel("souk.catalog.v1.CatalogService"));
+    client.ready().await.unwrap();
+    // a message whose first field is bytes, where the contract has text
+    let request = tonic::Request::new(b"\xff\xff".to_vec());
+    let path = "/souk.catalog.v1.CatalogService/GetProduct".parse().unwrap();
+    let codec = tonic_prost::ProstCodec::<Vec<u8>, ()>::default();
+    let status = client.unary(request, path, codec).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert_eq!(status.get_details_error_info().unwrap().reason, "MALFORMED_REQUEST");
+}
+
+#[tokio::test]
 async fn a_request_that_breaks_a_thousand_rules_gets_a_short_answer() {
     let suite = Suite::start().await;
     let token = suite.user().await;

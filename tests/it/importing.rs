@@ -130,7 +130,7 @@ async fn rows_that_break_a_rule_are_reported_with_their_line_and_the_others_impo
         "line 6: currency must be USD",
         "line 7: stock must be a whole number",
         "line 8: sku is the sku of line 2 already",
-        "line 9: categories[0] must match",
+        "line 9: categories[0] must be lowercase words (a-z, 0-9) joined by - or /",
         "columns that are not imported: author",
     ] {
         assert!(text.contains(line), "{line:?} is not in {text}");

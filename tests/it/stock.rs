@@ -10,7 +10,7 @@ use souk_proto::souk::catalog::v1::{
 };
 use tonic::Status;
 
-use crate::support::{PATIENCE, Suite, assert_ledger, product, signed};
+use crate::support::{PATIENCE, Suite, assert_ledger, keyed, product, signed, unique};
 
 /// The catalog as the orders service calls it.
 struct Warehouse<'a> {
@@ -106,7 +106,8 @@ async fn a_repeated_reservation_answers_what_the_first_did() {
     }
     // stock that comes later does not change an answer that was given
     let request = AdjustStockRequest { id: book.id.clone(), delta: 10, reason: "more".to_owned() };
-    let stock = suite.catalog().adjust_stock(signed(&suite.admin().await, request)).await.unwrap();
+    let request = keyed(&suite.admin().await, "delivery", request);
+    let stock = suite.catalog().adjust_stock(request).await.unwrap();
     assert_eq!((stock.get_ref().available, stock.get_ref().on_hand), (11, 13));
     let reservation = warehouse.reserve(refused, &[(&book, 2)], 60).await.unwrap();
     assert_eq!(reservation.status(), ReservationStatus::Rejected);
@@ -192,8 +193,8 @@ async fn an_adjustment_never_leaves_less_than_nothing() {
     let adjust = |delta: i32| {
         let request =
             AdjustStockRequest { id: book.id.clone(), delta, reason: "breakage".to_owned() };
-        let suite = &suite;
-        async move { suite.catalog().adjust_stock(signed(&suite.admin().await, request)).await }
+        let (suite, key) = (&suite, unique("key"));
+        async move { suite.catalog().adjust_stock(keyed(&suite.admin().await, &key, request)).await }
     };
     assert_eq!(adjust(-4).await.unwrap_err().code(), tonic::Code::FailedPrecondition);
     assert_eq!(adjust(0).await.unwrap_err().code(), tonic::Code::InvalidArgument);
