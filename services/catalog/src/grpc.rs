@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _};
 use souk_db::idempotency::{self, Answer, Call};
 use souk_db::{Access, Database};
-use souk_kit::id::ProductId;
+use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::idempotency::Operation;
 use souk_kit::page::Page;
-use souk_kit::request::{Context, open};
+use souk_kit::request::{Context, open, open_named};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::catalog::v1::catalog_service_server::{CatalogService, SERVICE_NAME};
 use souk_proto::souk::catalog::v1::{
@@ -56,6 +56,14 @@ impl Handlers {
     }
 }
 
+fn product_id(id: &str) -> Result<ProductId, Error> {
+    path_id("product", id)
+}
+
+fn category_id(id: &str) -> Result<CategoryId, Error> {
+    path_id("category", id)
+}
+
 fn actor(context: &Context) -> Result<Actor, Error> {
     Actor::of(context).ok_or(Error::NoActor)
 }
@@ -70,8 +78,8 @@ impl CatalogService for Handlers {
     }
 
     async fn get_product(&self, request: Request<GetProductRequest>) -> Reply<Product> {
-        let (_, message) = open(request)?;
-        let product = self.reading.product(path_id("product", &message.id)?).await?;
+        let (_, id, _) = open_named(request, |message| product_id(&message.id))?;
+        let product = self.reading.product(id).await?;
         Ok(Response::new(product.into()))
     }
 
@@ -99,24 +107,21 @@ impl CatalogService for Handlers {
     }
 
     async fn update_product(&self, request: Request<UpdateProductRequest>) -> Reply<Product> {
-        let (context, message) = open(request)?;
-        let id = path_id("product", &message.id)?;
+        let (context, id, message) = open_named(request, |message| product_id(&message.id))?;
         let change = product_change(message)?;
         let product = editing::change_product(&self.until(&context), id, &change).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn replace_product(&self, request: Request<ReplaceProductRequest>) -> Reply<Product> {
-        let (context, message) = open(request)?;
-        let id = path_id("product", &message.id)?;
+        let (context, id, message) = open_named(request, |message| product_id(&message.id))?;
         let change = product_replacement(message)?;
         let product = editing::change_product(&self.until(&context), id, &change).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn delete_product(&self, request: Request<DeleteProductRequest>) -> Reply<()> {
-        let (context, message) = open(request)?;
-        let id = path_id("product", &message.id)?;
+        let (context, id, _) = open_named(request, |message| product_id(&message.id))?;
         editing::delete_product(&self.until(&context), id).await?;
         Ok(Response::new(()))
     }
@@ -139,8 +144,7 @@ impl CatalogService for Handlers {
     }
 
     async fn get_category(&self, request: Request<GetCategoryRequest>) -> Reply<Category> {
-        let (context, message) = open(request)?;
-        let id = path_id("category", &message.id)?;
+        let (context, id, _) = open_named(request, |message| category_id(&message.id))?;
         let category = self.reading.category(&self.until(&context), id).await?;
         Ok(Response::new(category.into()))
     }
@@ -158,33 +162,29 @@ impl CatalogService for Handlers {
     }
 
     async fn update_category(&self, request: Request<UpdateCategoryRequest>) -> Reply<Category> {
-        let (context, message) = open(request)?;
-        let id = path_id("category", &message.id)?;
+        let (context, id, message) = open_named(request, |message| category_id(&message.id))?;
         let change = category_change(message)?;
         let category = editing::change_category(&self.until(&context), id, &change).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn replace_category(&self, request: Request<ReplaceCategoryRequest>) -> Reply<Category> {
-        let (context, message) = open(request)?;
-        let id = path_id("category", &message.id)?;
+        let (context, id, message) = open_named(request, |message| category_id(&message.id))?;
         let change = category_replacement(message);
         let category = editing::change_category(&self.until(&context), id, &change).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn delete_category(&self, request: Request<DeleteCategoryRequest>) -> Reply<()> {
-        let (context, message) = open(request)?;
-        let id = path_id("category", &message.id)?;
+        let (context, id, _) = open_named(request, |message| category_id(&message.id))?;
         editing::delete_category(&self.until(&context), id).await?;
         Ok(Response::new(()))
     }
 
     async fn adjust_stock(&self, request: Request<AdjustStockRequest>) -> Reply<Stock> {
-        let (context, message) = open(request)?;
-        let call = Call::of(&context, ADJUST_STOCK, &message)?;
-        let AdjustStockRequest { id, delta, reason } = message;
-        let (product, actor) = (path_id("product", &id)?, actor(&context)?);
+        let (context, product, message) = open_named(request, |message| product_id(&message.id))?;
+        let (call, actor) = (Call::of(&context, ADJUST_STOCK, &message)?, actor(&context)?);
+        let AdjustStockRequest { delta, reason, .. } = message;
         let access = self.until(&context);
         let adjust = idempotency::once(&access, call, move |transaction| {
             async move {

@@ -6,6 +6,7 @@ pub mod admission;
 pub mod auth;
 pub mod body;
 pub mod channel;
+pub mod clock;
 pub mod cursor;
 pub mod failure;
 pub mod id;

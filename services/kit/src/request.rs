@@ -21,10 +21,30 @@ use crate::idempotency::Key;
 ///
 /// The message breaks a rule.
 pub fn open<T: Validate>(request: tonic::Request<T>) -> Result<(Context, T), Failure> {
-    let (_, mut extensions, message) = request.into_parts();
-    let context = extensions.remove::<Context>().ok_or_else(no_context)?;
+    let (context, message) = take(request)?;
     validate(&message)?;
     Ok((context, message))
+}
+
+/// The same for a request that names a resource. Text that can be no id names nothing, so `id` is read
+/// before the rules are looked at.
+///
+/// # Errors
+///
+/// That of `id`; or the message breaks a rule.
+pub fn open_named<T: Validate, I, E: From<Failure>>(
+    request: tonic::Request<T>,
+    id: impl FnOnce(&T) -> Result<I, E>,
+) -> Result<(Context, I, T), E> {
+    let (context, message) = take(request)?;
+    let id = id(&message)?;
+    validate(&message)?;
+    Ok((context, id, message))
+}
+
+fn take<T>(request: tonic::Request<T>) -> Result<(Context, T), Failure> {
+    let (_, mut extensions, message) = request.into_parts();
+    Ok((extensions.remove::<Context>().ok_or_else(no_context)?, message))
 }
 
 /// The header that carries the request id, in requests and in responses.

@@ -8,7 +8,7 @@ use souk_kit::cursor::Cursors;
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::idempotency::Operation;
 use souk_kit::page::Page;
-use souk_kit::request::{Context, open};
+use souk_kit::request::{Context, open, open_named};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::orders::v1::orders_service_server::{OrdersService, SERVICE_NAME};
 use souk_proto::souk::orders::v1::{
@@ -63,9 +63,9 @@ impl OrdersService for Handlers {
     }
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Reply<Order> {
-        let (context, message) = open(request)?;
+        let (context, id, _) = open_named(request, |message| parse_id(&message.id))?;
         let access = self.database.until(context.deadline);
-        let order = reading::order(&access, parse_id(&message.id)?, visible_to(&context)?).await?;
+        let order = reading::order(&access, id, visible_to(&context)?).await?;
         Ok(Response::new(order.into()))
     }
 
@@ -82,9 +82,8 @@ impl OrdersService for Handlers {
     }
 
     async fn cancel_order(&self, request: Request<CancelOrderRequest>) -> Reply<Order> {
-        let (context, message) = open(request)?;
-        let (id, customer) = (parse_id(&message.id)?, customer(&context)?);
-        let order = self.cancelling.cancel(&context, id, customer).await?;
+        let (context, id, _) = open_named(request, |message| parse_id(&message.id))?;
+        let order = self.cancelling.cancel(&context, id, customer(&context)?).await?;
         Ok(Response::new(order.into()))
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use souk_db::idempotency::{Answer, Call, Record};
 use souk_db::{Batches, Database, Limits, Work};
+use souk_kit::clock;
 use souk_kit::id::{self, EventId, OrderId, ProductId, UserId};
 use souk_kit::request::Context;
-use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
@@ -117,7 +117,7 @@ impl Placing {
             return self.replay(context, &call, earlier).await;
         }
         let lines = price(items, &quotes?)?;
-        let now = OffsetDateTime::now_utc();
+        let now = clock::now();
         let order = Order {
             id: id::new(),
             customer,

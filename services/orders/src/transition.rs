@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use souk_db::idempotency::Answer;
 use souk_db::{Batches, Database, Limits, Work};
+use souk_kit::clock;
 use souk_kit::id::{self, EventId};
 use souk_kit::idempotency::Operation;
-use time::OffsetDateTime;
 
 use crate::order::Order;
 use crate::state::{Event, State};
@@ -95,7 +95,7 @@ impl Transitions {
         author: Author,
     ) -> Result<Option<Order>, Error> {
         let next = order
-            .after(event, OffsetDateTime::now_utc())
+            .after(event, clock::now())
             .map_err(|illegal| Error::IllegalTransition { order: order.id, illegal })?;
         let (Claim::Held(epoch) | Claim::TakenOver(epoch)) = claim;
         let event_id: EventId = id::new();
