@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use souk_kit::Failure;
+use souk_kit::id::UserId;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
-use crate::passwords::Weakness;
+use crate::password::Weakness;
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum Error {
     NoAccount,
     /// The caller's account is gone.
     #[error("there is no such account")]
-    AccountGone(souk_kit::id::UserId),
+    AccountGone(UserId),
     /// Too many passwords wait to be hashed.
     #[error("too many sign-ins at once")]
     Busy,
@@ -47,15 +48,21 @@ pub enum Error {
         /// The key.
         kid: String,
     },
+    /// The contract asks for idempotency keys, and this service keeps none.
+    #[error("the contract asks for what the service does not do")]
+    Contract(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database's.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
     /// A password cannot be hashed, or a stored hash cannot be read.
     #[error("cannot hash a password")]
     Hash(#[from] argon2::password_hash::Error),
+    /// There is no thread to hash a password on.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// A hash did not come to its end.
     #[error("a password hash was cut short")]
-    Cut(#[from] tokio::task::JoinError),
+    Cut,
     /// The operating system has no randomness to give.
     #[error("there is no randomness")]
     Random(#[from] getrandom::Error),
@@ -85,8 +92,10 @@ impl From<Error> for Failure {
             }
             Error::Database(cause) => souk_db::failure(cause),
             Error::WrongSecret { .. }
+            | Error::Contract(_)
             | Error::Hash(_)
-            | Error::Cut(_)
+            | Error::Thread(_)
+            | Error::Cut
             | Error::Random(_)
             | Error::Sign(_)
             | Error::Seal => Self::internal(&error),

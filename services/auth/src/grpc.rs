@@ -1,159 +1,87 @@
-//! The contract: decode, delegate, encode.
+//! The gRPC interface: decode, delegate, encode.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::{ExposeSecret as _, SecretString};
-use souk_kit::request::open;
-use souk_kit::{Failure, timestamp, validate};
+mod messages;
+
+use souk_db::{Access, Database};
+use souk_kit::request::{Context, open};
+use souk_kit::validate;
 use souk_proto::souk::auth::v1::auth_service_server::AuthService;
 use souk_proto::souk::auth::v1::{
-    self as proto, CreateTokenRequest, GetJwksRequest, GetMeRequest, Jwk, Jwks, RegisterRequest,
-    RevokeTokenRequest, User,
+    CreateTokenRequest, GetJwksRequest, GetMeRequest, Jwk, Jwks, RegisterRequest,
+    RevokeTokenRequest, Token, User,
 };
 use tonic::{Request, Response, Status};
 
-use crate::Error;
-use crate::accounts::{Account, Accounts, Email, Name, Registration};
-use crate::clients::Clients;
-use crate::keys::{Keys, PublicKey};
-use crate::sessions::{RefreshToken, Sessions};
-use crate::tokens::Token;
+use self::messages::{Grant, grant, registration};
+use crate::authorizing::Authorizing;
+use crate::publishing::Publishing;
+use crate::refreshing::Refreshing;
+use crate::registering::Registering;
+use crate::role::Role;
+use crate::session::RefreshToken;
+use crate::signing_in::SigningIn;
+use crate::{Error, reading, revoking};
 
-/// The subjects behind the contract.
-#[derive(Clone)]
+type Reply<T> = Result<Response<T>, Status>;
+
+/// The use cases behind the contract.
+#[derive(Debug, Clone)]
 pub struct Handlers {
-    pub accounts: Accounts,
-    pub sessions: Sessions,
-    pub clients: Clients,
-    pub keys: Keys,
+    pub database: Database,
+    pub registering: Registering,
+    pub signing_in: SigningIn,
+    pub refreshing: Refreshing,
+    pub authorizing: Authorizing,
+    pub publishing: Publishing,
+}
+
+impl Handlers {
+    fn until(&self, context: &Context) -> Access {
+        self.database.until(context.deadline)
+    }
 }
 
 #[tonic::async_trait]
 impl AuthService for Handlers {
-    async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<User>, Status> {
+    async fn register(&self, request: Request<RegisterRequest>) -> Reply<User> {
         let (context, message) = open(request)?;
         let registration = registration(message)?;
-        let account = self.accounts.register(&context, &registration).await?;
-        Ok(Response::new(user(account)))
+        let account = self.registering.register(&context, &registration, &[Role::User]).await?;
+        Ok(Response::new(account.into()))
     }
 
-    async fn create_token(
-        &self,
-        request: Request<CreateTokenRequest>,
-    ) -> Result<Response<proto::Token>, Status> {
+    async fn create_token(&self, request: Request<CreateTokenRequest>) -> Reply<Token> {
         let (context, message) = open(request)?;
         let token = match grant(message)? {
             Grant::Password { username, password } => {
-                self.sessions.sign_in(&context, &username, &password).await?
+                self.signing_in.sign_in(&context, &username, &password).await?
             }
-            Grant::RefreshToken(token) => self.sessions.refresh(&context, &token).await?,
+            Grant::RefreshToken(token) => self.refreshing.refresh(&context, &token).await?,
             Grant::ClientCredentials { id, secret, audience } => {
-                self.clients.token(&id, &secret, &audience)?
+                self.authorizing.token(&id, &secret, &audience)?
             }
         };
-        Ok(Response::new(encode_token(&token)))
+        Ok(Response::new(token.into()))
     }
 
-    async fn revoke_token(
-        &self,
-        request: Request<RevokeTokenRequest>,
-    ) -> Result<Response<()>, Status> {
+    async fn revoke_token(&self, request: Request<RevokeTokenRequest>) -> Reply<()> {
         let (context, message) = open(request)?;
-        self.sessions.revoke(&context, &RefreshToken::new(message.token)).await?;
+        let token = RefreshToken::new(message.token);
+        revoking::revoke(&self.until(&context), &context.request_id, &token).await?;
         Ok(Response::new(()))
     }
 
-    async fn get_me(&self, request: Request<GetMeRequest>) -> Result<Response<User>, Status> {
+    async fn get_me(&self, request: Request<GetMeRequest>) -> Reply<User> {
         let (context, _) = open(request)?;
         let id = context.principal()?.user().ok_or(Error::NoAccount)?;
-        Ok(Response::new(user(self.accounts.get(id).await?)))
+        let account = reading::account(&self.until(&context), id).await?;
+        Ok(Response::new(account.into()))
     }
 
-    async fn get_jwks(&self, request: Request<GetJwksRequest>) -> Result<Response<Jwks>, Status> {
+    async fn get_jwks(&self, request: Request<GetJwksRequest>) -> Reply<Jwks> {
         // not `open`: this service's own verifier asks from inside, where there is no context
         validate(request.get_ref())?;
-        let keys = self.keys.public().await?.iter().map(jwk).collect();
+        let keys = self.publishing.keys().await?.iter().map(Jwk::from).collect();
         Ok(Response::new(Jwks { keys }))
-    }
-}
-
-enum Grant {
-    Password { username: String, password: SecretString },
-    RefreshToken(RefreshToken),
-    ClientCredentials { id: String, secret: SecretString, audience: String },
-}
-
-fn grant(message: CreateTokenRequest) -> Result<Grant, Failure> {
-    match message.grant_type.as_str() {
-        "password" => {
-            require(&[("username", &message.username), ("password", &message.password)])?;
-            Ok(Grant::Password { username: message.username, password: message.password.into() })
-        }
-        "refresh_token" => {
-            require(&[("refresh_token", &message.refresh_token)])?;
-            Ok(Grant::RefreshToken(RefreshToken::new(message.refresh_token)))
-        }
-        "client_credentials" => {
-            require(&[
-                ("client_id", &message.client_id),
-                ("client_secret", &message.client_secret),
-                ("audience", &message.audience),
-            ])?;
-            Ok(Grant::ClientCredentials {
-                id: message.client_id,
-                secret: message.client_secret.into(),
-                audience: message.audience,
-            })
-        }
-        _ => Err(Failure::invalid("grant_type", "is not known")),
-    }
-}
-
-/// Names every field that the grant needs and does not have.
-fn require(fields: &[(&str, &str)]) -> Result<(), Failure> {
-    let issue = "is required for this grant type";
-    let mut missing = fields.iter().filter(|(_, value)| value.is_empty());
-    let Some((first, _)) = missing.next() else { return Ok(()) };
-    Err(missing.fold(Failure::invalid(*first, issue), |failure, (field, _)| {
-        failure.violation(*field, issue)
-    }))
-}
-
-fn registration(message: RegisterRequest) -> Result<Registration, Error> {
-    Ok(Registration {
-        email: Email::parse(&message.email)?,
-        password: message.password.into(),
-        name: Name::parse(&message.name)?,
-    })
-}
-
-fn user(account: Account) -> User {
-    User {
-        id: account.id.to_string(),
-        email: account.email,
-        name: account.name,
-        roles: account.roles.iter().map(|role| role.name().to_owned()).collect(),
-        created_at: Some(timestamp::to_proto(account.created_at)),
-    }
-}
-
-fn encode_token(token: &Token) -> proto::Token {
-    proto::Token {
-        access_token: token.access.expose_secret().to_owned(),
-        token_type: "Bearer".to_owned(),
-        expires_in: i32::try_from(token.lifetime.as_secs()).unwrap_or(i32::MAX),
-        refresh_token: token.refresh.as_ref().map(|refresh| refresh.expose().to_owned()),
-        scope: token.scope.clone(),
-    }
-}
-
-fn jwk(key: &PublicKey) -> Jwk {
-    Jwk {
-        kty: "OKP".to_owned(),
-        crv: "Ed25519".to_owned(),
-        x: URL_SAFE_NO_PAD.encode(&key.bytes),
-        kid: key.kid.clone(),
-        r#use: "sig".to_owned(),
-        alg: "EdDSA".to_owned(),
     }
 }

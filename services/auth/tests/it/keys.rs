@@ -1,9 +1,12 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures::future::join_all;
 use souk_auth::{Auth, Error, MIGRATOR};
 use souk_db::Database;
+use souk_kit::Channel;
 use souk_kit::secret::MasterSecret;
+use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::auth::v1::{GetJwksRequest, Jwk};
 
 use crate::support::{
@@ -20,7 +23,7 @@ async fn two_processes_that_start_at_once_agree_on_the_key() {
     let options = new_database().await;
     let processes = join_all((0..6).map(|_| start(&options, secret()))).await;
     let mut kids = HashSet::new();
-    for (_, auth) in &processes {
+    for auth in &processes {
         let jwks = client(auth).get_jwks(GetJwksRequest {}).await.unwrap().into_inner();
         kids.extend(jwks.keys.into_iter().map(|key| key.kid));
         let request = service_request("orders", CLIENT_SECRET, "catalog");
@@ -68,4 +71,38 @@ async fn a_retired_key_is_published_until_its_last_token_has_expired() {
     let kids: HashSet<_> = published(&world).await.into_iter().map(|key| key.kid).collect();
     assert_eq!(kids.len(), 3);
     assert!(kids.contains("next") && kids.contains("last"));
+}
+
+#[tokio::test]
+async fn the_keys_are_looked_up_once_for_all_who_ask_and_kept_for_a_moment() {
+    let world = world().await;
+    // who looks them up has to wait
+    let lock = "lock table signing_keys in access exclusive mode";
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query(lock).execute(&mut *locked).await.unwrap();
+    let asking = tokio::spawn({
+        let client = world.client.clone();
+        async move {
+            let ask = |mut client: AuthServiceClient<Channel>| async move {
+                client.get_jwks(GetJwksRequest {}).await.unwrap().into_inner().keys
+            };
+            join_all((0..20).map(|_| ask(client.clone()))).await
+        }
+    });
+    let lookups = "pg_stat_activity where datname = current_database()
+                   and wait_event_type = 'Lock' and query like '%signing_keys%'";
+    let begun = async {
+        while world.count(lookups).await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(4), begun).await.unwrap();
+    assert_eq!(world.count(lookups).await, 1);
+    locked.rollback().await.unwrap();
+    let answers = asking.await.unwrap();
+    assert!(answers.iter().all(|keys| keys.len() == 1 && *keys == answers[0]));
+
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query(lock).execute(&mut *locked).await.unwrap();
+    assert_eq!(published(&world).await, answers[0]);
 }

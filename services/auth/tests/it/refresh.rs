@@ -58,7 +58,7 @@ async fn a_retry_at_another_process_gets_the_same_successor() {
     let world = world().await;
     let stale = world.session().await;
     let first = world.refresh(&stale).await.unwrap();
-    let (_, other) = start(&world.options, secret()).await;
+    let other = start(&world.options, secret()).await;
     let second = client(&other).create_token(refresh_request(&stale)).await.unwrap().into_inner();
     assert_eq!(first.refresh_token, second.refresh_token);
 }
@@ -147,7 +147,7 @@ async fn the_database_cannot_be_used_to_sign_in() {
     let token = world.refresh(&stale).await.unwrap();
     let rows = "select concat((select string_agg(t::text, ' ') from refresh_tokens t),
                               (select string_agg(a::text, ' ') from audit_log a))";
-    let stored: String = sqlx::query_scalar(rows).fetch_one(world.pool()).await.unwrap();
+    let stored: String = sqlx::query_scalar(rows).fetch_one(&world.pool).await.unwrap();
     for secret in [stale, token.refresh_token.unwrap(), token.access_token] {
         let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
         assert!(!stored.contains(&secret) && !stored.contains(&hex));

@@ -15,10 +15,11 @@ use souk_db::{Database, create_database};
 use souk_kit::Channel;
 use souk_kit::auth::Claims;
 use souk_kit::secret::MasterSecret;
+use souk_kit::stack::Limits;
 use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::auth::v1::{CreateTokenRequest, RegisterRequest, Token, User};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::OnceCell;
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
@@ -31,15 +32,17 @@ pub const CLIENT_SECRET: &str = "the secret of the orders service";
 pub struct World {
     pub auth: Auth,
     pub client: AuthServiceClient<Channel>,
-    pub database: Database,
     pub options: PgConnectOptions,
+    /// Connections of the test's own to the service's database.
+    pub pool: PgPool,
 }
 
 /// A new service on a database of its own.
 pub async fn world() -> World {
     let options = new_database().await;
-    let (database, auth) = start(&options, secret()).await;
-    World { client: client(&auth), auth, database, options }
+    let auth = start(&options, secret()).await;
+    let pool = PgPool::connect_lazy_with(options.clone());
+    World { client: client(&auth), auth, options, pool }
 }
 
 pub async fn new_database() -> PgConnectOptions {
@@ -49,10 +52,9 @@ pub async fn new_database() -> PgConnectOptions {
 }
 
 /// A process of the service, as far as the database can tell.
-pub async fn start(options: &PgConnectOptions, secret: MasterSecret) -> (Database, Auth) {
+pub async fn start(options: &PgConnectOptions, secret: MasterSecret) -> Auth {
     let database = Database::open(options.clone(), &MIGRATOR, 4).await.unwrap();
-    let auth = Auth::start(database.clone(), auth_options(secret)).await.unwrap();
-    (database, auth)
+    Auth::start(database, auth_options(secret)).await.unwrap()
 }
 
 pub fn auth_options(secret: MasterSecret) -> Options {
@@ -62,7 +64,7 @@ pub fn auth_options(secret: MasterSecret) -> Options {
         scopes: &[scope::STOCK_RESERVE],
         audiences: &["catalog", "auth"],
     };
-    Options { secret, clients: vec![orders] }
+    Options { secret, clients: vec![orders], limits: Limits::default() }
 }
 
 pub fn secret() -> MasterSecret {
@@ -70,14 +72,10 @@ pub fn secret() -> MasterSecret {
 }
 
 pub fn client(auth: &Auth) -> AuthServiceClient<Channel> {
-    AuthServiceClient::new(Channel::in_process(auth.service().routes))
+    AuthServiceClient::new(Channel::in_process(auth.service().stack))
 }
 
 impl World {
-    pub fn pool(&self) -> &PgPool {
-        self.database.pool()
-    }
-
     pub async fn register(&self, email: &str) -> Result<User, Status> {
         self.register_with(email, PASSWORD, "Ada Lovelace").await
     }
@@ -122,7 +120,7 @@ impl World {
     }
 
     pub async fn sql(&self, statement: &str) {
-        sqlx::query(AssertSqlSafe(statement)).execute(self.pool()).await.unwrap();
+        sqlx::query(AssertSqlSafe(statement)).execute(&self.pool).await.unwrap();
     }
 
     /// How often something is in the audit log.
@@ -136,7 +134,7 @@ impl World {
 
     pub async fn count(&self, from: &str) -> i64 {
         let query = AssertSqlSafe(format!("select count(*) from {from}"));
-        sqlx::query_scalar(query).fetch_one(self.pool()).await.unwrap()
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 }
 

@@ -1,5 +1,8 @@
 //! What another service makes of a token.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -10,16 +13,22 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use souk_kit::auth::{Principal, Subject, Verifier};
 use souk_kit::{Channel, Failure};
+use souk_proto::souk::auth::v1::auth_service_server::{AuthService, AuthServiceServer};
+use souk_proto::souk::auth::v1::{
+    CreateTokenRequest, GetJwksRequest, GetMeRequest, Jwk, Jwks, RegisterRequest,
+    RevokeTokenRequest, Token, User,
+};
 use time::OffsetDateTime;
-use tonic::Status;
+use tokio::time::sleep;
+use tonic::{Request, Response, Status};
 
 use crate::support::{EMAIL, PASSWORD, World, part, reason, world};
 
 fn verifier(world: &World, audience: &str) -> Verifier {
-    Verifier::new(Channel::in_process(world.auth.service().routes), audience)
+    Verifier::new(Channel::in_process(world.auth.service().stack), audience)
 }
 
-async fn verify(verifier: &Verifier, token: &str) -> Result<Principal, Failure> {
+async fn verify(verifier: &Verifier, token: &str) -> Result<Arc<Principal>, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
     verifier.authenticate(&headers).await
@@ -33,12 +42,16 @@ async fn refusal(verifier: &Verifier, token: &str) -> String {
 async fn a_token_is_verified_offline_by_another_service() {
     let world = world().await;
     let user = world.register(EMAIL).await.unwrap();
-    let token = world.sign_in(EMAIL, PASSWORD).await.unwrap().access_token;
-    let catalog = verifier(&world, "catalog");
-    verify(&catalog, &token).await.unwrap();
-    // from here on the auth service can answer nothing
-    world.pool().close().await;
-    let principal = verify(&catalog, &token).await.unwrap();
+    let first = world.sign_in(EMAIL, PASSWORD).await.unwrap().access_token;
+    let second = world.sign_in(EMAIL, PASSWORD).await.unwrap().access_token;
+    let keys = world.client.clone().get_jwks(GetJwksRequest {}).await.unwrap().into_inner().keys;
+    let publisher = Publisher::of(keys);
+    let catalog = publisher.verifier();
+    verify(&catalog, &first).await.unwrap();
+    // from here on the auth service answers nothing
+    publisher.publish(None);
+    verify(&catalog, &first).await.unwrap();
+    let principal = verify(&catalog, &second).await.unwrap();
     assert_eq!(principal.user().unwrap().to_string(), user.id);
     assert!(principal.session.is_some());
     assert!(!principal.scopes.contains("catalog:write"));
@@ -54,6 +67,53 @@ async fn a_service_token_is_for_its_audience_only() {
     assert_eq!(refusal(&verifier(&world, "payments"), &token).await, "UNAUTHENTICATED");
 }
 
+/// An auth service of which only the keys can be had, and those only while it has some.
+#[derive(Clone)]
+struct Publisher(Arc<Mutex<Option<Vec<Jwk>>>>);
+
+impl Publisher {
+    fn of(keys: Vec<Jwk>) -> Self {
+        Self(Arc::new(Mutex::new(Some(keys))))
+    }
+
+    fn publish(&self, keys: Option<Vec<Jwk>>) {
+        *self.0.lock().unwrap() = keys;
+    }
+
+    /// The catalog's verifier, with the keys published here.
+    fn verifier(&self) -> Verifier {
+        Verifier::new(Channel::in_process(AuthServiceServer::new(self.clone())), "catalog")
+    }
+}
+
+#[tonic::async_trait]
+impl AuthService for Publisher {
+    async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<Jwks>, Status> {
+        let keys = self.0.lock().unwrap().clone();
+        let keys = keys.ok_or_else(|| Status::unavailable("gone"))?;
+        Ok(Response::new(Jwks { keys }))
+    }
+
+    async fn register(&self, _: Request<RegisterRequest>) -> Result<Response<User>, Status> {
+        Err(Status::unavailable("gone"))
+    }
+
+    async fn create_token(
+        &self,
+        _: Request<CreateTokenRequest>,
+    ) -> Result<Response<Token>, Status> {
+        Err(Status::unavailable("gone"))
+    }
+
+    async fn revoke_token(&self, _: Request<RevokeTokenRequest>) -> Result<Response<()>, Status> {
+        Err(Status::unavailable("gone"))
+    }
+
+    async fn get_me(&self, _: Request<GetMeRequest>) -> Result<Response<User>, Status> {
+        Err(Status::unavailable("gone"))
+    }
+}
+
 /// An issuer whose key the auth service publishes, so that a test can sign what it likes.
 struct Forger {
     key: SigningKey,
@@ -62,12 +122,29 @@ struct Forger {
 
 impl Forger {
     async fn new(world: &World) -> Self {
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let bytes = key.verifying_key();
+        let forger = Self::unknown();
         let publish = "insert into signing_keys (kid, state, public_key, sealed_key)
                        values ('forger', 'published', $1, '')";
-        sqlx::query(publish).bind(bytes.as_bytes()).execute(world.pool()).await.unwrap();
-        Self { public: URL_SAFE_NO_PAD.encode(bytes), key }
+        let bytes = forger.key.verifying_key();
+        sqlx::query(publish).bind(bytes.as_bytes()).execute(&world.pool).await.unwrap();
+        forger
+    }
+
+    /// One whose key nobody publishes yet.
+    fn unknown() -> Self {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        Self { public: URL_SAFE_NO_PAD.encode(key.verifying_key()), key }
+    }
+
+    fn jwk(&self) -> Jwk {
+        Jwk {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            x: self.public.clone(),
+            kid: "forger".to_owned(),
+            r#use: "sig".to_owned(),
+            alg: "EdDSA".to_owned(),
+        }
     }
 
     fn sign(&self, header: &Value, claims: &Value) -> String {
@@ -192,4 +269,90 @@ async fn an_altered_token_is_refused() {
     }
     assert_eq!(refusal(&catalog, "").await, "UNAUTHENTICATED");
     assert_eq!(refusal(&catalog, "....").await, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_token_that_means_more_than_we_know_is_refused() {
+    let forger = Forger::unknown();
+    let catalog = Publisher::of(vec![forger.jwk()]).verifier();
+    verify(&catalog, &forger.sign(&good_header(), &good_claims())).await.unwrap();
+    // RFC 7515, section 4.1.11, and RFC 7797
+    for (name, value) in [
+        ("crit", json!(["exp"])),
+        ("crit", json!(["urn:example:unknown"])),
+        ("crit", json!([])),
+        ("b64", json!(false)),
+        ("b64", json!(true)),
+    ] {
+        let token = forger.with_header(name, value.clone());
+        assert_eq!(refusal(&catalog, &token).await, "UNAUTHENTICATED", "{name} {value}");
+    }
+    let mut header = good_header();
+    header["b64"] = json!(false);
+    header["crit"] = json!(["b64"]);
+    assert_eq!(refusal(&catalog, &forger.sign(&header, &good_claims())).await, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_token_is_refused_before_its_time() {
+    let forger = Forger::unknown();
+    let catalog = Publisher::of(vec![forger.jwk()]).verifier();
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    verify(&catalog, &forger.with_claim("nbf", json!(now))).await.unwrap();
+    let later = forger.with_claim("nbf", json!(now + 60));
+    assert_eq!(refusal(&catalog, &later).await, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn two_authorization_headers_are_refused_whatever_they_say() {
+    let forger = Forger::unknown();
+    let catalog = Publisher::of(vec![forger.jwk()]).verifier();
+    let good = forger.sign(&good_header(), &good_claims());
+    verify(&catalog, &good).await.unwrap();
+    for other in [format!("Bearer {good}"), "Bearer x".to_owned(), "Basic eDp5".to_owned()] {
+        let mut headers = HeaderMap::new();
+        headers.append(AUTHORIZATION, format!("Bearer {good}").parse().unwrap());
+        headers.append(AUTHORIZATION, other.parse().unwrap());
+        let refused = catalog.authenticate(&headers).await.map_err(Status::from);
+        assert_eq!(reason(refused), "MALFORMED_REQUEST", "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_is_refused_once_it_has_expired() {
+    let forger = Forger::unknown();
+    let catalog = Publisher::of(vec![forger.jwk()]).verifier();
+    // still good by two seconds of the five that clocks may differ
+    let end = OffsetDateTime::now_utc().unix_timestamp() - 3;
+    let token = forger.with_claim("exp", json!(end));
+    verify(&catalog, &token).await.unwrap();
+    let expires = async {
+        while verify(&catalog, &token).await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), expires).await.unwrap();
+    assert_eq!(refusal(&catalog, &token).await, "TOKEN_EXPIRED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_good_is_refused_once_its_key_is_no_longer_published() {
+    let forger = Forger::unknown();
+    let publisher = Publisher::of(vec![forger.jwk()]);
+    let catalog = publisher.verifier();
+    let token = forger.sign(&good_header(), &good_claims());
+    verify(&catalog, &token).await.unwrap();
+    let refresh = async || {
+        tokio::select! {
+            () = catalog.keep_fresh() => {}
+            () = sleep(Duration::from_secs(600)) => {}
+        }
+    };
+    refresh().await;
+    verify(&catalog, &token).await.unwrap();
+    publisher.publish(Some(Vec::new()));
+    // the keys at hand serve until they are fetched again
+    verify(&catalog, &token).await.unwrap();
+    refresh().await;
+    assert_eq!(refusal(&catalog, &token).await, "UNAUTHENTICATED");
 }

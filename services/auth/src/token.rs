@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey};
-use souk_kit::id::{SessionId, UserId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::Error;
-use crate::roles::{self, Role};
-use crate::sessions::RefreshToken;
+use crate::client::Client;
+use crate::session::{Holder, RefreshToken};
+use crate::{Error, role};
 
 /// How long a person's access token lives.
 pub const ACCESS_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long a service's access token lives.
-pub const SERVICE_LIFETIME: Duration = Duration::from_secs(5 * 60);
+const SERVICE_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// What a grant gets.
 pub struct Token {
@@ -27,16 +26,6 @@ pub struct Token {
     pub scope: String,
     /// What gets the next one; services have none.
     pub refresh: Option<RefreshToken>,
-}
-
-/// Who a session belongs to.
-pub struct Holder {
-    /// The session.
-    pub session: SessionId,
-    /// Its account.
-    pub account: UserId,
-    /// What the account may do.
-    pub roles: Vec<Role>,
 }
 
 /// Issues access tokens.
@@ -53,7 +42,7 @@ impl Issuer {
 
     /// A token of a person, for every service.
     pub fn person(&self, holder: &Holder, refresh: RefreshToken) -> Result<Token, Error> {
-        let scope = roles::scope_of(&holder.roles);
+        let scope = role::scope_of(&holder.roles);
         let subject = holder.account.to_string();
         let claims = claims(AUDIENCE, subject, holder.session.to_string(), &scope, ACCESS_LIFETIME);
         let access = self.key.sign(&claims)?.into();
@@ -61,9 +50,9 @@ impl Issuer {
     }
 
     /// A token of a service, for one other service.
-    pub fn service(&self, client: &str, audience: &str, scopes: &[&str]) -> Result<Token, Error> {
-        let scope = scopes.join(" ");
-        let subject = format!("service:{client}");
+    pub fn service(&self, client: &Client, audience: &str) -> Result<Token, Error> {
+        let scope = client.scopes.join(" ");
+        let subject = format!("service:{}", client.id);
         let claims = claims(audience, subject, String::new(), &scope, SERVICE_LIFETIME);
         let access = self.key.sign(&claims)?.into();
         Ok(Token { access, lifetime: SERVICE_LIFETIME, scope, refresh: None })

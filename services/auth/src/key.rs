@@ -1,4 +1,4 @@
-//! The keys that sign access tokens, encrypted where they are stored.
+//! The keys that sign access tokens, and how they are encrypted where they are stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,18 +6,11 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
-use souk_db::Database;
-use souk_db::audit::{self, Entry};
 use souk_kit::auth::SigningKey;
-use souk_kit::request::Context;
 use souk_kit::secret::MasterSecret;
-use std::time::Duration;
 
-use crate::tokens::ACCESS_LIFETIME;
-use crate::{Error, store};
+use crate::Error;
 
-/// How long the making of a key may take.
-const START_LIMIT: Duration = Duration::from_secs(10);
 const NONCE_LEN: usize = 24;
 
 /// The public half of a key, as the database has it.
@@ -36,69 +29,19 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
 }
 
-/// The keys.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    database: Database,
-}
-
-impl Keys {
-    /// The keys in a database.
-    pub fn new(database: Database) -> Self {
-        Self { database }
-    }
-
-    /// The key that signs now. The first process makes it; those that start at the same time find
-    /// it.
-    pub async fn active(&self, secret: &MasterSecret) -> Result<SigningKey, Error> {
-        let sealer = Sealer::new(secret)?;
-        let pool = self.database.pool();
-        if let Some(key) = store::active_key(pool).await? {
-            return sealer.open(&key);
-        }
-        self.create(&sealer).await?;
-        // not the one just made: another process may have been faster
-        let key = store::active_key(pool).await?.ok_or(sqlx::Error::RowNotFound)?;
-        sealer.open(&key)
-    }
-
-    /// The keys that verify tokens: those that sign or soon will, and those whose last token may
-    /// still be valid.
-    pub async fn public(&self) -> Result<Vec<PublicKey>, Error> {
-        Ok(store::public_keys(self.database.pool(), ACCESS_LIFETIME).await?)
-    }
-
-    async fn create(&self, sealer: &Sealer) -> Result<(), Error> {
-        let context = Context::background(START_LIMIT);
-        let (key, public) = sealer.generate()?;
-        let mut transaction = self.database.begin(context.remaining()).await?;
-        if store::insert_active_key(&mut transaction, &key, &public).await? {
-            let request_id = &context.request_id;
-            let entry = Entry {
-                actor: "auth",
-                action: "signing_key.create",
-                subject: &key.kid,
-                request_id,
-            };
-            audit::append(&mut transaction, &entry).await?;
-            tracing::info!(kid = key.kid, "made a signing key");
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-}
-
 /// Encrypts private keys: XChaCha20-Poly1305, whose nonces are long enough to be random. The id is
 /// authenticated along, so that no row can stand in for another.
-struct Sealer(XChaCha20Poly1305);
+pub struct Sealer(XChaCha20Poly1305);
 
 impl Sealer {
-    fn new(secret: &MasterSecret) -> Result<Self, Error> {
+    /// A sealer under a process's secret.
+    pub fn new(secret: &MasterSecret) -> Result<Self, Error> {
         let key = secret.derive("signing-key-encryption");
         Ok(Self(XChaCha20Poly1305::new_from_slice(key.expose()).map_err(|_| Error::Seal)?))
     }
 
-    fn generate(&self) -> Result<(SealedKey, [u8; 32]), Error> {
+    /// A new key: sealed, and its public half.
+    pub fn generate(&self) -> Result<(SealedKey, [u8; 32]), Error> {
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(secret.as_mut_slice())?;
         let public = public_half(&secret)?;
@@ -112,7 +55,8 @@ impl Sealer {
         Ok((SealedKey { kid, sealed }, public))
     }
 
-    fn open(&self, key: &SealedKey) -> Result<SigningKey, Error> {
+    /// The key that was sealed.
+    pub fn open(&self, key: &SealedKey) -> Result<SigningKey, Error> {
         let secret =
             self.decrypt(key).ok_or_else(|| Error::WrongSecret { kid: key.kid.clone() })?;
         Ok(SigningKey::new(&key.kid, &secret))

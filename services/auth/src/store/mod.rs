@@ -1,0 +1,5 @@
+//! The SQL of the auth service, and nothing else.
+
+pub mod accounts;
+pub mod keys;
+pub mod sessions;
