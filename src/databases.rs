@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use anyhow::Context as _;
 use souk_db::Database;
-use souk_db::postgres::{self, Server};
+use souk_postgres::Server;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 
@@ -29,7 +29,7 @@ impl Databases {
             let base_name = options.get_database().unwrap_or(BASE_NAME).to_owned();
             return Ok(Self { server: None, options, base_name });
         }
-        let server = Server::start(&postgres::Options::new(&data.data_dir)).await?;
+        let server = Server::start(&souk_postgres::Options::new(&data.data_dir)).await?;
         let options = server.connect_options("postgres");
         Ok(Self { server: Some(server), options, base_name: BASE_NAME.to_owned() })
     }

@@ -11,7 +11,6 @@ mod failure;
 pub mod idempotency;
 mod migrations;
 pub mod outbox;
-pub mod postgres;
 mod totals;
 
 pub use access::Access;

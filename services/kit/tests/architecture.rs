@@ -15,7 +15,7 @@ fn dependencies_run_one_way() -> Result<()> {
     let tree = Tree::read()?;
     let mut broken = BTreeSet::new();
     for ban in Rules::read()?.bans.deny.iter().filter(|ban| !ban.wrappers.is_empty()) {
-        for (parent, child) in &tree.edges {
+        for Edge { parent, child, .. } in &tree.edges {
             if ban.matches(child)? && !ban.wrappers.contains(&parent.name) {
                 broken.insert(format!("{} must not depend on {}", parent.name, child.name));
             }
@@ -25,10 +25,26 @@ fn dependencies_run_one_way() -> Result<()> {
 }
 
 #[test]
+fn no_service_is_built_with_the_postgresql_that_its_tests_start() -> Result<()> {
+    let tree = Tree::read()?;
+    let allowed = ["souk", "souk-postgres", "souk-benches"];
+    let mut found = BTreeSet::new();
+    for package in tree.packages.iter().filter(|p| p.is_ours() && !allowed.contains(&&*p.name)) {
+        let built = tree.built_into(&package.name);
+        for stranger in ["souk-postgres", "ureq", "tar", "indicatif"] {
+            if built.contains(stranger) {
+                found.insert(format!("{} is built with {stranger}", package.name));
+            }
+        }
+    }
+    none(&found)
+}
+
+#[test]
 fn every_crate_of_ours_says_who_may_depend_on_it() -> Result<()> {
     let tree = Tree::read()?;
     let rules = Rules::read()?;
-    let silent = (tree.edges.iter().map(|(_, child)| child))
+    let silent = (tree.edges.iter().map(|edge| &edge.child))
         .filter(|child| child.is_ours())
         .filter(|child| !rules.bans.deny.iter().any(|ban| ban.package == child.name))
         .map(|child| format!("deny.toml does not say who may depend on {}", child.name));
@@ -182,7 +198,14 @@ fn number(version: &str) -> Result<Vec<u64>> {
 /// The resolved dependencies of the workspace, on all platforms, for building and testing too.
 struct Tree {
     packages: Vec<Package>,
-    edges: Vec<(Package, Package)>,
+    edges: Vec<Edge>,
+}
+
+struct Edge {
+    parent: Package,
+    child: Package,
+    /// Whether only tests, benches and examples need it.
+    only_tests: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -214,11 +237,27 @@ impl Tree {
         let find = |id| packages.get(id).cloned().context("cargo metadata lists each package");
         let mut edges = Vec::new();
         for node in &metadata.resolve.nodes {
-            for dependency in &node.dependencies {
-                edges.push((find(&node.id)?, find(dependency)?));
+            for dependency in &node.deps {
+                let only_tests = dependency.dep_kinds.iter().all(|of| of.is_for_tests());
+                let (parent, child) = (find(&node.id)?, find(&dependency.pkg)?);
+                edges.push(Edge { parent, child, only_tests });
             }
         }
         Ok(Tree { packages: packages.into_values().collect(), edges })
+    }
+
+    /// The names of all that is compiled where a package is, without its tests.
+    fn built_into<'a>(&'a self, package: &'a str) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::from([package]);
+        let mut next = vec![package];
+        while let Some(parent) = next.pop() {
+            for edge in self.edges.iter().filter(|e| e.parent.name == parent && !e.only_tests) {
+                if found.insert(&edge.child.name) {
+                    next.push(&edge.child.name);
+                }
+            }
+        }
+        found
     }
 }
 
@@ -243,7 +282,24 @@ struct Resolve {
 #[derive(Deserialize)]
 struct Node {
     id: String,
-    dependencies: Vec<String>,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+#[derive(Deserialize)]
+struct DependencyKind {
+    kind: Option<String>,
+}
+
+impl DependencyKind {
+    fn is_for_tests(&self) -> bool {
+        self.kind.as_deref() == Some("dev")
+    }
 }
 
 /// Whether the allowed licences fulfil an SPDX expression. `/` is the old way to write `OR`.

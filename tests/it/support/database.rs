@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use secrecy::ExposeSecret as _;
-use souk_db::postgres::{Options, Server};
+use souk_postgres::{Options, Server};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use tokio::sync::OnceCell;
 

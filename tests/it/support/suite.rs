@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use souk_db::postgres::{self, Server};
 use souk_kit::Channel;
+use souk_postgres::Server;
 use souk_proto::souk::auth::v1::{CreateTokenRequest, RegisterRequest};
 use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::sync::OnceCell;
@@ -101,7 +101,7 @@ impl Suite {
         if self.databases.is_some() {
             return (None, self.database(service).await);
         }
-        let server = Server::start(&postgres::Options::new(&self.scratch.0)).await.unwrap();
+        let server = Server::start(&souk_postgres::Options::new(&self.scratch.0)).await.unwrap();
         let options = server.connect_options(&format!("souk_{service}"));
         let connection = options.connect().await.unwrap();
         (Some(server), connection)

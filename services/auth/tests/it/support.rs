@@ -10,12 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use souk_auth::{Auth, Client, MIGRATOR, Options, scope};
-use souk_db::postgres::{self, Server};
 use souk_db::{Database, create_database};
 use souk_kit::Channel;
 use souk_kit::auth::Claims;
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
+use souk_postgres::Server;
 use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::auth::v1::{CreateTokenRequest, RegisterRequest, Token, User};
 use sqlx::AssertSqlSafe;
@@ -202,7 +202,7 @@ pub async fn server() -> &'static Server {
             fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
             remove_afterwards(&dir);
             // it is never stopped: it ends with this process, however that ends
-            Server::start(&postgres::Options::new(dir)).await.unwrap()
+            Server::start(&souk_postgres::Options::new(dir)).await.unwrap()
         })
         .await
 }

@@ -15,8 +15,8 @@ use flate2::read::GzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
-use super::error::{At, Error};
-use super::place::Place;
+use crate::error::{At, Error};
+use crate::place::Place;
 
 /// Where the builds are published.
 const PUBLISHED: &str = "https://github.com/theseus-rs/postgresql-binaries/releases/download";
@@ -81,7 +81,7 @@ impl Release {
 }
 
 /// Where the release is installed in `place`, which it is first if it is not yet.
-pub(super) fn obtain(place: &Place, release: &Release) -> Result<PathBuf, Error> {
+pub(crate) fn obtain(place: &Place, release: &Release) -> Result<PathBuf, Error> {
     let home = place.dir.join(format!("postgresql-{}", release.version));
     if home.exists() {
         return Ok(home);

@@ -5,15 +5,15 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::error::{At, Error};
-use super::place::Place;
+use crate::error::{At, Error};
+use crate::place::Place;
 
 /// How much of a log an error quotes.
 const QUOTED_LINES: usize = 12;
 const QUOTED_BYTES: u64 = 4096;
 
 /// Begins a new file and keeps the one of the run before: it tells how that run ended.
-pub(super) fn rotate(place: &Place) -> Result<(), Error> {
+pub(crate) fn rotate(place: &Place) -> Result<(), Error> {
     let path = place.log();
     if path.exists() {
         fs::rename(&path, path.with_extension("log.1")).at("rename", &path)?;
@@ -22,7 +22,7 @@ pub(super) fn rotate(place: &Place) -> Result<(), Error> {
 }
 
 /// Lets a program write to the log.
-pub(super) fn attach(place: &Place, command: &mut Command) -> Result<PathBuf, Error> {
+pub(crate) fn attach(place: &Place, command: &mut Command) -> Result<PathBuf, Error> {
     let path = place.log();
     let file = OpenOptions::new().append(true).open(&path).at("open", &path)?;
     command.stdout(file.try_clone().at("open", &path)?).stderr(file);
@@ -30,7 +30,7 @@ pub(super) fn attach(place: &Place, command: &mut Command) -> Result<PathBuf, Er
 }
 
 /// The last lines, for people to read.
-pub(super) fn end_of(path: &Path) -> String {
+pub(crate) fn end_of(path: &Path) -> String {
     let text = tail(path).unwrap_or_else(|error| format!("(can not read it: {error})").into());
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, geteuid, getpgid, getpgrp, kill_process, test_kill_process};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use souk_db::postgres::{Binaries, Error, Options, Release, Server};
+use souk_postgres::{Binaries, Error, Options, Release, Server};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Executor};
 use tempfile::TempDir;

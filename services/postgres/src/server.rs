@@ -11,11 +11,13 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
-use super::binaries::{self, Programs};
-use super::error::{At, Error};
-use super::place::Place;
-use super::process::Process;
-use super::{Options, SUPERUSER, cluster, leftover, log};
+use crate::binaries::{self, Programs};
+use crate::cluster::{self, SUPERUSER};
+use crate::error::{At, Error};
+use crate::options::Options;
+use crate::place::Place;
+use crate::process::Process;
+use crate::{leftover, log};
 
 /// From the start of the program to the first answer, recovery after a crash included.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -118,7 +120,7 @@ impl Server {
     }
 
     /// The directory that the data really are in, which may not be below the one that was asked
-    /// for: see the [module](super).
+    /// for: see the [crate].
     pub fn data_dir(&self) -> &Path {
         &self.place.dir
     }

@@ -5,19 +5,19 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::Error;
+use crate::error::Error;
 
 /// A user of this machine.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub(super) name: String,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 impl Account {
     /// The one to drop to: `postgres` where a package created it, else `nobody`.
-    pub(super) fn unprivileged() -> Result<Account, Error> {
+    pub(crate) fn unprivileged() -> Result<Account, Error> {
         // macOS prefixes its service users
         ["postgres", "_postgres", "nobody"]
             .iter()
@@ -26,7 +26,7 @@ impl Account {
     }
 
     /// The one with these ids, whether it has a name or not.
-    pub(super) fn of(uid: u32, gid: u32) -> Account {
+    pub(crate) fn of(uid: u32, gid: u32) -> Account {
         let known = users().into_iter().find(|user| user.uid == uid);
         let name = known.map_or_else(|| format!("#{uid}"), |user| user.name);
         Account { name, uid, gid }
@@ -34,7 +34,7 @@ impl Account {
 
     /// Whether this user can pass through every directory down to `dir`. It is tried, because
     /// mode bits are not all there is: ACLs and read-only or foreign mounts have a say too.
-    pub(super) fn can_enter(&self, dir: &Path) -> bool {
+    pub(crate) fn can_enter(&self, dir: &Path) -> bool {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "cd -- \"$1\"", "sh"]).arg(dir).current_dir("/");
         self.apply(&mut command);
@@ -43,7 +43,7 @@ impl Account {
     }
 
     /// Makes `command` run as this user. std drops root's supplementary groups along the way.
-    pub(super) fn apply(&self, command: &mut Command) {
+    pub(crate) fn apply(&self, command: &mut Command) {
         command.uid(self.uid).gid(self.gid);
     }
 }

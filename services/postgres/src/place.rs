@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::account::Account;
-use super::error::{At, Error};
+use crate::account::Account;
+use crate::error::{At, Error};
 
 /// Data that the server's account could not reach where they should be go here instead.
 const ELSEWHERE: &str = "/var/lib/souk";
@@ -21,17 +21,17 @@ const UNFINISHED: &str = ".new-";
 /// A directory with a cluster, its password, its log and perhaps downloaded programs in it,
 /// locked for as long as this value lives.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) dir: PathBuf,
+pub(crate) struct Place {
+    pub(crate) dir: PathBuf,
     /// Whom to run PostgreSQL as; none: as ourselves.
-    pub(super) account: Option<Account>,
+    pub(crate) account: Option<Account>,
     /// The kernel drops the lock with the process, however it ends.
     _lock: File,
 }
 
 impl Place {
     /// Finds or makes the place that belongs to `data_dir`, always the same one, and locks it.
-    pub(super) fn open(data_dir: &Path) -> Result<Place, Error> {
+    pub(crate) fn open(data_dir: &Path) -> Result<Place, Error> {
         fs::create_dir_all(data_dir).at("create", data_dir)?;
         let data_dir = fs::canonicalize(data_dir).at("find", data_dir)?;
         let (dir, account) = choose(&data_dir)?;
@@ -52,22 +52,22 @@ impl Place {
     }
 
     /// The cluster: PostgreSQL's own data directory.
-    pub(super) fn cluster(&self) -> PathBuf {
+    pub(crate) fn cluster(&self) -> PathBuf {
         cluster_in(&self.dir)
     }
 
     /// The file with the password of the superuser.
-    pub(super) fn password(&self) -> PathBuf {
+    pub(crate) fn password(&self) -> PathBuf {
         self.dir.join("password")
     }
 
     /// The log of this run; the one of the run before has `.1` at its end.
-    pub(super) fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.dir.join("postgres.log")
     }
 
     /// A directory for something unfinished. It goes away unless it is kept and renamed.
-    pub(super) fn unfinished(&self) -> Result<TempDir, Error> {
+    pub(crate) fn unfinished(&self) -> Result<TempDir, Error> {
         tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(&self.dir)
@@ -75,7 +75,7 @@ impl Place {
     }
 
     /// Creates a file only we can read, never through a symlink.
-    pub(super) fn create(&self, path: &Path) -> Result<File, Error> {
+    pub(crate) fn create(&self, path: &Path) -> Result<File, Error> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.at("create", path)?;
         belong_to_owner(&self.dir, path)?;
@@ -83,13 +83,13 @@ impl Place {
     }
 
     /// Makes what was renamed in here survive a power cut.
-    pub(super) fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         File::open(&self.dir).and_then(|dir| dir.sync_all()).at("write", &self.dir)
     }
 
     /// A program of PostgreSQL, run as the account, with nothing of our environment (which may
     /// hold secrets, and settings like PGDATA) but what programs need to be found and linked.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().current_dir(&self.dir).stdin(Stdio::null());
         for name in ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR"] {

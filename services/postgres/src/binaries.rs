@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Error;
-use super::download::{self, Release};
-use super::place::Place;
+use crate::download::{self, Release};
+use crate::error::Error;
+use crate::place::Place;
 
 /// The oldest version whose SQL Souk relies on.
 const OLDEST: u32 = 15;
@@ -34,19 +34,19 @@ pub enum Binaries {
 
 /// A directory with an `initdb` and a `postgres` that do.
 #[derive(Debug, Clone)]
-pub(super) struct Programs {
-    pub(super) dir: PathBuf,
-    pub(super) version: String,
+pub(crate) struct Programs {
+    pub(crate) dir: PathBuf,
+    pub(crate) version: String,
 }
 
 impl Programs {
-    pub(super) fn path(&self, program: &str) -> PathBuf {
+    pub(crate) fn path(&self, program: &str) -> PathBuf {
         self.dir.join(program)
     }
 }
 
 /// Finds programs for the cluster in `place`: of its own major version if there is one already.
-pub(super) fn find(
+pub(crate) fn find(
     place: &Place,
     wanted: &Binaries,
     release: Option<&Release>,

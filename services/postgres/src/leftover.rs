@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::error::{At, Error};
-use super::place::Place;
+use crate::error::{At, Error};
+use crate::place::Place;
 
 /// What a leftover is told, and how long it then has. A clean shutdown saves the next start a
 /// recovery; a server that does not manage one in time loses nothing by a harder end.
@@ -23,7 +23,7 @@ const STEPS: &[(Signal, Duration)] = &[
 ];
 
 /// Ends the server of an earlier run, and what may be left of one that was killed.
-pub(super) async fn end(place: &Place) -> Result<(), Error> {
+pub(crate) async fn end(place: &Place) -> Result<(), Error> {
     let cluster = place.cluster();
     let file = cluster.join("postmaster.pid");
     let written = fs::read_to_string(&file).unwrap_or_default();

@@ -11,10 +11,10 @@ const SCRIPT: &str = r#"trap '' HUP INT TERM; read -r _ || kill -"$2" "$1""#;
 
 /// Signals a process when this one dies. To be dropped before that process is reaped, so that
 /// its number can not be another's by then.
-pub(super) struct Watchdog(Child);
+pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
-    pub(super) fn start(pid: Pid, last: Signal) -> io::Result<Watchdog> {
+    pub(crate) fn start(pid: Pid, last: Signal) -> io::Result<Watchdog> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", SCRIPT, "sh"]);
         shell.args([pid.as_raw_nonzero().to_string(), last.as_raw().to_string()]);

@@ -7,14 +7,17 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use rustix::process::Signal;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::binaries::Programs;
-use super::error::{At, Error};
-use super::place::Place;
-use super::process::Process;
-use super::{SUPERUSER, log};
+use crate::binaries::Programs;
+use crate::error::{At, Error};
+use crate::log;
+use crate::place::Place;
+use crate::process::Process;
+
+/// The superuser of the cluster, whose password only Souk knows.
+pub(crate) const SUPERUSER: &str = "souk";
 
 /// Makes sure that there is a cluster; returns the password to it.
-pub(super) async fn ensure(place: &Place, programs: &Programs) -> Result<SecretString, Error> {
+pub(crate) async fn ensure(place: &Place, programs: &Programs) -> Result<SecretString, Error> {
     let made = place.cluster().exists();
     let password = password(place, made)?;
     if !made {

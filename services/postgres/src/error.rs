@@ -117,7 +117,7 @@ const HELP: &str = "install PostgreSQL 15 or newer: \
     or use a server of your own with --database-url";
 
 /// Says on which path an operation failed: `io::Error` alone does not.
-pub(super) trait At<T> {
+pub(crate) trait At<T> {
     /// Completes the sentence "can not `action` `path`".
     fn at(self, action: &'static str, path: &Path) -> Result<T, Error>;
 }
