@@ -40,6 +40,10 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
+    pub(crate) fn major(&self) -> u32 {
+        major(&self.version)
+    }
+
     pub(crate) fn path(&self, program: &str) -> PathBuf {
         self.dir.join(program)
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use rustix::process::Signal;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,43 +13,87 @@ use crate::error::{At, Error};
 use crate::log;
 use crate::place::Place;
 use crate::process::Process;
+use crate::template::Template;
 
 /// The superuser of the cluster, whose password only Souk knows.
 pub(crate) const SUPERUSER: &str = "souk";
 
-/// Makes sure that there is a cluster; returns the password to it.
-pub(crate) async fn ensure(place: &Place, programs: &Programs) -> Result<SecretString, Error> {
-    let made = place.cluster().exists();
-    let password = password(place, made)?;
-    if !made {
-        initialise(place, programs, &password).await?;
+/// Makes sure that there is a cluster, a copy of a template where `templates` names a directory of
+/// them; returns the password to it.
+pub(crate) async fn ensure(
+    place: &Place,
+    programs: &Programs,
+    templates: Option<&Path>,
+) -> Result<SecretString, Error> {
+    if place.cluster().exists() {
+        let lost = || Error::PasswordLost { path: place.password() };
+        return stored_password(place)?.ok_or_else(lost);
     }
+    let Some(templates) = templates else { return make(place, programs).await };
+    let template = Template::new(templates, programs.major());
+    if !template.exists() {
+        let _lock = template.lock().await?;
+        if !template.exists() {
+            let password = make(place, programs).await?;
+            template.make(place).await?;
+            return Ok(password);
+        }
+    }
+    copy(place, &template).await
+}
+
+/// A new cluster under the stored password, if an earlier start came as far as that, or a new one.
+async fn make(place: &Place, programs: &Programs) -> Result<SecretString, Error> {
+    let password = match stored_password(place)? {
+        Some(password) => password,
+        None => {
+            let password = random_password(place)?;
+            store_password(place, &password)?;
+            password
+        }
+    };
+    initialise(place, programs, &password).await?;
     Ok(password)
 }
 
-/// The stored password, or a new one while there are no data yet that would need the old one.
-fn password(place: &Place, made: bool) -> Result<SecretString, Error> {
+/// A copy is made like a new one: the password first, then all of it or nothing.
+async fn copy(place: &Place, template: &Template) -> Result<SecretString, Error> {
+    let password = template.password()?;
+    store_password(place, &password)?;
+    let work = place.unfinished()?;
+    let draft = work.path().join("cluster");
+    template.copy_to(&draft, place.account.as_ref()).await?;
+    let cluster = place.cluster();
+    fs::rename(&draft, &cluster).at("create", &cluster)?;
+    Ok(password)
+}
+
+fn stored_password(place: &Place) -> Result<Option<SecretString>, Error> {
     let path = place.password();
     match fs::read_to_string(&path) {
-        Ok(password) if !password.trim().is_empty() => return Ok(password.trim().into()),
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(source).at("read", &path);
-        }
-        _ if made => return Err(Error::PasswordLost { path }),
-        _ => {}
+        Ok(password) => Ok(Some(password.trim()).filter(|p| !p.is_empty()).map(Into::into)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(source).at("read", &path),
     }
+}
+
+fn random_password(place: &Place) -> Result<SecretString, Error> {
     let mut random = [0u8; 32];
     getrandom::fill(&mut random)
         .map_err(std::io::Error::from)
-        .at("draw random numbers for", &path)?;
-    let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        .at("draw random numbers for", &place.password())?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+}
+
+fn store_password(place: &Place, password: &SecretString) -> Result<(), Error> {
+    let path = place.password();
     let unfinished = place.unfinished()?;
     let draft = unfinished.path().join("password");
     let mut file = place.create(&draft)?;
-    file.write_all(password.as_bytes()).and_then(|()| file.sync_all()).at("write", &draft)?;
+    let written = file.write_all(password.expose_secret().as_bytes());
+    written.and_then(|()| file.sync_all()).at("write", &draft)?;
     fs::rename(&draft, &path).at("create", &path)?;
-    place.sync()?;
-    Ok(password.into())
+    place.sync()
 }
 
 /// `initdb` works in a directory of another name that is renamed at the end: a crash in the

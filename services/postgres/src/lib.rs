@@ -28,6 +28,7 @@ mod options;
 mod place;
 mod process;
 mod server;
+mod template;
 #[cfg(any(test, not(target_os = "linux")))]
 mod watchdog;
 

@@ -66,7 +66,7 @@ impl Server {
     /// See [`Error`]: no programs, a directory in use by another process or out of reach, or a
     /// server that does not come up.
     pub async fn start(options: &Options) -> Result<Server, Error> {
-        let Options { data_dir, binaries, release } = options.clone();
+        let Options { data_dir, binaries, release, .. } = options.clone();
         let prepared = tokio::task::spawn_blocking(move || {
             let place = Place::open(&data_dir)?;
             log::rotate(&place)?;
@@ -76,7 +76,7 @@ impl Server {
         let (place, programs) =
             prepared.await.map_err(std::io::Error::other).at("prepare", &options.data_dir)??;
         leftover::end(&place).await?;
-        let password = cluster::ensure(&place, &programs).await?;
+        let password = cluster::ensure(&place, &programs, options.template.as_deref()).await?;
 
         let begin = Instant::now();
         let (process, port) = loop {

@@ -7,10 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use souk_postgres::{Options, Server};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Executor};
 
-use crate::support::{directory, has_the_order, place_an_order, soon, start};
+use crate::support::{directory, has_the_order, place_an_order, soon, start, template};
 
 /// Names the directory of the server that a second process supervises.
 const SUPERVISE: &str = "SOUK_TEST_SUPERVISE";
@@ -21,15 +22,16 @@ const SUPERVISOR: &str =
 
 /// What that second process does until it is killed.
 async fn supervise(dir: &Path) {
-    let server = start(dir).await;
+    let server = Server::start(&Options::new(dir.join(".souk"))).await.unwrap();
     let url = server.url("postgres");
     println!("\nREADY {} {}", url.expose_secret(), server.data_dir().display());
     tokio::time::sleep(Duration::from_secs(120)).await;
 }
 
-fn supervisor(dir: &Path) -> Child {
+fn supervisor(dir: &Path, template: Option<&Path>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", SUPERVISOR, "--nocapture"]).env(SUPERVISE, dir);
+    command.env("SOUK_POSTGRES_TEMPLATE", template.unwrap_or(Path::new("")));
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -61,7 +63,7 @@ fn processes_on(dir: &Path) -> Vec<PathBuf> {
 async fn a_first_start_killed_half_way_is_never_taken_for_a_whole_one() {
     let dir = directory();
     for milliseconds in [30, 150, 400, 800, 1200] {
-        let supervisor = supervisor(dir.path());
+        let supervisor = supervisor(dir.path(), None);
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         kill_9(supervisor);
     }
@@ -81,7 +83,7 @@ async fn after_kill_9_no_server_is_left_and_the_next_start_recovers_the_data() {
         return supervise(Path::new(&dir)).await;
     }
     let dir = directory();
-    let mut supervisor = supervisor(dir.path());
+    let mut supervisor = supervisor(dir.path(), Some(template()));
     let (address, data_dir) = ready(&mut supervisor);
     let mut connection = PgConnection::connect_with(&address).await.unwrap();
     connection.execute("create table orders (id text)").await.unwrap();
@@ -99,7 +101,7 @@ async fn after_kill_9_no_server_is_left_and_the_next_start_recovers_the_data() {
 async fn a_start_at_the_very_moment_of_a_kill_9_waits_for_the_old_server() {
     let dir = directory();
     for _ in 0..3 {
-        let mut supervisor = supervisor(dir.path());
+        let mut supervisor = supervisor(dir.path(), Some(template()));
         let (address, _) = ready(&mut supervisor);
         let mut connection = PgConnection::connect_with(&address).await.unwrap();
         connection.execute("create table if not exists orders (id text)").await.unwrap();

@@ -9,7 +9,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 use souk_postgres::{Binaries, Error, Options, Release, Server};
 
-use crate::support::{directory, has_the_order, installed, place_an_order};
+use crate::support::{directory, has_the_order, installed, options, place_an_order};
 
 /// Serves these bytes whatever is asked for, and tells the path of the first request.
 fn serve(bytes: Vec<u8>) -> (String, thread::JoinHandle<String>) {
@@ -49,7 +49,9 @@ fn archive() -> Vec<u8> {
 }
 
 fn download(dir: &Path, mirror: String, sha256: String) -> Options {
-    let mut options = Options::new(dir.join(".souk"));
+    let mut options = options(dir);
+    // both programs are to be tried
+    options.template = None;
     options.binaries = Binaries::Download;
     let archive = "postgresql-15.99.0-test.tar.gz".to_owned();
     options.release = Some(Release { mirror, version: "15.99.0".to_owned(), archive, sha256 });

@@ -2,17 +2,25 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use secrecy::ExposeSecret;
+use souk_postgres::{Options, Server};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-use crate::support::{ask, connect, directory, place_an_order, start};
+use crate::support::{ask, connect, directory, options, place_an_order, start};
+
+/// Not from a template: this is about `initdb`.
+async fn first_start(dir: &Path) -> Server {
+    let options = Options { template: None, ..options(dir) };
+    Server::start(&options).await.unwrap()
+}
 
 #[tokio::test]
 async fn the_first_start_makes_a_durable_utf8_database_on_loopback_only() {
     let dir = directory();
-    let server = start(dir.path()).await;
+    let server = first_start(dir.path()).await;
     let mut connection = connect(&server).await;
     for (setting, expected) in [
         ("show fsync", "on"),
@@ -43,7 +51,7 @@ async fn the_first_start_makes_a_durable_utf8_database_on_loopback_only() {
 #[tokio::test]
 async fn nobody_gets_in_without_the_generated_password() {
     let dir = directory();
-    let server = start(dir.path()).await;
+    let server = first_start(dir.path()).await;
     let methods = "select string_agg(distinct auth_method, ',') from pg_hba_file_rules";
     assert_eq!(ask(&mut connect(&server).await, methods).await, "scram-sha-256");
 

@@ -13,3 +13,4 @@ mod leftover;
 mod programs;
 mod running;
 mod support;
+mod template;

@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rustix::process::{Signal, getpgid, getpgrp, kill_process, test_kill_process};
-use souk_postgres::{Binaries, Error, Options, Server};
+use souk_postgres::{Binaries, Error, Server};
 use sqlx::Executor;
 
 use crate::support::{
-    connect, directory, has_the_order, installed, place_an_order, postmaster, script, soon, start,
+    connect, directory, has_the_order, installed, options, place_an_order, postmaster, script,
+    soon, start,
 };
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn ctrl_c_in_the_terminal_does_not_reach_the_server() {
 async fn a_second_start_on_the_same_directory_is_refused_and_names_the_first() {
     let dir = directory();
     let server = start(dir.path()).await;
-    let refusal = Server::start(&Options::new(dir.path().join(".souk"))).await.unwrap_err();
+    let refusal = Server::start(&options(dir.path())).await.unwrap_err();
     assert!(matches!(refusal, Error::InUse { .. }));
     assert!(refusal.to_string().contains(&format!("process {}", std::process::id())), "{refusal}");
     // the refusal did not disturb the first
@@ -86,7 +87,7 @@ async fn a_server_that_can_not_start_says_why() {
     server.stop().await.unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(configuration).unwrap();
     writeln!(file, "no_such_setting = 1").unwrap();
-    let refusal = Server::start(&Options::new(dir.path().join(".souk"))).await.unwrap_err();
+    let refusal = Server::start(&options(dir.path())).await.unwrap_err();
     assert!(matches!(refusal, Error::Ended { .. }), "not only when its time is up: {refusal}");
     assert!(refusal.to_string().contains("no_such_setting"), "{refusal}");
 }
@@ -99,10 +100,10 @@ async fn a_lost_or_changed_password_is_an_error_of_its_own() {
     server.stop().await.unwrap();
 
     fs::write(&password, "another").unwrap();
-    let refusal = Server::start(&Options::new(dir.path().join(".souk"))).await.unwrap_err();
+    let refusal = Server::start(&options(dir.path())).await.unwrap_err();
     assert!(matches!(refusal, Error::PasswordWrong { .. }), "{refusal}");
     fs::remove_file(&password).unwrap();
-    let refusal = Server::start(&Options::new(dir.path().join(".souk"))).await.unwrap_err();
+    let refusal = Server::start(&options(dir.path())).await.unwrap_err();
     assert!(matches!(refusal, Error::PasswordLost { .. }), "{refusal}");
 }
 
@@ -124,7 +125,7 @@ async fn a_port_that_is_lost_in_a_race_is_replaced_by_another() {
     let bin = dir.path().join("bin");
     script(&bin.join("postgres"), &postgres);
     script(&bin.join("initdb"), &format!("exec {} \"$@\"", real.join("initdb").display()));
-    let mut options = Options::new(dir.path().join(".souk"));
+    let mut options = options(dir.path());
     options.binaries = Binaries::Directory(bin);
     let server = Server::start(&options).await.unwrap();
     assert!(lost.join("once").exists());

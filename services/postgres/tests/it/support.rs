@@ -3,9 +3,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use souk_postgres::{Options, Server};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
@@ -18,8 +20,30 @@ pub fn directory() -> TempDir {
     dir
 }
 
+/// What a server of these tests starts with: its cluster need not be a new one, only one of its own.
+pub fn options(dir: &Path) -> Options {
+    Options { template: Some(template().to_owned()), ..Options::new(dir.join(".souk")) }
+}
+
 pub async fn start(dir: &Path) -> Server {
-    Server::start(&Options::new(dir.join(".souk"))).await.unwrap()
+    Server::start(&options(dir)).await.unwrap()
+}
+
+/// The template of this run: one that is kept for longer might be of another `initdb`.
+pub fn template() -> &'static Path {
+    static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        for entry in fs::read_dir(parent).unwrap().flatten() {
+            let name = entry.file_name();
+            let run = name.to_str().and_then(|name| name.strip_prefix("template-"));
+            let run = run.and_then(|run| Pid::from_raw(run.parse().ok()?));
+            if run.is_some_and(|run| test_kill_process(run) == Err(Errno::SRCH)) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        parent.join(format!("template-{}", std::process::id()))
+    });
+    &TEMPLATE
 }
 
 pub async fn connect(server: &Server) -> PgConnection {
