@@ -254,12 +254,14 @@ mod tests {
 
     #[test]
     fn the_pinned_build_is_the_one_of_this_platform() {
-        let Some(release) = Release::pinned() else { return };
-        assert!(release.archive.contains(std::env::consts::ARCH), "{}", release.archive);
-        assert!(release.url().starts_with("https://"), "{}", release.url());
         for (target, digest) in PINNED {
             let hexadecimal = digest.bytes().all(|byte| byte.is_ascii_hexdigit());
             assert!(digest.len() == 64 && hexadecimal, "{target}");
+        }
+        // on other platforms there is none
+        if let Some(release) = Release::pinned() {
+            assert!(release.archive.contains(std::env::consts::ARCH), "{}", release.archive);
+            assert!(release.url().starts_with("https://"), "{}", release.url());
         }
     }
 }

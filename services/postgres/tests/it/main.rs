@@ -1,6 +1,6 @@
 //! What the supervised PostgreSQL promises, tried with the real one of this machine.
 //!
-//! As root these tests also cover the change of user; as an ordinary user they cover the rest.
+//! As root these tests cover the change of user; as an ordinary user, what stays as it is then.
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
