@@ -136,7 +136,8 @@ async fn calls_at_once_with_the_same_key_place_one_order() {
     let http = suite.http();
     let calls = (0..20).map(|_| http.order(&token, "the-key", &items));
     let mut ids = Vec::new();
-    for response in futures::future::join_all(calls).await.into_iter().flatten() {
+    for response in futures::future::join_all(calls).await {
+        let response = response.expect("an answer");
         match response.status {
             StatusCode::CREATED => ids.push(id(&response.json())),
             StatusCode::CONFLICT => {
