@@ -1,16 +1,30 @@
 //! Bare `souk`: what a newcomer meets.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, Process, Scratch, processes_of, run, souk};
+use crate::support::{PATIENCE, Process, Scratch, processes_of, run, souk, souk_at, template};
+
+/// The ordinary user where the tests run as root.
+const NOBODY: u32 = 65534;
 
 /// A bare `souk` in a directory, as root or as an ordinary user.
 fn bare(directory: &Path) -> Command {
-    let mut command = souk();
+    on_free_ports(souk(), directory)
+}
+
+fn on_free_ports(mut command: Command, directory: &Path) -> Command {
     command.args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]).current_dir(directory);
+    command
+}
+
+/// The same for tests that are not about a new database: theirs is copied.
+fn bare_from_template(directory: &Path) -> Command {
+    let mut command = bare(directory);
+    command.env("SOUK_POSTGRES_TEMPLATE", template());
     command
 }
 
@@ -47,15 +61,13 @@ fn paste(command: &str) -> String {
     text
 }
 
+/// Who owns a file, or runs a process.
+fn owner(path: &str) -> u32 {
+    std::fs::metadata(path).unwrap().uid()
+}
+
 fn is_root() -> bool {
-    run({
-        let mut id = Command::new("id");
-        id.arg("-u");
-        id
-    })
-    .1
-    .trim()
-        == "0"
+    owner("/proc/self") == 0
 }
 
 fn assert_no_postgres(data: &Path) {
@@ -97,13 +109,13 @@ fn the_first_start_ends_in_a_welcome_whose_commands_work_as_pasted() {
 #[test]
 fn kill_9_leaves_no_postgres_and_the_next_start_recovers() {
     let scratch = Scratch::new();
-    let process = Process::start(bare(&scratch.0));
+    let process = Process::start(bare_from_template(&scratch.0));
     let first = welcome(&process);
     let ordered = paste(&first.commands[1]);
     process.kill();
     assert_no_postgres(&first.data);
 
-    let process = Process::start(bare(&scratch.0));
+    let process = Process::start(bare_from_template(&scratch.0));
     let second = welcome(&process);
     let orders = second.commands[1].replace("-H 'Content-Type: application/json'", "-X GET");
     let orders = orders.split("-d '{\"items\"").next().unwrap().trim_end_matches([' ', '\\', '\n']);
@@ -115,7 +127,7 @@ fn kill_9_leaves_no_postgres_and_the_next_start_recovers() {
 #[test]
 fn the_secrets_of_an_installation_are_readable_by_its_owner_only() {
     let scratch = Scratch::new();
-    let process = Process::start(bare(&scratch.0));
+    let process = Process::start(bare_from_template(&scratch.0));
     welcome(&process);
     for name in ["secret", "admin-password"] {
         let file = std::fs::metadata(scratch.0.join(".souk").join(name)).unwrap();
@@ -124,18 +136,15 @@ fn the_secrets_of_an_installation_are_readable_by_its_owner_only() {
 }
 
 #[test]
-fn a_clone_that_the_database_user_cannot_enter_gets_a_place_that_it_can() {
-    if !is_root() {
-        println!("only root starts the database as another user");
-        return;
-    }
+fn a_clone_that_others_cannot_enter_gets_a_place_for_its_data_that_the_database_user_can() {
     let scratch = Scratch::new();
     let home = scratch.0.join("home");
     std::fs::create_dir(&home).unwrap();
     std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let process = Process::start(bare(&home));
+    let process = Process::start(bare_from_template(&home));
     let welcome = welcome(&process);
-    assert!(!welcome.data.starts_with(&home), "{}", welcome.data.display());
+    // that user is another one when root starts it, and otherwise the one whose home it is
+    assert_eq!(welcome.data.starts_with(&home), !is_root(), "{}", welcome.data.display());
     assert!(paste(&welcome.commands[1]).contains("reserved"));
     assert!(process.interrupt().success());
     std::fs::remove_dir_all(&welcome.data).unwrap();
@@ -143,25 +152,25 @@ fn a_clone_that_the_database_user_cannot_enter_gets_a_place_that_it_can() {
 
 #[test]
 fn an_ordinary_user_starts_it_as_well() {
-    if !is_root() {
-        println!("every other test here runs as an ordinary user already");
-        return;
-    }
     let scratch = Scratch::new();
     std::fs::set_permissions(&scratch.0, std::fs::Permissions::from_mode(0o777)).unwrap();
     // the build directory may be out of an ordinary user's reach
     let program = scratch.0.join("souk");
     std::fs::copy(env!("CARGO_BIN_EXE_souk"), &program).unwrap();
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
-        .arg(&program)
-        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"])
-        .env("HOME", &scratch.0)
-        .current_dir(&scratch.0);
+    let mut command = on_free_ports(souk_at(&program), &scratch.0);
+    command.env("HOME", &scratch.0);
+    let user = if is_root() { NOBODY } else { owner("/proc/self") };
+    if is_root() {
+        command.uid(user).gid(user);
+    }
     let process = Process::start(command);
     let welcome = welcome(&process);
     assert!(welcome.data.starts_with(&scratch.0));
+    let servers = processes_of(&welcome.data);
+    assert!(!servers.is_empty(), "its database runs");
+    for server in servers {
+        assert_eq!(owner(&format!("/proc/{server}")), user, "and as the same user");
+    }
     assert!(paste(&welcome.commands[1]).contains("reserved"));
     assert!(process.interrupt().success());
     assert_no_postgres(&welcome.data);

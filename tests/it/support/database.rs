@@ -1,8 +1,8 @@
 //! One PostgreSQL for the whole run, and databases of its own for each test: clones of a migrated
 //! template.
 
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, OnceLock};
 
 use secrecy::ExposeSecret as _;
 use souk_postgres::{Options, Server};
@@ -21,12 +21,25 @@ pub fn server() -> &'static Server {
         let start = || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let data_dir = std::env::temp_dir().join(format!("souk-it-{}", std::process::id()));
-            remove_leftovers();
-            runtime.block_on(Server::start(&Options::new(data_dir))).unwrap()
+            let options = Options { template: Some(template()), ..Options::new(directory()) };
+            runtime.block_on(Server::start(&options)).unwrap()
         };
         std::thread::scope(|scope| scope.spawn(start).join().unwrap())
     })
+}
+
+/// Where every PostgreSQL of this run has its cluster from: only the first runs `initdb`.
+pub fn template() -> PathBuf {
+    directory().join("template")
+}
+
+/// The directory of this run.
+fn directory() -> &'static Path {
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+        remove_leftovers();
+        std::env::temp_dir().join(format!("souk-it-{}", std::process::id()))
+    });
+    &DIRECTORY
 }
 
 /// Removes what runs that have ended left behind.

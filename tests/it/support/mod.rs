@@ -13,9 +13,9 @@ use souk_proto::souk::catalog::v1::{CreateProductRequest, Product};
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
 use tonic::Request;
 
-pub use database::{Databases, server};
+pub use database::{Databases, server, template};
 pub use http::{Http, Response};
-pub use process::{PATIENCE, Process, processes_of, run, souk};
+pub use process::{PATIENCE, Process, processes_of, run, souk, souk_at};
 pub use suite::{ADMIN_EMAIL, ADMIN_PASSWORD, MASTER_SECRET, Scratch, Suite, is_one_process};
 
 pub type Auth = AuthServiceClient<Channel>;

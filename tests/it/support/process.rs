@@ -12,7 +12,12 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command `souk`, without the environment's word.
 pub fn souk() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+    souk_at(Path::new(env!("CARGO_BIN_EXE_souk")))
+}
+
+/// The same from a copy of the binary.
+pub fn souk_at(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SOUK_") {
             command.env_remove(name);

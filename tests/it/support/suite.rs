@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::sync::OnceCell;
 
 use super::process::{Process, souk};
-use super::{Auth, Catalog, Databases, Http, Orders, PASSWORD, unique};
+use super::{Auth, Catalog, Databases, Http, Orders, PASSWORD, template, unique};
 
 pub const ADMIN_EMAIL: &str = "admin@example.com";
 pub const ADMIN_PASSWORD: &str = "a password for the tests only";
@@ -189,9 +189,10 @@ impl Suite {
             .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--no-sample-data"])
             .arg("--data-dir")
             .arg(&self.scratch.0);
-        if let Some(databases) = databases {
-            command.env("SOUK_DATABASE_URL", databases.url());
-        }
+        match databases {
+            Some(databases) => command.env("SOUK_DATABASE_URL", databases.url()),
+            None => command.env("SOUK_POSTGRES_TEMPLATE", template()),
+        };
         let process = Process::start(command);
         let http = process.line("REST").replace("http://", "");
         let grpc = process.line("gRPC");
