@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
-use crate::connection::{Connection, Connector, lost};
+use crate::connection::{Connection, Connector, late, lost};
 use crate::database::Database;
 
 /// How much longer than its caller a statement may take before its connection is given up: most
@@ -122,10 +122,6 @@ fn is_harmless(error: &sqlx::Error) -> bool {
 /// Out of the pool, which makes room for another.
 fn close(connection: Object<Connector>) {
     drop::<Connection>(Object::take(connection));
-}
-
-fn late() -> sqlx::Error {
-    std::io::Error::new(std::io::ErrorKind::TimedOut, "the statement took too long").into()
 }
 
 /// All that a statement answers.

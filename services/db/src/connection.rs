@@ -122,3 +122,8 @@ pub(crate) fn lost(what: &'static str) -> sqlx::Error {
         format!("the database {what}"),
     ))
 }
+
+/// The error of a statement that its caller no longer waits for.
+pub(crate) fn late() -> sqlx::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the statement took too long").into()
+}

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::access::Access;
-use crate::connection::{Connector, lost};
+use crate::connection::{Connector, late, lost};
 use crate::migrations::{self, Error};
 
 /// How long a call waits for a free connection, at most.
@@ -85,6 +85,8 @@ impl Database {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(PoolError::Backend(error))) => Err(error),
             Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
+            // the caller has less time than anybody waits
+            Err(_) if latest == deadline => Err(late()),
             Ok(Err(_)) | Err(_) => Err(sqlx::Error::PoolTimedOut),
         }
     }

@@ -1,9 +1,8 @@
 //! What the services need of PostgreSQL: access that is bounded in every direction, migrations,
 //! natural batching, and the tables that every service has in the same shape (idempotency keys,
-//! outbox, audit log, totals).
+//! outbox, totals).
 
 mod access;
-pub mod audit;
 mod batch;
 mod connection;
 mod database;

@@ -38,6 +38,8 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
 /// A panic is a line like any other, under the request id of the span it happens in.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
-    let message = panic.payload_as_str().unwrap_or("not a text");
+    let payload = panic.payload();
+    let message = payload.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     tracing::error!(place, message, "a panic");
 }

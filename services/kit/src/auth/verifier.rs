@@ -1,6 +1,7 @@
 //! Verifies access tokens offline, against the keys that the auth service publishes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +47,8 @@ pub struct Verifier {
     validation: Validation,
     keys: RwLock<HashMap<String, DecodingKey>>,
     fetched: Mutex<Option<Fetched>>,
+    /// How often keys were fetched.
+    loads: AtomicU64,
     /// Tokens that were good, by their SHA-256: the tokens themselves are nowhere.
     known: Cache<[u8; 32], Known>,
 }
@@ -71,8 +74,15 @@ struct Header {
     alg: String,
     typ: Option<String>,
     kid: Option<String>,
-    crit: Option<serde::de::IgnoredAny>,
-    b64: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    b64: bool,
+}
+
+/// Any value will do, null too.
+fn is_there<'de, D: serde::Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(value).map(|_| true)
 }
 
 impl Verifier {
@@ -91,6 +101,7 @@ impl Verifier {
             validation,
             keys: RwLock::default(),
             fetched: Mutex::default(),
+            loads: AtomicU64::new(0),
             known: Cache::new(REMEMBERED),
         }
     }
@@ -105,14 +116,19 @@ impl Verifier {
         let token = bearer(headers)?;
         let digest: [u8; 32] = Sha256::digest(token).into();
         if let Some(known) = self.known.get(&digest) {
-            return if known.expires_at + LEEWAY > now() {
+            return if known.expires_at + LEEWAY >= now() {
                 Ok(known.principal)
             } else {
                 Err(expired())
             };
         }
+        let loads = self.loads.load(Ordering::Acquire);
         let known = self.verify(token).await?;
         self.known.insert(digest, known.clone());
+        // keys that were fetched meanwhile may no longer have the one that this was verified with
+        if self.loads.load(Ordering::Acquire) != loads {
+            self.known.remove(&digest);
+        }
         Ok(known.principal)
     }
 
@@ -176,6 +192,7 @@ impl Verifier {
             .collect();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         // a token of a key that is no longer published is no longer good
+        self.loads.fetch_add(1, Ordering::AcqRel);
         self.known.clear();
         Ok(())
     }
@@ -214,8 +231,8 @@ fn header(token: &str) -> Option<Header> {
     let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
     let is_ours = header.alg == "EdDSA"
         && header.typ.as_deref() == Some("at+jwt")
-        && header.crit.is_none()
-        && header.b64.is_none();
+        && !header.crit
+        && !header.b64;
     is_ours.then_some(header)
 }
 
