@@ -1,0 +1,89 @@
+//! A product as the peers read and answer it: the same columns, the same JSON.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use type_safe_id::{StaticType, TypeSafeId};
+use uuid::Uuid;
+
+/// What the peers ask PostgreSQL, as the catalog does. It follows the catalog's schema.
+pub const BY_ID: &str = "
+    select id, sku, name, description, price_minor, available, version, created_at, updated_at,
+        array(select category_id from product_categories where product_id = id
+              order by category_id) as category_ids
+    from products where id = $1 and deleted_at is null";
+
+#[derive(Debug, Default, Clone, Copy)]
+pub struct ProductKind;
+impl StaticType for ProductKind {
+    const TYPE: &'static str = "prod";
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub struct CategoryKind;
+impl StaticType for CategoryKind {
+    const TYPE: &'static str = "cat";
+}
+
+/// A row of [`BY_ID`].
+#[derive(Debug, sqlx::FromRow)]
+pub struct Row {
+    pub id: Uuid,
+    pub sku: String,
+    pub name: String,
+    pub description: String,
+    pub price_minor: i64,
+    pub available: i32,
+    pub version: i64,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+    pub category_ids: Vec<Uuid>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub struct Product {
+    pub id: String,
+    pub sku: String,
+    pub name: String,
+    pub description: String,
+    pub price: f64,
+    pub available: i32,
+    pub in_stock: bool,
+    pub category_ids: Vec<String>,
+    pub created_at: String,
+    pub updated_at: String,
+    pub etag: String,
+}
+
+impl From<Row> for Product {
+    fn from(row: Row) -> Self {
+        let category = |id| TypeSafeId::<CategoryKind>::from_uuid(id).to_string();
+        Self {
+            id: TypeSafeId::<ProductKind>::from_uuid(row.id).to_string(),
+            sku: row.sku,
+            name: row.name,
+            description: row.description,
+            price: row.price_minor as f64 / 100.0,
+            available: row.available,
+            in_stock: row.available > 0,
+            category_ids: row.category_ids.into_iter().map(category).collect(),
+            created_at: rfc3339(row.created_at),
+            updated_at: rfc3339(row.updated_at),
+            etag: format!("\"{}\"", row.version),
+        }
+    }
+}
+
+/// Reads the id of a path.
+pub fn id(text: &str) -> Option<Uuid> {
+    text.parse().ok().map(|id: TypeSafeId<ProductKind>| id.uuid())
+}
+
+/// PostgreSQL knows microseconds.
+pub fn rfc3339(time: OffsetDateTime) -> String {
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+    time.format(FORMAT).unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! What processes use, as Linux tells in `/proc`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// In which `/proc` counts time: `USER_HZ`, a hundredth of a second on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Some processes, with all of their children.
+#[derive(Debug, Clone)]
+pub struct Processes(pub Vec<u32>);
+
+/// A line of `/proc/<pid>/stat`.
+struct Stat {
+    pid: u32,
+    parent: u32,
+    /// Its own time and that of its children that have ended, in user and kernel mode.
+    ticks: u32,
+}
+
+impl Processes {
+    /// The CPU time that they took so far, and those of their children that have ended.
+    pub fn cpu(&self) -> Duration {
+        let all: Vec<Stat> = numbers_in_proc().filter_map(|pid| Stat::read(pid).ok()).collect();
+        let mut family: BTreeSet<u32> = self.0.iter().copied().collect();
+        let mut known = 0;
+        while known < family.len() {
+            known = family.len();
+            family.extend(
+                all.iter()
+                    .filter(|s| family.contains(&s.parent))
+                    .map(|s| s.pid)
+                    .collect::<Vec<_>>(),
+            );
+        }
+        all.iter().filter(|stat| family.contains(&stat.pid)).map(|stat| TICK * stat.ticks).sum()
+    }
+
+    /// The memory that they hold, without their children, in MiB.
+    pub fn memory(&self) -> Result<f64> {
+        self.0.iter().map(|pid| resident(*pid)).sum()
+    }
+}
+
+impl Stat {
+    fn read(pid: u32) -> Result<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // the name of the program may hold spaces and parentheses; the numbers follow it
+        let (_, numbers) = text.rsplit_once(") ").context("a program without a name")?;
+        let fields: Vec<&str> = numbers.split(' ').collect();
+        let number = |index: usize| -> Result<u32> {
+            Ok(fields.get(index).context("a short line")?.parse()?)
+        };
+        let ticks = number(11)? + number(12)? + number(13)? + number(14)?;
+        Ok(Self { pid, parent: number(1)?, ticks })
+    }
+}
+
+fn numbers_in_proc() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn resident(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|rest| rest.split_whitespace().next()).context("no VmRSS")?;
+    Ok(kibibytes.parse::<f64>()? / 1024.0)
+}
