@@ -13,20 +13,19 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use peers::Peer;
-use reader::readers;
+use reader::{Requests, readers};
 use support::http::{Connection, get};
 use support::load::{self, Sample};
 use support::postgres::Postgres;
 use support::process::Process;
 use support::shop::{Shop, sign_in};
-use support::suite::Suite;
-use support::table::{self, Asked, Row, Unit, median, ratio};
+use support::table::{Asked, Row, Unit, median, ratio};
 use support::usage::Processes;
-use support::{binary, machine};
+use support::{arguments, binary, machine};
 
 const ROUNDS: usize = 5;
 /// How long one of them is measured in one round.
@@ -44,87 +43,86 @@ fn main() -> Result<()> {
 
 async fn measure() -> Result<()> {
     let souk = binary::souk()?;
+    machine::describe();
     let postgres = Postgres::start("gateway").await?;
-    machine::describe(&postgres, &souk).await?;
+    postgres.describe().await?;
+    println!("souk        {}\n", souk.display());
+
     let shop = Shop::open(&postgres, souk).await?;
-    let mut rows = Vec::new();
-    rows.push(memory(&shop, &postgres).await?);
-    rows.extend(one_process(&shop, &postgres).await?);
-    rows.extend(gateway_alone(&shop, &postgres).await?);
-    println!("reading over REST, {CLIENTS} clients; CPU for each request, and p50");
-    table::print(&rows);
+    println!("over REST, {CLIENTS} clients; CPU is for each request\n");
+    memory(&shop, &postgres).await?;
+    one_process(&shop, &postgres).await?;
+    gateway_alone(&shop, &postgres).await?;
     postgres.stop().await
 }
 
 /// What four roles hold after somebody has signed in.
-async fn memory(shop: &Shop, postgres: &Postgres) -> Result<Row> {
-    eprintln!("measuring: memory");
+async fn memory(shop: &Shop, postgres: &Postgres) -> Result<()> {
+    let work = "memory of four roles after a sign-in";
+    if !arguments::select(work) {
+        return Ok(());
+    }
     let suite = shop.four_processes(postgres).await?;
     sign_in(&suite).await?;
-    let memory = suite.processes().memory()?;
-    Ok(Row {
-        work: "memory of four roles after a sign-in".to_owned(),
-        souk: format!("{memory:.0} MiB"),
-        peer: String::new(),
-        measured: memory,
+    let each: Vec<f64> = suite.each().map(|role| role.memory()).collect::<Result<_>>()?;
+    let [auth, catalog, orders, gateway] = each[..] else { bail!("four roles") };
+    let details = format!(
+        "auth {auth:.0}, catalog {catalog:.0}, orders {orders:.0}, gateway {gateway:.0} MiB"
+    );
+    let row = Row {
+        measured: each.iter().sum(),
         unit: Unit::MiB,
         asked: Asked::AtMost(60.0),
-    })
+        details: vec![("of which", details)],
+    };
+    row.print(work);
+    Ok(())
 }
 
 /// The suite in one process, with its database.
-async fn one_process(shop: &Shop, postgres: &Postgres) -> Result<Vec<Row>> {
+async fn one_process(shop: &Shop, postgres: &Postgres) -> Result<()> {
     let suite = shop.one_process(postgres).await?;
-    let database = postgres.url("one_catalog");
     let processes = [suite.processes(), postgres.processes()?];
-    let souk = Contender::new("souk", &suite.http, &processes);
-    let peer = |(process, address): &(Process, String), name| {
-        Contender::new(name, address, &[Processes(vec![process.pid()]), processes[1].clone()])
-    };
-    let pool = Peer::SqlxPool.start(&database)?;
-    let pipelined = Peer::Pipelined.start(&database)?;
-    let contenders =
-        [souk, peer(&pool, "axum + sqlx pool"), peer(&pipelined, "axum + 2 pipelined")];
-    same_answers(&contenders, &shop.products[0]).await?;
 
     let work = "GET one product, one process, with PostgreSQL";
-    let samples = compete(work, &contenders, &products(shop)).await?;
-    let mut rows = vec![
-        row(work, &contenders, &samples, 1, Asked::AtMost(0.8)),
-        row(work, &contenders, &samples, 2, Asked::Nothing),
-    ];
-    drop((pool, pipelined));
-
-    rows.push(lists(&suite, &processes).await?);
-    eprintln!("memory of the one process after all that: {:.0} MiB", processes[0].memory()?);
-    Ok(rows)
-}
-
-/// The first page of a list against those that a cursor leads to.
-async fn lists(suite: &Suite, processes: &[Processes]) -> Result<Row> {
-    let work = "list of 20 of 10,000 products, first page";
-    eprintln!("measuring: {work}");
-    let first: Arc<[Vec<u8>]> = Arc::new([get("/v1/products?size=20")]);
-    let by_cursor = pages(&suite.http).await?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        for (samples, requests) in [(&mut ours, &first), (&mut theirs, &by_cursor)] {
-            let mut clients = readers(&suite.http, requests, 8).await?;
-            samples.push(load::run(&mut clients, LENGTH, processes).await?);
-        }
+    if arguments::select(work) {
+        let database = postgres.url("one_catalog");
+        let souk = Contender::new("souk", &suite.http, &processes);
+        let peer = |(process, address): &(Process, String), name| {
+            Contender::new(name, address, &[Processes(vec![process.pid()]), processes[1].clone()])
+        };
+        let pool = Peer::SqlxPool.start(&database)?;
+        let shared = Peer::Pipelined.start(&database)?;
+        let contenders = [souk, peer(&pool, "axum + sqlx pool"), peer(&shared, "axum + pipelined")];
+        same_answers(&contenders, &shop.products[0]).await?;
+        let samples = compete(&contenders, &products(shop)).await?;
+        compare(&contenders, &samples, 1, Asked::AtMost(0.8)).print(work);
+        compare(&contenders, &samples, 2, Asked::Nothing).print("the same");
     }
-    Ok(Row {
-        work: format!("{work}, 8 clients"),
-        souk: describe(&ours),
-        peer: format!("by cursor {}", describe(&theirs)),
-        measured: ratio(&ours, &theirs, cpu),
-        unit: Unit::Times,
-        asked: Asked::AtMost(1.2),
-    })
+
+    let work = "list of 20 of 10,000, first page, one process, with PostgreSQL";
+    if arguments::select(work) {
+        let page = "/v1/products?size=20";
+        let first = Contender::new("first page", &suite.http, &processes);
+        let cursor = Contender::new("by cursor", &suite.http, &processes);
+        let contenders = [first, cursor];
+        let requests = [Arc::from([get(page)]), pages(&suite.http, page).await?];
+        let samples = compete_with(&contenders, &requests).await?;
+        compare(&contenders, &samples, 1, Asked::AtMost(1.2)).print(work);
+    }
+
+    let memory = suite.processes().memory()?;
+    let row = Row { measured: memory, unit: Unit::MiB, asked: Asked::Nothing, details: Vec::new() };
+    row.print("memory of the one process after that");
+    Ok(())
 }
 
 /// The gateway in a process of its own, without what is behind it.
-async fn gateway_alone(shop: &Shop, postgres: &Postgres) -> Result<Vec<Row>> {
+async fn gateway_alone(shop: &Shop, postgres: &Postgres) -> Result<()> {
+    let work = "GET one product, the gateway's process alone";
+    if !arguments::select(work) {
+        return Ok(());
+    }
     let suite = shop.four_processes(postgres).await?;
     let remote = Peer::Remote.start(&suite.catalog)?;
     let bare = Peer::Bare.start("nothing")?;
@@ -134,13 +132,10 @@ async fn gateway_alone(shop: &Shop, postgres: &Postgres) -> Result<Vec<Row>> {
     let souk = Contender::new("souk", &suite.http, &[suite.gateway()]);
     let contenders = [souk, peer(&remote, "axum + tonic"), peer(&bare, "bare axum")];
     same_answers(&contenders[..2], &shop.products[0]).await?;
-
-    let work = "GET one product, the gateway's process alone";
-    let samples = compete(work, &contenders, &products(shop)).await?;
-    Ok(vec![
-        row(work, &contenders, &samples, 1, Asked::AtMost(1.3)),
-        row(work, &contenders, &samples, 2, Asked::Nothing),
-    ])
+    let samples = compete(&contenders, &products(shop)).await?;
+    compare(&contenders, &samples, 1, Asked::AtMost(1.3)).print(work);
+    compare(&contenders, &samples, 2, Asked::Nothing).print("the same");
+    Ok(())
 }
 
 /// Something that serves, and the processes whose CPU time it takes.
@@ -156,38 +151,31 @@ impl Contender {
     }
 }
 
-/// The samples of each contender.
-async fn compete(
-    work: &str,
-    contenders: &[Contender],
-    requests: &Arc<[Vec<u8>]>,
-) -> Result<Vec<Vec<Sample>>> {
-    eprintln!("measuring: {work}");
+/// The samples of each contender, all asked the same.
+async fn compete(contenders: &[Contender], requests: &Requests) -> Result<Vec<Vec<Sample>>> {
+    compete_with(contenders, &vec![requests.clone(); contenders.len()]).await
+}
+
+/// The samples of each contender, each asked its own.
+async fn compete_with(contenders: &[Contender], requests: &[Requests]) -> Result<Vec<Vec<Sample>>> {
     let mut samples = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
-        for (contender, samples) in contenders.iter().zip(&mut samples) {
-            let mut clients = readers(&contender.address, requests, CLIENTS).await?;
-            samples.push(load::run(&mut clients, LENGTH, &contender.processes).await?);
+        for (index, contender) in contenders.iter().enumerate() {
+            let mut clients = readers(&contender.address, &requests[index], CLIENTS).await?;
+            samples[index].push(load::run(&mut clients, LENGTH, &contender.processes).await?);
         }
     }
     Ok(samples)
 }
 
-/// The first contender, which is Souk, against another.
-fn row(
-    work: &str,
-    contenders: &[Contender],
-    samples: &[Vec<Sample>],
-    peer: usize,
-    asked: Asked,
-) -> Row {
+/// The first contender against another.
+fn compare(contenders: &[Contender], samples: &[Vec<Sample>], peer: usize, asked: Asked) -> Row {
+    let details = [0, peer].map(|index| (contenders[index].name, describe(&samples[index])));
     Row {
-        work: work.to_owned(),
-        souk: describe(&samples[0]),
-        peer: format!("{} {}", contenders[peer].name, describe(&samples[peer])),
         measured: ratio(&samples[0], &samples[peer], cpu),
         unit: Unit::Times,
         asked,
+        details: details.into(),
     }
 }
 
@@ -198,7 +186,7 @@ fn cpu(sample: &Sample) -> f64 {
 
 fn describe(samples: &[Sample]) -> String {
     format!(
-        "{:.0} µs, {:.0}/s, p50 {:.1} ms",
+        "CPU {:.0} µs, {:.0}/s, p50 {:.2} ms",
         1e6 * median(samples.iter().map(cpu)),
         median(samples.iter().map(|sample| sample.per_second)),
         1e3 * median(samples.iter().map(|sample| sample.p50.as_secs_f64())),
@@ -206,20 +194,20 @@ fn describe(samples: &[Sample]) -> String {
 }
 
 /// Requests for each product.
-fn products(shop: &Shop) -> Arc<[Vec<u8>]> {
+fn products(shop: &Shop) -> Requests {
     shop.products.iter().map(|id| get(&format!("/v1/products/{id}"))).collect()
 }
 
 /// Requests for some pages that cursors lead to.
-async fn pages(address: &str) -> Result<Arc<[Vec<u8>]>> {
+async fn pages(address: &str, first: &str) -> Result<Requests> {
     let mut connection = Connection::open(address).await?;
     let mut requests = Vec::new();
-    let mut path = "/v1/products?size=20".to_owned();
+    let mut path = first.to_owned();
     for _ in 0..50 {
         let page = connection.get_json(&path).await?;
         let cursor = page["pagination"]["next_cursor"].as_str().context("a short list")?;
         let cursor = utf8_percent_encode(cursor, NON_ALPHANUMERIC);
-        path = format!("/v1/products?size=20&cursor={cursor}");
+        path = format!("{first}&cursor={cursor}");
         requests.push(get(&path));
     }
     Ok(requests.into())

@@ -7,18 +7,16 @@ use anyhow::{Result, bail};
 use crate::support::http::Connection;
 use crate::support::load::Client;
 
+/// Whole requests, of which any is sent.
+pub type Requests = Arc<[Vec<u8>]>;
+
 pub struct Reader {
     connection: Connection,
-    /// Whole requests, of which any is sent.
-    requests: Arc<[Vec<u8>]>,
+    requests: Requests,
 }
 
 /// So many readers of the same pages.
-pub async fn readers(
-    address: &str,
-    requests: &Arc<[Vec<u8>]>,
-    count: usize,
-) -> Result<Vec<Reader>> {
+pub async fn readers(address: &str, requests: &Requests, count: usize) -> Result<Vec<Reader>> {
     let mut readers = Vec::with_capacity(count);
     for _ in 0..count {
         let connection = Connection::open(address).await?;

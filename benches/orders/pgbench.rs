@@ -10,6 +10,7 @@ use tokio_postgres::config::Host;
 
 use crate::support::load::Sample;
 use crate::support::postgres::Postgres;
+use crate::support::table::median;
 
 const DATABASE: &str = "pgbench";
 const SCHEMA: &str = include_str!("pgbench/schema.sql");
@@ -51,6 +52,19 @@ pub async fn run(
     let report = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
     ensure!(output.status.success(), "pgbench failed: {report}");
     read(&report, cpu).with_context(|| format!("pgbench said: {report}"))
+}
+
+/// What was seen of it.
+pub fn describe(samples: &[Sample]) -> String {
+    let milliseconds = |value: fn(&Sample) -> Duration| {
+        1000.0 * median(samples.iter().map(|sample| value(sample).as_secs_f64()))
+    };
+    format!(
+        "{:.0}/s, mean {:.2} ms, CPU of PostgreSQL {:.2} ms",
+        median(samples.iter().map(|sample| sample.per_second)),
+        milliseconds(|sample| sample.p50),
+        milliseconds(|sample| sample.cpu[0]),
+    )
 }
 
 fn command(postgres: &Postgres) -> Result<Command> {

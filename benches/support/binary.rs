@@ -10,7 +10,19 @@ pub fn souk() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("SOUK_BIN") {
         return Ok(path.into());
     }
-    let built = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        // what cargo tells this program of its own package: build scripts that look at it would
+        // run again at every turn, and the linker with them
+        let name = name.to_string_lossy();
+        if name == "OUT_DIR"
+            || name.starts_with("CARGO_PKG_")
+            || name.starts_with("CARGO_MANIFEST_")
+        {
+            cargo.env_remove(&*name);
+        }
+    }
+    let built = cargo
         .args(["build", "--package", "souk", "--bin", "souk", "--profile", &profile()?])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -32,10 +44,8 @@ fn profile() -> Result<String> {
 
 fn executable(messages: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let artifacts = messages.filter(|message: &serde_json::Value| {
+    let mut artifacts = messages.filter(|message: &serde_json::Value| {
         message["reason"] == "compiler-artifact" && message["target"]["name"] == "souk"
     });
-    let executables =
-        artifacts.filter_map(|artifact| Some(artifact["executable"].as_str()?.into()));
-    executables.last()
+    artifacts.find_map(|artifact| Some(artifact["executable"].as_str()?.into()))
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each bench uses its part")]
 
+pub mod arguments;
 pub mod binary;
 pub mod http;
 pub mod load;

@@ -1,7 +1,9 @@
 //! The PostgreSQL of a bench: everything that is compared runs on the same one.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use secrecy::ExposeSecret as _;
@@ -35,6 +37,17 @@ impl Postgres {
         Ok(())
     }
 
+    /// Names the server, and its disk.
+    pub async fn describe(&self) -> Result<()> {
+        let version = self.connect("postgres").await?.query_one("show server_version", &[]).await?;
+        println!(
+            "PostgreSQL  {}, as souk starts it; to write and flush 8 kB takes {:.2} ms",
+            version.get::<_, &str>(0),
+            flush(&self.scratch)?.as_secs_f64() * 1000.0
+        );
+        Ok(())
+    }
+
     /// A directory that goes with the server.
     pub fn scratch(&self) -> &Path {
         &self.scratch
@@ -57,11 +70,6 @@ impl Postgres {
             .await?;
         let template = template.unwrap_or("template1");
         self.execute("postgres", &format!("create database {database} template {template}")).await
-    }
-
-    pub async fn version(&self) -> Result<String> {
-        let client = self.connect("postgres").await?;
-        Ok(client.query_one("show server_version", &[]).await?.get(0))
     }
 
     /// The server with all of its processes.
@@ -87,4 +95,20 @@ impl Postgres {
         tokio::spawn(connection);
         Ok(client)
     }
+}
+
+/// How long a write takes that waits for the disk, as a commit does: the median of some.
+fn flush(directory: &Path) -> Result<Duration> {
+    let path = directory.join("flush");
+    let mut file = File::create(&path)?;
+    let mut times = Vec::new();
+    for _ in 0..101 {
+        let start = Instant::now();
+        file.write_all(&[0; 8192])?;
+        file.sync_data()?;
+        times.push(start.elapsed());
+    }
+    fs::remove_file(path)?;
+    times.sort();
+    Ok(times[times.len() / 2])
 }

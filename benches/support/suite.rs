@@ -74,6 +74,11 @@ impl Suite {
         Processes(self.processes.iter().map(Process::pid).collect())
     }
 
+    /// Its processes one by one: auth, catalog, orders, gateway.
+    pub fn each(&self) -> impl Iterator<Item = Processes> {
+        self.processes.iter().map(|process| Processes(vec![process.pid()]))
+    }
+
     /// The process that serves REST.
     pub fn gateway(&self) -> Processes {
         Processes(self.processes.last().map(Process::pid).into_iter().collect())

@@ -5,12 +5,11 @@ use super::load::Sample;
 /// One comparison.
 #[derive(Debug)]
 pub struct Row {
-    pub work: String,
-    pub souk: String,
-    pub peer: String,
     pub measured: f64,
     pub unit: Unit,
     pub asked: Asked,
+    /// What the measured value comes from: who, and what was seen of it.
+    pub details: Vec<(&'static str, String)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +41,9 @@ impl Unit {
 }
 
 impl Row {
-    fn cells(&self) -> [String; 6] {
-        let (asked, verdict) = match self.asked {
+    /// Prints the comparison, and what was compared below it.
+    pub fn print(&self, work: &str) {
+        let (bound, holds) = match self.asked {
             Asked::AtLeast(bound) => {
                 (format!("≥ {}", self.unit.write(bound)), self.measured >= bound)
             }
@@ -52,34 +52,18 @@ impl Row {
             }
             Asked::Nothing => (String::new(), true),
         };
-        let verdict = match (self.asked, verdict) {
-            (Asked::Nothing, _) => "",
-            (_, true) => "holds",
-            (_, false) => "misses",
+        let asked = match (self.asked, holds) {
+            (Asked::Nothing, _) => String::new(),
+            (_, true) => format!("asked {bound:8} holds"),
+            (_, false) => format!("asked {bound:8} misses"),
         };
-        [
-            self.work.clone(),
-            self.souk.clone(),
-            self.peer.clone(),
-            self.unit.write(self.measured),
-            asked,
-            verdict.to_owned(),
-        ]
-    }
-}
-
-/// Prints rows under each other.
-pub fn print(rows: &[Row]) {
-    let head = ["work", "souk", "peer", "ratio", "asked", ""].map(str::to_owned);
-    let lines: Vec<[String; 6]> = [head].into_iter().chain(rows.iter().map(Row::cells)).collect();
-    for line in &lines {
-        let mut text = String::new();
-        for (column, cell) in line.iter().enumerate() {
-            let width = lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-            let padding = width - cell.chars().count();
-            text += &format!("{cell}{:padding$}  ", "");
+        println!(
+            "{}",
+            format!("{work:66}{:>8}   {asked}", self.unit.write(self.measured)).trim_end()
+        );
+        for (who, seen) in &self.details {
+            println!("    {who:20}{seen}");
         }
-        println!("{}", text.trim_end());
     }
 }
 

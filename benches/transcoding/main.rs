@@ -6,6 +6,8 @@
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench stops where something is wrong")]
 
+#[path = "../support/machine.rs"]
+mod machine;
 mod peer;
 mod products;
 mod rounds;
@@ -22,6 +24,8 @@ use peer::souk::catalog::v1 as pbjson_types;
 use rounds::{Contender, compare};
 
 fn main() {
+    machine::describe();
+    println!();
     measure::<pbjson_types::Product>(
         "one product",
         "souk.catalog.v1.Product",
