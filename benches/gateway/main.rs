@@ -23,6 +23,7 @@ use support::load::{self, Sample};
 use support::postgres::Postgres;
 use support::process::Process;
 use support::shop::{Shop, sign_in};
+use support::suite::Suite;
 use support::table::{Asked, Row, Unit, median, ratio};
 use support::usage::Processes;
 use support::{arguments, binary, machine};
@@ -53,6 +54,7 @@ async fn measure() -> Result<()> {
     memory(&shop, &postgres).await?;
     one_process(&shop, &postgres).await?;
     gateway_alone(&shop, &postgres).await?;
+    busy_gateway(&shop).await?;
     postgres.stop().await
 }
 
@@ -135,6 +137,26 @@ async fn gateway_alone(shop: &Shop, postgres: &Postgres) -> Result<()> {
     let samples = compete(&contenders, &products(shop)).await?;
     compare(&contenders, &samples, 1, Asked::AtMost(1.3)).print(work);
     compare(&contenders, &samples, 2, Asked::Nothing).print("the same");
+    Ok(())
+}
+
+/// The same before a catalog that answers at once, so that the gateways are what is busy.
+async fn busy_gateway(shop: &Shop) -> Result<()> {
+    let work = "GET one product, the gateway's process alone, and busy";
+    if !arguments::select(work) {
+        return Ok(());
+    }
+    let (_catalog, address) = Peer::Catalog.start("nothing")?;
+    let address = format!("http://{address}");
+    let suite = Suite::gateway_before(&shop.souk, &address)?;
+    let (process, remote) = Peer::Remote.start(&address)?;
+    let contenders = [
+        Contender::new("souk", &suite.http, &[suite.processes()]),
+        Contender::new("axum + tonic", &remote, &[Processes(vec![process.pid()])]),
+    ];
+    same_answers(&contenders, &shop.products[0]).await?;
+    let samples = compete(&contenders, &products(shop)).await?;
+    compare(&contenders, &samples, 1, Asked::AtMost(1.3)).print(work);
     Ok(())
 }
 

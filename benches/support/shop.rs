@@ -23,7 +23,7 @@ const TEMPLATE: &str = "shop";
 /// A filled shop, as databases that are copied for each suite.
 #[derive(Debug)]
 pub struct Shop {
-    souk: PathBuf,
+    pub souk: PathBuf,
     /// The ids of all products.
     pub products: Arc<[String]>,
     /// Access tokens of some customers.

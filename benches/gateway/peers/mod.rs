@@ -2,6 +2,7 @@
 //! as a process of its own, so that its CPU time can be read.
 
 mod bare;
+mod catalog;
 mod pipelined;
 mod product;
 mod remote;
@@ -39,10 +40,13 @@ pub enum Peer {
     Pipelined,
     /// axum and a client of tonic.
     Remote,
+    /// What stands behind a gateway.
+    Catalog,
 }
 
 impl Peer {
-    const ALL: [Self; 4] = [Self::Bare, Self::SqlxPool, Self::Pipelined, Self::Remote];
+    const ALL: [Self; 5] =
+        [Self::Bare, Self::SqlxPool, Self::Pipelined, Self::Remote, Self::Catalog];
 
     fn name(self) -> &'static str {
         match self {
@@ -50,6 +54,7 @@ impl Peer {
             Self::SqlxPool => "sqlx-pool",
             Self::Pipelined => "pipelined",
             Self::Remote => "remote",
+            Self::Catalog => "catalog",
         }
     }
 
@@ -75,21 +80,26 @@ impl Peer {
     /// Serves until the bench is gone.
     pub async fn serve(self) -> Result<()> {
         let backend = std::env::var(BACKEND).context(BACKEND)?;
+        std::thread::spawn(|| {
+            // the other end is the bench
+            let _ = std::io::stdin().read(&mut [0]);
+            std::process::exit(0);
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
         let router: Router = match self {
             Self::Bare => bare::router(),
             Self::SqlxPool => sqlx_pool::router(&backend).await?,
             Self::Pipelined => pipelined::router(&backend).await?,
             Self::Remote => remote::router(&backend).await?,
+            Self::Catalog => {
+                println!("listens on {address}");
+                return catalog::serve(listener).await;
+            }
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("listens on {}", listener.local_addr()?);
+        println!("listens on {address}");
         let listener = listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
-        });
-        std::thread::spawn(|| {
-            // the other end is the bench
-            let _ = std::io::stdin().read(&mut [0]);
-            std::process::exit(0);
         });
         Ok(axum::serve(listener, router).await?)
     }
