@@ -30,7 +30,7 @@ use support::{arguments, binary, machine};
 
 const ROUNDS: usize = 5;
 /// How long one of them is measured in one round.
-const LENGTH: Duration = Duration::from_secs(2);
+const LENGTH: Duration = Duration::from_millis(1500);
 const CLIENTS: usize = 32;
 
 fn main() -> Result<()> {
@@ -99,7 +99,8 @@ async fn one_process(shop: &Shop, postgres: &Postgres) -> Result<()> {
         same_answers(&contenders, &shop.products[0]).await?;
         let samples = compete(&contenders, &products(shop)).await?;
         compare(&contenders, &samples, 1, Asked::AtMost(0.8)).print(work);
-        compare(&contenders, &samples, 2, Asked::Nothing).print("the same");
+        compare(&contenders, &samples, 2, Asked::Nothing)
+            .print("    against two connections that all share");
     }
 
     let work = "list of 20 of 10,000, first page, one process, with PostgreSQL";
@@ -136,7 +137,8 @@ async fn gateway_alone(shop: &Shop, postgres: &Postgres) -> Result<()> {
     same_answers(&contenders[..2], &shop.products[0]).await?;
     let samples = compete(&contenders, &products(shop)).await?;
     compare(&contenders, &samples, 1, Asked::AtMost(1.3)).print(work);
-    compare(&contenders, &samples, 2, Asked::Nothing).print("the same");
+    compare(&contenders, &samples, 2, Asked::Nothing)
+        .print("    against axum with nothing behind it");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! hold them up.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 
 use anyhow::Result;
 use axum::Router;
@@ -11,7 +12,6 @@ use axum::routing::post;
 use prost_types::Timestamp;
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v1::{GetProductRequest, Product};
-use std::future::{Ready, ready};
 use tokio::net::TcpListener;
 use tonic::Status;
 use tonic::server::{Grpc, UnaryService};
