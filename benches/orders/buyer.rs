@@ -23,6 +23,15 @@ pub enum Api {
     Rest,
 }
 
+impl Api {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "gRPC",
+            Self::Rest => "REST",
+        }
+    }
+}
+
 /// What a buyer orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {

@@ -44,7 +44,7 @@ async fn main() -> Result<()> {
     let api = if arguments::has("--rest") { Api::Rest } else { Api::Grpc };
     let bench = Bench { postgres: &postgres, shop: &shop, suite: &suite, api };
 
-    println!("from accepted to reserved, over {api:?}; CPU is for each order\n");
+    println!("from accepted to reserved, over {}; CPU is for each order\n", api.name());
     bench.throughput("two-line order, 1 client", Wish::Cold, 1, Asked::Nothing).await?;
     bench.throughput("two-line order, 8 clients", Wish::Cold, 8, Asked::AtLeast(0.7)).await?;
     bench.throughput("two-line order, 32 clients", Wish::Cold, 32, Asked::AtLeast(1.5)).await?;

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio_postgres::config::Host;
 
@@ -36,9 +37,7 @@ pub async fn run(
 ) -> Result<Sample> {
     let path = postgres.scratch().join("pgbench.sql");
     std::fs::write(&path, script)?;
-    let processes = postgres.processes()?;
-    let before = processes.cpu();
-    let output = command(postgres)?
+    let mut child = command(postgres)?
         .args(["--no-vacuum", "--protocol", "prepared", "--progress", "1"])
         .args(["--client", &clients.to_string(), "--jobs", &clients.min(2).to_string()])
         .args(["--time", &(length.as_secs() + 1).to_string()])
@@ -46,12 +45,20 @@ pub async fn run(
         .arg("--file")
         .arg(path)
         .stdin(Stdio::null())
-        .output()
-        .await?;
-    let cpu = processes.cpu() - before;
-    let report = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
-    ensure!(output.status.success(), "pgbench failed: {report}");
-    read(&report, cpu).with_context(|| format!("pgbench said: {report}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().context("no output")?).lines();
+    let processes = postgres.processes()?;
+    let mut seconds = Vec::new();
+    while let Some(line) = lines.next_line().await? {
+        match line.strip_prefix("progress: ") {
+            Some(progress) => seconds.push((Second::read(progress)?, processes.cpu())),
+            None => eprintln!("pgbench: {line}"),
+        }
+    }
+    ensure!(child.wait().await?.success() && seconds.len() > 1, "pgbench failed");
+    sample(&seconds)
 }
 
 /// What was seen of it.
@@ -86,29 +93,39 @@ fn command(postgres: &Postgres) -> Result<Command> {
     Ok(command)
 }
 
-/// Reads the seconds of a report:
-/// `progress: 2.0 s, 1832.4 tps, lat 4.362 ms stddev 1.2, 0 failed`.
-fn read(report: &str, cpu: Duration) -> Result<Sample> {
-    let mut seconds = Vec::new();
-    for line in report.lines().filter_map(|line| line.strip_prefix("progress: ")) {
-        let mut parts = line.split(", ").map(|part| part.split(' '));
-        let rate = parts.nth(1).and_then(|mut words| words.next()).context("no rate")?;
-        let latency = parts.next().and_then(|mut words| words.nth(1)).context("no latency")?;
-        seconds.push((rate.parse::<f64>()?, latency.parse::<f64>()?));
+/// What pgbench tells of a second.
+struct Second {
+    per_second: f64,
+    /// The mean time of a transaction, in milliseconds.
+    latency: f64,
+}
+
+impl Second {
+    /// Reads `2.0 s, 1832.4 tps, lat 4.362 ms stddev 1.2, 0 failed`.
+    fn read(text: &str) -> Result<Self> {
+        let mut parts = text.split(", ").skip(1);
+        let per_second = parts.next().and_then(|part| part.strip_suffix(" tps"));
+        let latency = parts.next().and_then(|part| part.strip_prefix("lat ")?.split(' ').next());
+        let (per_second, latency) =
+            per_second.zip(latency).with_context(|| format!("not what pgbench tells: {text}"))?;
+        Ok(Self { per_second: per_second.parse()?, latency: latency.parse()? })
     }
-    ensure!(seconds.len() > 1, "too short a run");
-    // in the first second it connects and prepares
-    let counted = &seconds[1..];
-    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-    let processed = report
-        .lines()
-        .find_map(|line| line.strip_prefix("number of transactions actually processed: "))
-        .context("no number of transactions")?;
+}
+
+/// Seconds, each with the CPU time that PostgreSQL had taken at its end. The first is not counted:
+/// in it pgbench connects and prepares.
+fn sample(seconds: &[(Second, Duration)]) -> Result<Sample> {
+    let (first, counted) = seconds.split_first().context("no seconds")?;
+    let (_, end) = counted.last().context("one second")?;
+    let mean = |value: fn(&Second) -> f64| {
+        counted.iter().map(|(second, _)| value(second)).sum::<f64>() / counted.len() as f64
+    };
+    let per_second = mean(|second| second.per_second);
     Ok(Sample {
-        per_second: mean(counted.iter().map(|(rate, _)| *rate).collect()),
+        per_second,
         refused: 0,
         // the mean, which is what pgbench tells
-        p50: Duration::from_secs_f64(mean(counted.iter().map(|(_, ms)| ms / 1000.0).collect())),
-        cpu: vec![cpu / processed.trim().parse::<u32>()?],
+        p50: Duration::from_secs_f64(mean(|second| second.latency) / 1000.0),
+        cpu: vec![(*end - first.1).div_f64(per_second * counted.len() as f64)],
     })
 }
