@@ -7,12 +7,12 @@ use time::macros::format_description;
 use type_safe_id::{StaticType, TypeSafeId};
 use uuid::Uuid;
 
-/// What the peers ask PostgreSQL, as the catalog does. It follows the catalog's schema.
+/// What the peers ask PostgreSQL, as the catalog does: its view joins a product with its stock and
+/// its categories.
 pub const BY_ID: &str = "
     select id, sku, name, description, price_minor, available, version, created_at, updated_at,
-        array(select category_id from product_categories where product_id = id
-              order by category_id) as category_ids
-    from products where id = $1 and deleted_at is null";
+        category_ids
+    from live_products where id = $1";
 
 #[derive(Debug, Default, Clone, Copy)]
 pub struct ProductKind;
