@@ -33,11 +33,19 @@ pub struct Access {
     deadline: Instant,
 }
 
-impl Access {
-    pub(crate) fn new(database: Database, deadline: Instant) -> Self {
-        Self { database, deadline }
+impl Database {
+    /// The way to the database of somebody who waits until `deadline`.
+    pub fn until(&self, deadline: Instant) -> Access {
+        Access { database: self.clone(), deadline }
     }
 
+    /// The same for work that no call waits for.
+    pub fn within(&self, limit: Duration) -> Access {
+        self.until(Instant::now() + limit)
+    }
+}
+
+impl Access {
     /// Runs statements in one transaction, which commits when `work` succeeds. It begins and ends
     /// whether or not the caller stays.
     ///

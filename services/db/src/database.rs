@@ -12,7 +12,6 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout, timeout_at};
 
-use crate::access::Access;
 use crate::connection::{Connector, late, lost};
 use crate::migrations::{self, Error};
 
@@ -60,16 +59,6 @@ impl Database {
         let (sender, state) = watch::channel(State { answers: true, losses: 0 });
         tokio::spawn(watch_over(pool.clone(), sender));
         Ok(Self { pool, state })
-    }
-
-    /// The way to the database of somebody who waits until `deadline`.
-    pub fn until(&self, deadline: Instant) -> Access {
-        Access::new(self.clone(), deadline)
-    }
-
-    /// The same for work that no call waits for.
-    pub fn within(&self, limit: Duration) -> Access {
-        self.until(Instant::now() + limit)
     }
 
     /// Whether the database answers.
