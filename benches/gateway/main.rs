@@ -75,7 +75,10 @@ async fn memory(shop: &Shop, postgres: &Postgres) -> Result<()> {
         measured: each.iter().sum(),
         unit: Unit::MiB,
         asked: Asked::AtMost(60.0),
-        details: vec![("of which", details)],
+        details: vec![
+            ("of which", details),
+            ("not shared", format!("{:.0} MiB", suite.processes().own_memory()?)),
+        ],
     };
     row.print(work);
     Ok(())

@@ -41,7 +41,13 @@ impl Processes {
 
     /// The memory that they hold, without their children, in MiB.
     pub fn memory(&self) -> Result<f64> {
-        self.0.iter().map(|pid| resident(*pid)).sum()
+        self.0.iter().map(|pid| status(*pid, "VmRSS:")).sum()
+    }
+
+    /// The part of it that each has for itself. The rest is the program and its libraries, which
+    /// processes share, and which are counted in each of them all the same.
+    pub fn own_memory(&self) -> Result<f64> {
+        self.0.iter().map(|pid| status(*pid, "RssAnon:")).sum()
     }
 }
 
@@ -64,9 +70,10 @@ fn numbers_in_proc() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn resident(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|rest| rest.split_whitespace().next()).context("no VmRSS")?;
-    Ok(kibibytes.parse::<f64>()? / 1024.0)
+/// A line of `/proc/<pid>/status`, in MiB.
+fn status(pid: u32, name: &str) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes = line.and_then(|rest| rest.split_whitespace().next());
+    Ok(kibibytes.with_context(|| format!("no {name}"))?.parse::<f64>()? / 1024.0)
 }
