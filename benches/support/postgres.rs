@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use secrecy::ExposeSecret as _;
-use souk_db::postgres::{Options, Server};
+use souk_postgres::{Options, Server};
 use tokio_postgres::{Config, NoTls};
 
 use super::usage::Processes;
