@@ -27,7 +27,7 @@ fn dependencies_run_one_way() -> Result<()> {
 #[test]
 fn no_service_is_built_with_the_postgresql_that_its_tests_start() -> Result<()> {
     let tree = Tree::read()?;
-    let allowed = ["souk", "souk-postgres", "souk-benches"];
+    let allowed = ["souk", "souk-postgres", "souk-testing", "souk-benches"];
     let mut found = BTreeSet::new();
     for package in tree.packages.iter().filter(|p| p.is_ours() && !allowed.contains(&&*p.name)) {
         let built = tree.built_into(&package.name);
@@ -38,6 +38,15 @@ fn no_service_is_built_with_the_postgresql_that_its_tests_start() -> Result<()> 
         }
     }
     none(&found)
+}
+
+#[test]
+fn what_tests_share_is_built_into_nothing_else() -> Result<()> {
+    let tree = Tree::read()?;
+    let built = (tree.edges.iter())
+        .filter(|edge| edge.child.name == "souk-testing" && !edge.only_tests)
+        .map(|edge| format!("{} is built with souk-testing", edge.parent.name));
+    none(&built.collect())
 }
 
 #[test]

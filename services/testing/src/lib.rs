@@ -1,0 +1,19 @@
+//! What the tests of several crates share: a PostgreSQL with a database for each test, a network
+//! that fails on command, callers that leave, and an auth service that signs whatever a test needs.
+//!
+//! Tests depend on this crate, and nothing else does.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod auth;
+mod database;
+mod leaving;
+mod proxy;
+mod server;
+mod wire;
+
+pub use auth::{CLIENT_SECRET, FakeAuth, signed};
+pub use database::TestDatabase;
+pub use leaving::{Moment, leave_after};
+pub use proxy::{Happened, Proxy, RoundTrip};
+pub use server::server;
