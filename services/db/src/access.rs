@@ -12,7 +12,9 @@ use deadpool::managed::Object;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::postgres::{
+    PgArguments, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo,
+};
 use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
@@ -121,10 +123,11 @@ async fn carry_out<T>(
 }
 
 /// Whether the connection is as good after the error as before it: the server has refused the
-/// statement and waits for the next one, without having said that it ends the session (class 57P).
+/// statement and waits for the next one. A fatal error is its last word.
 fn is_harmless(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().map(|error| error.code().unwrap_or_default());
-    code.is_some_and(|code| !code.starts_with("57P"))
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| error.severity() == PgSeverity::Error)
 }
 
 /// Out of the pool, which makes room for another.

@@ -1,0 +1,4 @@
+create table notes (
+    part integer not null,
+    text text not null unique
+);
