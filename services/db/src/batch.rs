@@ -201,9 +201,12 @@ impl<W: Work> Queue<W> {
         }
     }
 
-    /// Takes what goes next, in the order of arrival, without what must wait for another batch.
+    /// Takes what goes next, in the order of arrival, without what must wait for another batch. Who
+    /// waits keeps its place for all of its keys: those who come later and want only some of them do
+    /// not overtake it again and again.
     fn take(&mut self, most: usize) -> Batch<W> {
         let mut batch = Batch { items: Vec::new(), callers: Vec::new() };
+        let mut claimed = HashSet::new();
         let mut weight = 0;
         let mut place = 0;
         while let Some(waiting) = self.waiting.get(place) {
@@ -211,7 +214,9 @@ impl<W: Work> Queue<W> {
                 self.waiting.remove(place);
                 continue;
             }
-            if W::keys(&waiting.item).any(|key| self.held.contains(&key)) {
+            let is_taken = |key| self.held.contains(&key) || claimed.contains(&key);
+            if W::keys(&waiting.item).any(is_taken) {
+                claimed.extend(W::keys(&waiting.item));
                 place += 1;
                 continue;
             }
