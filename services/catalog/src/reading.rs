@@ -33,7 +33,8 @@ impl Work for ById {
         let mut ids: Vec<ProductId> = asked.iter().flatten().copied().collect();
         ids.sort_unstable_by_key(ProductId::uuid);
         ids.dedup();
-        let found = store::products::get_many(&self.0.within(STATEMENT_LIMIT), &ids).await?;
+        let found =
+            store::products::get_many(&self.0.within(STATEMENT_LIMIT).in_place(), &ids).await?;
         let found: HashMap<ProductId, Product> =
             found.into_iter().map(|product| (product.id, product)).collect();
         let pick =
@@ -48,7 +49,7 @@ impl Work for ById {
 
 impl Reading {
     pub fn new(database: Database, cursors: Cursors) -> Self {
-        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
+        let limits = Limits { lanes: 2, heavy: 32, weight: 200, waiting: 10_000 };
         Self { products: Batches::new(ById(database), limits), cursors }
     }
 

@@ -44,7 +44,7 @@ impl Work for Reservations {
             if left.is_empty() {
                 break;
             }
-            let access = self.0.within(STATEMENT_LIMIT);
+            let access = self.0.within(STATEMENT_LIMIT).in_place();
             let now = store::reservations::reserve(&access, &left).await?;
             decided.extend(now.into_iter().map(|reservation| (reservation.order, reservation)));
             left.retain(|request| !decided.contains_key(&request.order));
@@ -73,7 +73,7 @@ impl Work for Reservations {
 
 impl Reserving {
     pub fn new(database: Database) -> Self {
-        let limits = Limits { lanes: 3, weight: 100, waiting: 10_000 };
+        let limits = Limits { lanes: 3, heavy: 32, weight: 100, waiting: 10_000 };
         Self { requests: Batches::new(Reservations(database.clone()), limits), database }
     }
 

@@ -1,10 +1,10 @@
 //! Statements, bounded in every direction: a wait for a connection, a deadline for each statement,
 //! and connections that are whole or closed.
 //!
-//! A statement runs in a task of its own. Its caller may leave at whatever instant (a deadline, a
-//! reset, a closed connection) and interrupts nothing: what was begun comes to its end, and the
-//! connection is used again only after that. What does not come to its end in time takes its
-//! connection with it; the server notices and stops.
+//! A statement runs in a task of its own, unless it is asked for by one that nobody interrupts. Its
+//! caller may leave at whatever instant (a deadline, a reset, a closed connection) and interrupts
+//! nothing: what was begun comes to its end, and the connection is used again only after that. What
+//! does not come to its end in time takes its connection with it; the server notices and stops.
 
 use std::time::{Duration, Instant};
 
@@ -33,12 +33,13 @@ const GRACE: Duration = Duration::from_millis(500);
 pub struct Access {
     database: Database,
     deadline: Instant,
+    in_place: bool,
 }
 
 impl Database {
     /// The way to the database of somebody who waits until `deadline`.
     pub fn until(&self, deadline: Instant) -> Access {
-        Access { database: self.clone(), deadline }
+        Access { database: self.clone(), deadline, in_place: false }
     }
 
     /// The same for work that no call waits for.
@@ -48,6 +49,13 @@ impl Database {
 }
 
 impl Access {
+    /// Statements run in the task that asks for them, which spares each the way to another. For work
+    /// that nobody interrupts: what is interrupted all the same takes its connection with it.
+    #[must_use]
+    pub fn in_place(self) -> Self {
+        Self { in_place: true, ..self }
+    }
+
     /// Runs statements in one transaction, which commits when `work` succeeds. It begins and ends
     /// whether or not the caller stays.
     ///
@@ -76,7 +84,7 @@ impl Access {
         done.await?
     }
 
-    /// Runs `work` on a connection, in a task of its own.
+    /// Runs `work` on a connection, in a task of its own unless it is asked to stay in this one.
     async fn run<T: Send + 'static>(
         &self,
         work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>
@@ -84,12 +92,14 @@ impl Access {
         + 'static,
     ) -> Result<T, sqlx::Error> {
         let connection = self.database.lease(self.deadline).await?;
+        let work = carry_out(connection, self.deadline + GRACE, self.database.loss(), work);
+        if self.in_place {
+            return work.await;
+        }
         let (sender, receiver) = oneshot::channel();
-        let limit = self.deadline + GRACE;
-        let loss = self.database.loss();
         let task = async move {
             // the connection is free again before the caller goes on
-            let _ = sender.send(carry_out(connection, limit, loss, work).await);
+            let _ = sender.send(work.await);
         };
         tokio::spawn(task.in_current_span());
         // only a panic in a statement loses the answer

@@ -1,15 +1,25 @@
 //! Natural batching: while one statement is under way, what arrives goes together in the next. There
 //! is no timer: who comes alone is served at once, and a queue makes the batches larger.
+//!
+//! A batch costs hardly more than one of its items, so who comes while a light one is under way waits
+//! for its end. Nobody waits for a heavy one, or for one that takes long: another lane begins, until
+//! there are as many as allowed.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use uuid::Uuid;
+
+/// A batch that takes longer is no longer waited for.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// What is done for several items in one statement.
 pub trait Work: Send + Sync + 'static {
@@ -43,7 +53,9 @@ pub trait Work: Send + Sync + 'static {
 pub struct Limits {
     /// Statements under way at the same time.
     pub lanes: usize,
-    /// The weight of a batch. An item that is heavier goes alone.
+    /// From this weight on a batch is heavy.
+    pub heavy: usize,
+    /// The most that a batch weighs. An item that is heavier goes alone.
     pub weight: usize,
     /// Items that wait; more are refused.
     pub waiting: usize,
@@ -62,8 +74,9 @@ struct Inner<W: Work> {
 
 struct Queue<W: Work> {
     waiting: VecDeque<Waiting<W>>,
-    /// Lanes that are under way.
+    /// Lanes that are under way, and those of them with a light batch.
     lanes: usize,
+    light: usize,
     /// The keys of the items that are under way.
     held: HashSet<Uuid>,
 }
@@ -76,7 +89,7 @@ struct Waiting<W: Work> {
 impl<W: Work> Batches<W> {
     /// Batches of `work`.
     pub fn new(work: W, limits: Limits) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), lanes: 0, held: HashSet::new() };
+        let queue = Queue { waiting: VecDeque::new(), lanes: 0, light: 0, held: HashSet::new() };
         Self { inner: Arc::new(Inner { work, limits, queue: Mutex::new(queue) }) }
     }
 
@@ -94,10 +107,7 @@ impl<W: Work> Batches<W> {
                 return Err(sqlx::Error::PoolTimedOut);
             }
             queue.waiting.push_back(Waiting { item, caller });
-            if queue.lanes < self.inner.limits.lanes {
-                queue.lanes += 1;
-                Lane::start(self.inner.clone());
-            }
+            self.inner.make_way(&mut queue);
         }
         // only a panic in the work loses an outcome
         outcome.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
@@ -107,6 +117,19 @@ impl<W: Work> Batches<W> {
 impl<W: Work> Inner<W> {
     fn lock(&self) -> MutexGuard<'_, Queue<W>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins another lane, unless who waits will not wait long.
+    fn make_way(self: &Arc<Self>, queue: &mut Queue<W>) {
+        let is_wanted = queue.light == 0 && !queue.waiting.is_empty();
+        if is_wanted && queue.lanes < self.limits.lanes {
+            queue.lanes += 1;
+            // until it has its first batch
+            queue.light += 1;
+            let lane =
+                Lane { inner: self.clone(), held: Vec::new(), is_light: true, has_ended: false };
+            tokio::spawn(lane.run());
+        }
     }
 
     /// One bad item does not fail its neighbours: after an error each is tried alone.
@@ -137,6 +160,7 @@ impl<W: Work> Inner<W> {
 struct Batch<W: Work> {
     items: Vec<W::Item>,
     callers: Vec<oneshot::Sender<Result<W::Outcome, sqlx::Error>>>,
+    weight: usize,
 }
 
 /// Statements one after the other, until nothing waits that could go.
@@ -144,19 +168,24 @@ struct Lane<W: Work> {
     inner: Arc<Inner<W>>,
     /// The keys of the batch that is under way.
     held: Vec<Uuid>,
+    is_light: bool,
     has_ended: bool,
 }
 
 impl<W: Work> Lane<W> {
-    fn start(inner: Arc<Inner<W>>) {
-        tokio::spawn(Self { inner, held: Vec::new(), has_ended: false }.run());
-    }
-
     async fn run(mut self) {
         while let Some(batch) = self.next() {
-            let work = AssertUnwindSafe(self.inner.outcomes(&batch.items)).catch_unwind();
+            let inner = self.inner.clone();
+            let mut work = pin!(AssertUnwindSafe(inner.outcomes(&batch.items)).catch_unwind());
+            let outcomes = match timeout(PATIENCE, &mut work).await {
+                Ok(outcomes) => outcomes,
+                Err(_) => {
+                    self.weigh(&mut inner.lock(), false);
+                    work.await
+                }
+            };
             // after a panic, of which its hook has told, the callers learn that there is no outcome
-            let outcomes = work.await.unwrap_or_default();
+            let outcomes = outcomes.unwrap_or_default();
             for (caller, outcome) in batch.callers.into_iter().zip(outcomes) {
                 // who has left does not want to know
                 let _ = caller.send(outcome);
@@ -172,13 +201,28 @@ impl<W: Work> Lane<W> {
         let batch = queue.take(inner.limits.weight);
         if batch.items.is_empty() {
             // while nobody can join the queue: who comes next begins a lane of its own
-            queue.lanes -= 1;
-            self.has_ended = true;
+            self.end(&mut queue);
             return None;
         }
         self.held.extend(batch.items.iter().flat_map(W::keys));
         queue.held.extend(&self.held);
+        self.weigh(&mut queue, batch.weight < inner.limits.heavy);
         Some(batch)
+    }
+
+    /// Notes whether others wait for this lane.
+    fn weigh(&mut self, queue: &mut Queue<W>, is_light: bool) {
+        queue.light -= usize::from(self.is_light);
+        queue.light += usize::from(is_light);
+        self.is_light = is_light;
+        self.inner.make_way(queue);
+    }
+
+    fn end(&mut self, queue: &mut Queue<W>) {
+        queue.release(&mut self.held);
+        queue.light -= usize::from(self.is_light);
+        queue.lanes -= 1;
+        self.has_ended = true;
     }
 }
 
@@ -187,9 +231,7 @@ impl<W: Work> Drop for Lane<W> {
     fn drop(&mut self) {
         if !self.has_ended {
             let inner = self.inner.clone();
-            let mut queue = inner.lock();
-            queue.release(&mut self.held);
-            queue.lanes -= 1;
+            self.end(&mut inner.lock());
         }
     }
 }
@@ -205,9 +247,8 @@ impl<W: Work> Queue<W> {
     /// waits keeps its place for all of its keys: those who come later and want only some of them do
     /// not overtake it again and again.
     fn take(&mut self, most: usize) -> Batch<W> {
-        let mut batch = Batch { items: Vec::new(), callers: Vec::new() };
+        let mut batch = Batch { items: Vec::new(), callers: Vec::new(), weight: 0 };
         let mut claimed = HashSet::new();
-        let mut weight = 0;
         let mut place = 0;
         while let Some(waiting) = self.waiting.get(place) {
             if waiting.caller.is_closed() {
@@ -220,10 +261,11 @@ impl<W: Work> Queue<W> {
                 place += 1;
                 continue;
             }
-            weight += W::weight(&waiting.item);
+            let weight = batch.weight + W::weight(&waiting.item);
             if weight > most && !batch.items.is_empty() {
                 break;
             }
+            batch.weight = weight;
             let Some(Waiting { item, caller }) = self.waiting.remove(place) else { break };
             batch.items.push(item);
             batch.callers.push(caller);

@@ -105,7 +105,14 @@ impl Orders {
             options.reservation_ttl,
         );
         let handlers = Handlers {
-            placing: Placing::new(database.clone(), catalog, saga.clone(), waiting, grpc::ENCODING),
+            placing: Placing::new(
+                database.clone(),
+                catalog,
+                transitions.clone(),
+                saga.clone(),
+                waiting,
+                grpc::ENCODING,
+            ),
             cancelling: Cancelling::new(database.clone(), transitions, saga.clone()),
             cursors: Cursors::new(&options.secret),
             database,

@@ -5,18 +5,17 @@ use std::time::{Duration, Instant};
 
 use souk_db::idempotency::{Answer, Call, Record};
 use souk_db::{Batches, Database, Limits, Work};
-use souk_kit::clock;
-use souk_kit::id::{self, EventId, OrderId, ProductId, UserId};
+use souk_kit::id::{self, OrderId, ProductId, UserId};
 use souk_kit::request::Context;
+use souk_kit::{Money, clock};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use crate::catalog::Catalog;
-use crate::order::{Item, Order, price, refuse_repeats, sum};
+use crate::order::{Item, Line, Order, price, refuse_repeats, sum};
 use crate::saga::Saga;
 use crate::state::State;
-use crate::store::acceptance::{Acceptance, FIRST_EPOCH};
-use crate::transition::Encoding;
+use crate::transition::{Encoding, FIRST_EPOCH, Transitions};
 use crate::waiting::Waiting;
 use crate::{Error, store};
 
@@ -34,7 +33,7 @@ pub struct Placing {
     waiting: Waiting,
     encoding: Encoding,
     records: Batches<Records>,
-    acceptances: Batches<Acceptances>,
+    transitions: Transitions,
 }
 
 /// What has become of a call that places an order.
@@ -58,23 +57,7 @@ impl Work for Records {
     type Outcome = Option<Record>;
 
     async fn run(&self, calls: &[Call]) -> Result<Vec<Option<Record>>, sqlx::Error> {
-        store::records::find(&self.0.within(STATEMENT_LIMIT), calls).await
-    }
-}
-
-/// Orders that are placed while one statement is under way are accepted together in the next.
-struct Acceptances(Database);
-
-impl Work for Acceptances {
-    type Item = Acceptance;
-    type Outcome = bool;
-
-    async fn run(&self, items: &[Acceptance]) -> Result<Vec<bool>, sqlx::Error> {
-        store::acceptance::accept(&self.0.within(STATEMENT_LIMIT), items).await
-    }
-
-    fn weight(item: &Acceptance) -> usize {
-        item.order.lines.len()
+        store::records::find(&self.0.within(STATEMENT_LIMIT).in_place(), calls).await
     }
 }
 
@@ -82,15 +65,15 @@ impl Placing {
     pub fn new(
         database: Database,
         catalog: Arc<Catalog>,
+        transitions: Transitions,
         saga: Saga,
         waiting: Waiting,
         encoding: Encoding,
     ) -> Self {
-        let reads = Limits { lanes: 2, weight: 100, waiting: 10_000 };
-        let writes = Limits { lanes: 3, weight: 100, waiting: 10_000 };
+        let limits = Limits { lanes: 2, heavy: 64, weight: 200, waiting: 10_000 };
         Self {
-            records: Batches::new(Records(database.clone()), reads),
-            acceptances: Batches::new(Acceptances(database.clone()), writes),
+            records: Batches::new(Records(database.clone()), limits),
+            transitions,
             database,
             catalog,
             saga,
@@ -109,21 +92,21 @@ impl Placing {
         items: &[Item],
     ) -> Result<Placed, Error> {
         refuse_repeats(items)?;
-        let products: Vec<ProductId> = items.iter().map(|item| item.product).collect();
-        // a repeat needs no prices, which may have changed, or be gone
-        let (earlier, quotes) =
-            tokio::join!(self.records.submit(call.clone()), self.catalog.quote(context, &products));
-        if let Some(earlier) = earlier? {
-            return self.replay(context, &call, earlier).await;
-        }
-        let lines = price(items, &quotes?)?;
+        let (lines, total) = match self.lines(context, items).await {
+            Ok(priced) => priced,
+            // a repeat needs no products, which may be gone
+            Err(error) => match self.records.submit(call.clone()).await? {
+                Some(earlier) => return self.replay(context, &call, earlier).await,
+                None => return Err(error),
+            },
+        };
         let now = clock::now();
         let order = Order {
             id: id::new(),
             customer,
             key: call.key.clone(),
             state: State::Pending,
-            total: sum(&lines)?,
+            total,
             lines,
             shortages: Vec::new(),
             reserved_until: None,
@@ -133,6 +116,14 @@ impl Placing {
             request_id: context.request_id.to_string(),
         };
         self.begin(context, call, order).await
+    }
+
+    /// What is asked for at today's prices, and what it costs together.
+    async fn lines(&self, context: &Context, items: &[Item]) -> Result<(Vec<Line>, Money), Error> {
+        let products: Vec<ProductId> = items.iter().map(|item| item.product).collect();
+        let lines = price(items, &self.catalog.quote(context, &products).await?)?;
+        let total = sum(&lines)?;
+        Ok((lines, total))
     }
 
     /// Accepts an order and carries it, apart from the request; and waits for both.
@@ -175,20 +166,12 @@ impl Placing {
     /// Makes an order true, whole or not at all. `false` when its key was used before.
     async fn accept(&self, call: Call, order: Order) -> Result<bool, Error> {
         let id = order.id;
-        let event: EventId = id::new();
-        let event = (event.uuid(), (self.encoding.event)(event, &order));
-        let acceptance = Acceptance { order, call: call.clone(), event };
-        match self.acceptances.submit(acceptance).await {
-            Ok(accepted) => {
-                if accepted {
-                    tracing::info!(order_id = %id, "order accepted");
-                }
-                Ok(accepted)
-            }
+        match self.transitions.place(order, &call).await {
+            Ok(accepted) => Ok(accepted),
             // the commit gave no answer: what is stored under the key says what happened
             Err(error) => match self.records.submit(call).await {
                 Ok(Some(record)) => Ok(record.resource == Some(id.uuid())),
-                Ok(None) | Err(_) => Err(error.into()),
+                Ok(None) | Err(_) => Err(error),
             },
         }
     }

@@ -1,9 +1,10 @@
-//! The one way in which an order changes, whoever asks: saga, customer, and whoever comes next. State,
-//! event, audit line and the answer to the call that placed it are written together, or nothing is.
+//! The one way in which an order begins and changes, whoever asks: saga, customer, and whoever comes
+//! next. State, event, audit line and the record of the call that placed it are written together, or
+//! nothing is.
 
 use std::time::Duration;
 
-use souk_db::idempotency::Answer;
+use souk_db::idempotency::{Answer, Call};
 use souk_db::{Batches, Database, Limits, Work};
 use souk_kit::clock;
 use souk_kit::id::{self, EventId};
@@ -11,12 +12,15 @@ use souk_kit::idempotency::Operation;
 
 use crate::order::Order;
 use crate::state::{Event, State};
+use crate::store::changes::{Change, From, Note};
 use crate::store::claims::LEASE;
-use crate::store::transitions::Transition;
 use crate::{Error, store};
 
 /// How long a statement for many may take.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The epoch of an order that who placed it carries.
+pub const FIRST_EPOCH: i64 = 1;
 
 /// How orders are written for others, which the gRPC interface knows.
 #[derive(Debug, Clone, Copy)]
@@ -68,18 +72,47 @@ pub struct Transitions {
 struct Changes(Database);
 
 impl Work for Changes {
-    type Item = Transition;
+    type Item = Change;
     type Outcome = bool;
 
-    async fn run(&self, changes: &[Transition]) -> Result<Vec<bool>, sqlx::Error> {
-        store::transitions::apply(&self.0.within(STATEMENT_LIMIT), changes).await
+    async fn run(&self, changes: &[Change]) -> Result<Vec<bool>, sqlx::Error> {
+        store::changes::write(&self.0.within(STATEMENT_LIMIT).in_place(), changes).await
+    }
+
+    fn weight(change: &Change) -> usize {
+        match change.from {
+            From::Nothing(_) => 1 + change.order.lines.len(),
+            From::State(..) => 1,
+        }
     }
 }
 
 impl Transitions {
     pub fn new(database: Database, encoding: Encoding) -> Self {
-        let limits = Limits { lanes: 3, weight: 64, waiting: 10_000 };
+        let limits = Limits { lanes: 3, heavy: 32, weight: 100, waiting: 10_000 };
         Self { encoding, changes: Batches::new(Changes(database), limits) }
+    }
+
+    /// Makes a new order true. `false` when the customer has used its key before. Who places it has
+    /// the first claim on it.
+    pub async fn place(&self, order: Order, call: &Call) -> Result<bool, Error> {
+        let id = order.id;
+        let author =
+            Author { actor: order.customer.to_string(), request_id: order.request_id.clone() };
+        let change = Change {
+            from: From::Nothing(call.fingerprint),
+            epoch: FIRST_EPOCH,
+            due_after: Some(LEASE),
+            operation: self.encoding.operation.name(),
+            answer: None,
+            note: self.note(&order, "order.create", author),
+            order,
+        };
+        let placed = self.changes.submit(change).await?;
+        if placed {
+            tracing::info!(order_id = %id, "order accepted");
+        }
+        Ok(placed)
     }
 
     /// What an event makes of an order; `None` when the claim on it is void.
@@ -98,17 +131,13 @@ impl Transitions {
             .after(event, clock::now())
             .map_err(|illegal| Error::IllegalTransition { order: order.id, illegal })?;
         let (Claim::Held(epoch) | Claim::TakenOver(epoch)) = claim;
-        let event_id: EventId = id::new();
-        let Encoding { operation, answer, event: encode } = self.encoding;
-        let change = Transition {
-            from: (order.state, epoch),
+        let change = Change {
+            from: From::State(order.state, epoch),
             epoch: claim.epoch(),
             due_after: next.state.gives_stock_back().then_some(LEASE),
-            actor: author.actor,
-            action: event.action(),
-            request_id: author.request_id,
-            event: (event_id.uuid(), encode(event_id, &next)),
-            answer: (order.state == State::Pending).then(|| (operation.name(), answer(&next))),
+            operation: self.encoding.operation.name(),
+            answer: (order.state == State::Pending).then(|| (self.encoding.answer)(&next)),
+            note: self.note(&next, event.action(), author),
             order: next.clone(),
         };
         let changed = self.changes.submit(change).await?;
@@ -116,5 +145,11 @@ impl Transitions {
             tracing::info!(order_id = %order.id, state = %next.state, "order changed");
         }
         Ok(changed.then_some(next))
+    }
+
+    fn note(&self, order: &Order, action: &'static str, author: Author) -> Note {
+        let id: EventId = id::new();
+        let event = (id.uuid(), (self.encoding.event)(id, order));
+        Note { event, actor: author.actor, action, request_id: author.request_id }
     }
 }
