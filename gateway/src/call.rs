@@ -11,6 +11,7 @@ use http_body::Body;
 use souk_kit::admission::admit;
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
+use souk_kit::listener::Peer;
 use souk_kit::request::{Context, HTTP_STATUS, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use souk_proto::souk::types::v1::Reason;
 use tokio::sync::Semaphore;
@@ -48,6 +49,8 @@ pub(crate) struct Asked<'a> {
     /// The variables of the path, decoded.
     pub variables: Vec<Cow<'a, str>>,
     pub context: &'a Context,
+    /// The connection that it came over.
+    pub peer: Option<&'a Peer>,
 }
 
 impl Calls {
@@ -70,11 +73,13 @@ impl Calls {
         asked: Asked<'_>,
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
-        let Asked { uri, headers, variables, context } = asked;
+        let Asked { uri, headers, variables, context, peer } = asked;
         admit(&route.rpc, &self.verifier, headers)
             .await
             .map_err(|failure| Problem::from_failure(failure, context))?;
+        let waiting = peer.map(Peer::waiting);
         let (media, body) = self.read(route, headers, body).await?;
+        drop(waiting);
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             return Err(Problem::new(Reason::Overloaded, "too many calls at once"));
         };

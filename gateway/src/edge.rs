@@ -12,7 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, AUTHORIZATION, CONNECTION, EXPECT, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -98,7 +98,7 @@ impl Inner {
             let (method, headers) = (&parts.method, &parts.headers);
             Caller { method, headers, request_id: &context.request_id }.answer(&problem)
         });
-        if !body.is_end_stream() && !drain(&mut body).await && parts.version < Version::HTTP_2 {
+        if !is_over(&parts, &mut body).await && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let headers = response.headers_mut();
@@ -120,7 +120,8 @@ impl Inner {
         match self.table.find(&parts.method, parts.uri.path()) {
             Found::Route(route, variables) => {
                 let (uri, headers) = (&parts.uri, &parts.headers);
-                let asked = Asked { uri, headers, variables, context };
+                let peer = parts.extensions.get();
+                let asked = Asked { uri, headers, variables, context, peer };
                 let mut response = self.calls.call(route, asked, body).await?;
                 if parts.method == Method::HEAD {
                     without_content(&mut response);
@@ -194,6 +195,12 @@ fn without_content(response: &mut Response<Answer>) {
     if let Some(length) = length {
         response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
     }
+}
+
+/// Whether nothing of a request's body is left on its way. One that waits for our leave does not get
+/// it by this (RFC 9110, section 10.1.1).
+async fn is_over(parts: &Parts, body: &mut Incoming) -> bool {
+    body.is_end_stream() || (!parts.headers.contains_key(EXPECT) && drain(body).await)
 }
 
 /// Takes the rest of a body; whether it has come to its end.

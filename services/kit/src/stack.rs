@@ -14,8 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use souk_proto::souk::types::v1::Reason;
@@ -31,7 +30,8 @@ use crate::admission::{Admitted, admit};
 use crate::auth::Verifier;
 use crate::body::{self, Budget};
 use crate::failure::Failure;
-use crate::listener::{Peer, Share};
+use crate::frame::{self, CheckedStream};
+use crate::listener::{Peer, Share, Shares};
 use crate::policy::{self, Rpc};
 use crate::request::{Context, REQUEST_ID};
 
@@ -41,10 +41,9 @@ pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 const STREAM_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// How long a message may pause on its way.
 const MESSAGE_IDLE: Duration = Duration::from_secs(10);
-/// What gRPC puts in front of a message: a flag and its length.
-const FRAME_HEADER: usize = 5;
-/// One connection has no more than this part of the permits.
+/// One connection has no more than this part of the permits: a quarter.
 const CONNECTION_SHARE: usize = 4;
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// How much a service does at once.
 #[derive(Debug, Clone, Copy)]
@@ -121,9 +120,6 @@ impl Service<Request<Body>> for Stack {
 impl Shared {
     /// Answers a call, whatever happens, and no later than its deadline.
     async fn answer(&self, inner: Inner, request: Request<Body>) -> Response<Body> {
-        if let Some(refusal) = refuse_foreign(&request) {
-            return refusal;
-        }
         let rpc = policy::rpc(request.uri().path());
         let limit =
             if rpc.is_some_and(|rpc| rpc.is_client_stream) { STREAM_LIMIT } else { CALL_LIMIT };
@@ -166,14 +162,21 @@ impl Shared {
         let rpc = rpc.ok_or_else(|| Failure::new(Reason::Unimplemented, "there is no such rpc"))?;
         let Admitted { principal, idempotency_key } =
             admit(rpc, &self.verifier, request.headers()).await?;
+        refuse_compression(request.headers())?;
         context.principal = principal;
         context.idempotency_key = idempotency_key;
         let peer = request.extensions().get::<Peer>().cloned();
+        let peer = peer.as_ref();
         let (mut request, permit) = if rpc.is_client_stream {
-            (request, self.permit(&self.streams, self.limits.streams, peer.as_ref())?)
+            let shares = peer.map(|peer| &peer.streams);
+            let permit = permit(&self.streams, self.limits.streams, shares)?;
+            let check = |body| Body::new(CheckedStream::new(body, rpc.max_request_bytes));
+            (request.map(check), permit)
         } else {
+            let waiting = peer.map(Peer::waiting);
             let request = self.receive(rpc, request).await?;
-            (request, self.permit(&self.calls, self.limits.calls, peer.as_ref())?)
+            drop(waiting);
+            (request, permit(&self.calls, self.limits.calls, peer.map(|peer| &peer.calls))?)
         };
         request.extensions_mut().insert(context);
         match inner.call(request).await {
@@ -184,60 +187,42 @@ impl Shared {
 
     /// Waits for the message, which must be whole.
     async fn receive(&self, rpc: &Rpc, request: Request<Body>) -> Result<Request<Body>, Failure> {
-        let size = rpc.max_request_bytes.saturating_add(FRAME_HEADER);
-        let limits = body::Limits { size, idle: MESSAGE_IDLE };
+        let most = rpc.max_request_bytes;
+        let limits = body::Limits { size: most.saturating_add(frame::HEADER), idle: MESSAGE_IDLE };
         let (parts, body) = request.into_parts();
         let message = self.messages.read(body, limits).await?;
-        check_frame(&message)?;
+        frame::check_single(&message, most)?;
         Ok(Request::from_parts(parts, Body::new(Full::new(message))))
     }
-
-    fn permit(
-        &self,
-        permits: &Arc<Semaphore>,
-        total: usize,
-        peer: Option<&Peer>,
-    ) -> Result<Permit, Failure> {
-        let overloaded = || {
-            Failure::new(Reason::Overloaded, "too many calls at once")
-                .retry_after(Duration::from_secs(1))
-        };
-        let share = match peer {
-            Some(peer) => {
-                Some(peer.share((total / CONNECTION_SHARE).max(1)).ok_or_else(overloaded)?)
-            }
-            None => None,
-        };
-        let permit = permits.clone().try_acquire_owned().map_err(|_| overloaded())?;
-        Ok(Permit { _permit: permit, _share: share })
-    }
 }
 
-/// What is no call of gRPC at all (gRPC over HTTP/2, requests).
-fn refuse_foreign(request: &Request<Body>) -> Option<Response<Body>> {
-    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
-    let mut refusal = Response::new(Body::empty());
-    if request.method() != Method::POST {
-        *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-    } else if !request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
-        *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    } else {
-        return None;
-    }
-    Some(refusal)
-}
-
-/// Checks that there is one message, and all of it.
-fn check_frame(body: &Bytes) -> Result<(), Failure> {
-    let malformed = |message| Failure::new(Reason::MalformedRequest, message);
-    let Some((header, message)) = body.split_first_chunk::<FRAME_HEADER>() else {
-        return Err(malformed("the request has no message"));
+/// The right to be under way, of which one connection has no more than its part.
+fn permit(
+    permits: &Arc<Semaphore>,
+    total: usize,
+    shares: Option<&Shares>,
+) -> Result<Permit, Failure> {
+    let overloaded = || {
+        Failure::new(Reason::Overloaded, "too many calls at once")
+            .retry_after(Duration::from_secs(1))
     };
-    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
-    match message.len() {
-        len if len < length => Err(malformed("the message of the request breaks off")),
-        len if len > length => Err(malformed("the request has more than one message")),
+    let share = match shares {
+        Some(shares) => {
+            Some(shares.take((total / CONNECTION_SHARE).max(1)).ok_or_else(overloaded)?)
+        }
+        None => None,
+    };
+    let permit = permits.clone().try_acquire_owned().map_err(|_| overloaded())?;
+    Ok(Permit { _permit: permit, _share: share })
+}
+
+/// Refuses a call whose messages are compressed: nothing here is (gRPC, compression).
+fn refuse_compression(headers: &HeaderMap) -> Result<(), Failure> {
+    match headers.get(&GRPC_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            let message = "compressed messages are not supported";
+            Err(Failure::new(Reason::Unimplemented, message))
+        }
         _ => Ok(()),
     }
 }

@@ -12,15 +12,44 @@ use tokio::sync::Notify;
 
 /// The connection that a request came over: in the extensions of each.
 #[derive(Debug, Clone)]
-pub struct Peer(Arc<AtomicUsize>);
+pub struct Peer {
+    /// What it has under way.
+    pub calls: Shares,
+    /// Client streams, of which a process has far fewer.
+    pub streams: Shares,
+    activity: Arc<Activity>,
+}
 
 impl Peer {
-    pub(super) fn new() -> Self {
-        Self(Arc::default())
+    pub(super) fn new(activity: Arc<Activity>) -> Self {
+        Self { calls: Shares::default(), streams: Shares::default(), activity }
     }
 
-    /// Takes a share of something for one request, unless the connection has `most` already.
-    pub fn share(&self, most: usize) -> Option<Share> {
+    /// Notes that a request waits for its client, which has more of it to send. A connection whose
+    /// requests all do so has nothing to do, and may have to make room for others.
+    pub fn waiting(&self) -> Waiting {
+        self.activity.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self.activity.clone())
+    }
+}
+
+/// A request that waits for its client, until dropped.
+#[derive(Debug)]
+pub struct Waiting(Arc<Activity>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many shares of something a connection has.
+#[derive(Debug, Clone, Default)]
+pub struct Shares(Arc<AtomicUsize>);
+
+impl Shares {
+    /// Takes a share for one request, unless the connection has `most` already.
+    pub fn take(&self, most: usize) -> Option<Share> {
         let taken = self.0.fetch_add(1, Ordering::Relaxed);
         let share = Share(self.0.clone());
         (taken < most).then_some(share)
@@ -43,6 +72,8 @@ pub(super) struct Activity {
     opened: u64,
     /// Requests whose answer has not been given to its end.
     under_way: AtomicUsize,
+    /// Those of them that wait for more of their client.
+    waiting: AtomicUsize,
     /// Those of them whose answer has begun.
     answering: AtomicUsize,
     /// Whether a request was ever begun.
@@ -50,6 +81,8 @@ pub(super) struct Activity {
     /// Whether the beginning that HTTP/2 prescribes has come.
     is_http2: AtomicBool,
     received: AtomicUsize,
+    /// When a byte last came.
+    heard: AtomicU64,
     /// When a request last began or ended, or a piece of an answer was taken.
     moved: AtomicU64,
     /// When the first byte came after that, while nothing was under way; 0 when none has.
@@ -77,10 +110,12 @@ impl Activity {
         Arc::new(Self {
             opened,
             under_way: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             received: AtomicUsize::new(0),
+            heard: AtomicU64::new(opened),
             moved: AtomicU64::new(opened),
             head_began: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
@@ -101,13 +136,20 @@ impl Activity {
         self.under_way.load(Ordering::Relaxed) > 0
     }
 
-    /// Since when there is nothing to do; `None` while there is.
+    /// Since when there is nothing to do, other than to wait for the client; `None` while there is.
     pub(super) fn idle_since(&self) -> Option<u64> {
-        (!self.is_under_way()).then(|| self.moved.load(Ordering::Relaxed))
+        match self.under_way.load(Ordering::Relaxed) {
+            0 => Some(self.moved.load(Ordering::Relaxed)),
+            all if all <= self.waiting.load(Ordering::Relaxed) => {
+                Some(self.heard.load(Ordering::Relaxed))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn has_received(&self, bytes: &[u8]) {
         let before = self.received.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.heard.store(now(), Ordering::Relaxed);
         if before == 0 && bytes.starts_with(b"PRI") {
             self.is_http2.store(true, Ordering::Relaxed);
         }

@@ -33,8 +33,9 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// small frames that wait to be read, and closes a connection whose frames exceed it: a client that
 /// sends rows of 50 bytes in a frame each needs about 1 MiB of it for a full window of one request.
 const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
-/// How long a connection may take to end that was told to.
-const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
+/// How long a connection may take to end that has to make room for others. One at a time may have to,
+/// and others wait for it.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(100);
 
 /// What all connections of a listener share.
 pub(super) struct Server<S> {
@@ -63,7 +64,7 @@ impl<S> Server<S> {
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "a connection has no TCP_NODELAY");
         }
-        let (activity, peer) = (&entry.activity, Peer::new());
+        let (activity, peer) = (&entry.activity, Peer::new(entry.activity.clone()));
         let stream = Stream::new(tcp, place, activity.clone(), self.options.rejection);
         let service = service_fn(|mut request: Request<Incoming>| {
             let under_way = activity.begin();
@@ -88,7 +89,7 @@ impl<S> Server<S> {
                 }
                 // nothing is to be expected of it
                 () = &mut overdue => return,
-                () = &mut goodbye, if is_ending && !activity.is_under_way() => return,
+                () = &mut goodbye, if is_ending && activity.idle_since().is_some() => return,
                 () = activity.evicted.notified(), if !is_ending => {
                     goodbye.set(sleep(GOODBYE_LIMIT));
                 }

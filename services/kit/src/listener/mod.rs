@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-pub use activity::{Peer, Share};
+pub use activity::{Peer, Share, Shares, Waiting};
 pub use descriptors::{connections_that_fit, raise_descriptor_limit};
 
 use connection::Server;
@@ -51,8 +51,9 @@ pub enum Protocol {
 pub struct Options {
     /// What it speaks.
     pub protocol: Protocol,
-    /// Connections at once. When there are more, those go that have done nothing for longest; where
-    /// all are at work, others wait in the backlog of the listener.
+    /// Connections at once. When there are more, those go that have done nothing for longest, or have
+    /// waited for longest for the rest of what they were asked; where all are at work, others wait in
+    /// the backlog of the listener.
     pub connections: usize,
     /// Requests that one HTTP/2 connection may have under way.
     pub streams: u32,

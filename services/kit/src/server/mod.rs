@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use http::{Request, Response};
+use futures::future::{BoxFuture, ready};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,9 @@ impl tower::Service<Request<Incoming>> for Dispatch {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        if let Some(refusal) = refuse_foreign(&request) {
+            return ready(Ok(refusal)).boxed();
+        }
         let request = request.map(Body::new);
         let name = request.uri().path().split('/').nth(1).unwrap_or_default();
         match self.services.get(name) {
@@ -100,4 +104,24 @@ impl tower::Service<Request<Incoming>> for Dispatch {
             None => self.others.call(request).boxed(),
         }
     }
+}
+
+/// What is no call of gRPC at all (gRPC over HTTP/2, requests).
+fn refuse_foreign(request: &Request<Incoming>) -> Option<Response<Body>> {
+    let mut refusal = Response::new(Body::empty());
+    if request.method() != Method::POST {
+        *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    } else if !request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    } else {
+        return None;
+    }
+    Some(refusal)
+}
+
+/// `application/grpc`, perhaps with the format of its messages.
+fn is_grpc(content_type: &HeaderValue) -> bool {
+    let rest = content_type.as_bytes().strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| rest.first().is_none_or(|next| b"+; ".contains(next)))
 }

@@ -1,0 +1,143 @@
+//! What gRPC puts around a message on the wire: a flag, its length, and the message (gRPC over HTTP/2,
+//! length-prefixed messages).
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use http_body::{Frame, SizeHint};
+use souk_proto::souk::types::v1::Reason;
+use tonic::Status;
+use tonic::body::Body;
+
+use crate::failure::Failure;
+
+/// The flag and the length.
+pub(crate) const HEADER: usize = 5;
+
+/// Checks that a body is one message, and all of it.
+pub(crate) fn check_single(body: &Bytes, most: usize) -> Result<(), Failure> {
+    let Some((header, message)) = body.split_first_chunk::<HEADER>() else {
+        return Err(malformed("the request has no message"));
+    };
+    let length = message_length(header, most)?;
+    match message.len() {
+        len if len < length => Err(broken_off()),
+        len if len > length => Err(malformed("the request has more than one message")),
+        _ => Ok(()),
+    }
+}
+
+/// A client stream whose messages are looked at as they pass: what tonic would call an internal error
+/// is the caller's fault.
+pub(crate) struct CheckedStream {
+    body: Body,
+    /// The largest message, in bytes.
+    most: usize,
+    place: Place,
+}
+
+/// Where in the stream the next byte belongs.
+enum Place {
+    /// In a header, after so many bytes of it.
+    Header([u8; HEADER], usize),
+    /// In a message of which so much is to come; more than nothing.
+    Message(usize),
+}
+
+const BEGINNING: Place = Place::Header([0; HEADER], 0);
+
+impl CheckedStream {
+    pub(crate) fn new(body: Body, most: usize) -> Self {
+        Self { body, most, place: BEGINNING }
+    }
+
+    fn follow(&mut self, mut data: &[u8]) -> Result<(), Failure> {
+        while !data.is_empty() {
+            match &mut self.place {
+                Place::Header(header, have) => {
+                    let taken = data.len().min(HEADER - *have);
+                    header[*have..*have + taken].copy_from_slice(&data[..taken]);
+                    *have += taken;
+                    data.advance(taken);
+                    if *have == HEADER {
+                        let length = message_length(header, self.most)?;
+                        self.place = if length > 0 { Place::Message(length) } else { BEGINNING };
+                    }
+                }
+                Place::Message(left) => {
+                    let taken = data.len().min(*left);
+                    *left -= taken;
+                    data.advance(taken);
+                    if *left == 0 {
+                        self.place = BEGINNING;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), Failure> {
+        match self.place {
+            Place::Header(_, 0) => Ok(()),
+            Place::Header(..) | Place::Message(_) => Err(broken_off()),
+        }
+    }
+}
+
+impl http_body::Body for CheckedStream {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+            Some(Ok(frame)) => Some(frame),
+            None => None,
+        };
+        let checked = match frame.as_ref().and_then(Frame::data_ref) {
+            Some(data) => self.follow(data),
+            None => self.end(),
+        };
+        Poll::Ready(match checked {
+            Ok(()) => frame.map(Ok),
+            Err(failure) => {
+                // said once: after an error nothing comes
+                self.place = BEGINNING;
+                Some(Err(failure.into()))
+            }
+        })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn message_length(header: &[u8; HEADER], most: usize) -> Result<usize, Failure> {
+    match header[0] {
+        0 => {}
+        1 => return Err(malformed("a message is compressed, and nothing says how")),
+        _ => return Err(malformed("a message has a flag that gRPC does not know")),
+    }
+    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
+    match usize::try_from(length) {
+        Ok(length) if length <= most => Ok(length),
+        _ => {
+            let message = format!("the message is larger than {most} bytes");
+            Err(Failure::new(Reason::PayloadTooLarge, message))
+        }
+    }
+}
+
+fn broken_off() -> Failure {
+    malformed("the message of the request breaks off")
+}
+
+fn malformed(message: &str) -> Failure {
+    Failure::new(Reason::MalformedRequest, message)
+}
