@@ -8,8 +8,10 @@
 
 mod calls;
 mod docs;
+mod early;
 mod errors;
 mod fake;
 mod limits;
+mod protocol;
 mod remote;
 mod shop;

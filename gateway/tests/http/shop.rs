@@ -133,7 +133,10 @@ impl Reply {
         let read = tokio::time::timeout(Duration::from_secs(20), reading).await;
         // a reset after the answer is no worse than a close
         let _ = read.expect("the gateway neither answers nor closes");
-        let text = String::from_utf8(bytes).unwrap();
+        Self::parse(&String::from_utf8(bytes).unwrap())
+    }
+
+    pub fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").expect("a response");
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

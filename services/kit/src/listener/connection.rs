@@ -35,7 +35,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// How long a connection may take to end that has to make room for others. One at a time may have to,
 /// and others wait for it.
-const GOODBYE_LIMIT: Duration = Duration::from_millis(100);
+const GOODBYE_LIMIT: Duration = Duration::from_millis(50);
 
 /// What all connections of a listener share.
 pub(super) struct Server<S> {

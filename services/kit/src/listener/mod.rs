@@ -34,7 +34,7 @@ use registry::Registry;
 
 /// How long to wait after an accept that failed: file descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How long to wait for the places of connections that were told to go.
+/// How long to wait for the place of a connection that was told to go, before others are.
 const EVICTION_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a listener speaks.
@@ -155,6 +155,8 @@ async fn room(slots: &Arc<Semaphore>, registry: &Registry) -> OwnedSemaphorePerm
             return slot;
         }
         registry.evict();
-        sleep(EVICTION_PAUSE).await;
+        if let Ok(Ok(slot)) = timeout(EVICTION_PAUSE, slots.clone().acquire_owned()).await {
+            return slot;
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::activity::Activity;
 
 /// Of how many connections one goes at a time.
-const EVICTED_SHARE: usize = 50;
+const EVICTED_SHARE: usize = 10;
 
 type Connections = HashMap<u64, Arc<Activity>>;
 

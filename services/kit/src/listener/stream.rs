@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::activity::{Activity, now};
@@ -20,8 +20,11 @@ use super::activity::{Activity, now};
 /// closed. Closing with bytes unread would reset the connection, and the answer would be lost.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// How many connections of a process do so at once. They have left their place in the listener: others
+/// do not wait for them.
+static LINGERING: Semaphore = Semaphore::const_new(100);
 
-/// A connection that keeps its place in the listener until it is closed.
+/// A connection that keeps its place in the listener until it has been served.
 pub(super) struct Stream {
     tcp: Option<(TcpStream, OwnedSemaphorePermit)>,
     activity: Arc<Activity>,
@@ -145,15 +148,15 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let Some((tcp, place)) = self.tcp.take() else { return };
+        let Some((tcp, _place)) = self.tcp.take() else { return };
         let answered = now() < self.activity.sent.load(std::sync::atomic::Ordering::Relaxed) + 1000;
         if self.has_ended || !answered {
             return;
         }
-        if let Ok(runtime) = Handle::try_current() {
+        if let (Ok(runtime), Ok(lingering)) = (Handle::try_current(), LINGERING.try_acquire()) {
             runtime.spawn(async move {
                 let _ = timeout(LINGER_LIMIT, linger(tcp)).await;
-                drop(place);
+                drop(lingering);
             });
         }
     }
