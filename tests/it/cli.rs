@@ -20,6 +20,98 @@ fn help_explains_every_option() {
     }
 }
 
+/// Every limit: its flag, its variable, a value that contradicts nothing.
+const LIMITS: [(&str, &str, &str); 13] = [
+    ("--database-connections", "SOUK_DATABASE_CONNECTIONS", "4"),
+    ("--reservation-ttl", "SOUK_RESERVATION_TTL", "60"),
+    ("--max-connections", "SOUK_MAX_CONNECTIONS", "100"),
+    ("--max-calls", "SOUK_MAX_CALLS", "100"),
+    ("--max-imports", "SOUK_MAX_IMPORTS", "2"),
+    ("--max-body", "SOUK_MAX_BODY", "1000"),
+    ("--body-budget", "SOUK_BODY_BUDGET", "10000000"),
+    ("--header-timeout", "SOUK_HEADER_TIMEOUT", "2"),
+    ("--body-timeout", "SOUK_BODY_TIMEOUT", "3"),
+    ("--request-timeout", "SOUK_REQUEST_TIMEOUT", "12"),
+    ("--idle-timeout", "SOUK_IDLE_TIMEOUT", "30"),
+    ("--grpc-idle-timeout", "SOUK_GRPC_IDLE_TIMEOUT", "30"),
+    ("--log", "SOUK_LOG", "info"),
+];
+
+/// A role that ends as soon as its options are good: it has no neighbours.
+const NOWHERE: [&str; 3] = ["serve", "--role", "gateway"];
+
+fn is_taken((succeeded, text): (bool, String)) -> bool {
+    !succeeded && text.contains("the role needs --auth-url")
+}
+
+#[test]
+fn every_limit_is_a_flag_a_variable_and_a_key_of_the_file() {
+    let scratch = crate::support::Scratch::new();
+    let file = scratch.0.join("limits.toml");
+    let config = [("SOUK_CONFIG", file.to_str().unwrap())];
+    for help in [&["--help"][..], &["serve", "--help"]] {
+        let (_, text) = output(help, &[]);
+        for (flag, variable, _) in LIMITS {
+            assert!(text.contains(flag) && text.contains(variable), "{flag} is not in {text}");
+        }
+    }
+    for (flag, variable, value) in LIMITS {
+        let flagged = [&NOWHERE[..], &[flag, value]].concat();
+        let key = flag.trim_start_matches("--");
+        std::fs::write(&file, format!("{key} = \"{value}\"\n")).unwrap();
+        assert!(is_taken(output(&flagged, &[])), "{flag}");
+        assert!(is_taken(output(&NOWHERE, &[(variable, value)])), "{variable}");
+        assert!(is_taken(output(&NOWHERE, &config)), "{key} in the file");
+        // each of the three is really read: what is no value is refused by the name of the option
+        if flag == "--log" {
+            continue;
+        }
+        std::fs::write(&file, format!("{key} = \"none\"\n")).unwrap();
+        for refused in [
+            output(&[&NOWHERE[..], &[flag, "none"]].concat(), &[]),
+            output(&NOWHERE, &[(variable, "none")]),
+            output(&NOWHERE, &config),
+        ] {
+            assert!(!refused.0 && refused.1.contains(flag), "{flag}: {}", refused.1);
+        }
+    }
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_refused_by_name() {
+    for (arguments, named) in [
+        (&["--request-timeout", "16"][..], &["--request-timeout", "at most 15 seconds"][..]),
+        (
+            &["--body-timeout", "12", "--request-timeout", "11"],
+            &["--body-timeout", "--request-timeout"],
+        ),
+        (
+            &["--header-timeout", "20", "--idle-timeout", "19"],
+            &["--header-timeout", "--idle-timeout"],
+        ),
+        (
+            &["--header-timeout", "20", "--grpc-idle-timeout", "19"],
+            &["--header-timeout", "--grpc-idle-timeout"],
+        ),
+        (&["--max-body", "100", "--body-budget", "399"], &["--body-budget", "--max-body"]),
+        (&["--max-connections", "0"], &["--max-connections", "at least 1"]),
+        (&["--max-calls", "0"], &["--max-calls", "at least 1"]),
+        (&["--max-imports", "0"], &["--max-imports", "at least 1"]),
+        (&["--max-body", "0"], &["--max-body", "at least 1"]),
+        (&["--idle-timeout", "0"], &["--idle-timeout", "between 1 second and 30 days"]),
+        (&["--database-connections", "1"], &["--database-connections", "2..=1000"]),
+    ] {
+        // a role, and everything in one process
+        for command in [&NOWHERE[..], &[]] {
+            let (succeeded, text) = output(&[command, arguments].concat(), &[]);
+            assert!(!succeeded, "{arguments:?}");
+            for word in named {
+                assert!(text.contains(word), "{word} is not in {text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_role_refuses_to_run_without_its_secrets_or_with_short_ones() {
     let auth = ["serve", "--role", "auth", "--database-url", "postgres://nowhere/auth"];

@@ -196,6 +196,10 @@ async fn every_route_admits_whom_the_policy_of_its_rpc_names() {
             let verdict = match response.status {
                 StatusCode::UNAUTHORIZED => Verdict::Unauthenticated,
                 StatusCode::FORBIDDEN => Verdict::Denied,
+                // no answer to the call: that says nothing about who may make it
+                status if status.is_server_error() => {
+                    panic!("{verb} {path} as {caller:?}: {status} {}", response.code())
+                }
                 _ => Verdict::Admitted,
             };
             let service = method.parent_service().full_name().to_owned();

@@ -4,6 +4,7 @@ mod database;
 mod http;
 mod process;
 mod suite;
+mod wire;
 
 use souk_kit::Channel;
 use souk_proto::google::r#type::Decimal;
@@ -15,8 +16,12 @@ use tonic::Request;
 
 pub use database::{Databases, server, template};
 pub use http::{Http, Response};
-pub use process::{PATIENCE, Process, processes_of, run, souk, souk_at};
+pub use process::{
+    PATIENCE, Process, cpu_time_of, memory_of, processes_of, run, souk, souk_at,
+    souk_with_descriptors,
+};
 pub use suite::{ADMIN_EMAIL, ADMIN_PASSWORD, MASTER_SECRET, Scratch, Suite, is_one_process};
+pub use wire::{Answer, Http2, framed};
 
 pub type Auth = AuthServiceClient<Channel>;
 pub type Catalog = CatalogServiceClient<Channel>;

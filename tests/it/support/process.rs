@@ -26,6 +26,15 @@ pub fn souk_at(program: &Path) -> Command {
     command
 }
 
+/// The command `souk` for a process that may have no more than so many files open. What it logs is
+/// among what it prints.
+pub fn souk_with_descriptors(descriptors: u32) -> Command {
+    let mut command = souk_at(Path::new("sh"));
+    let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\" 2>&1");
+    command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_souk"));
+    command
+}
+
 /// A running process. It is killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -67,6 +76,19 @@ impl Process {
         }
     }
 
+    /// Waits for a line that has this in it.
+    pub fn line_with(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.lock().unwrap().recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("no line with {text:?}: {error}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
     /// Everything it prints until a line that starts so.
     pub fn lines_until(&self, start: &str) -> Vec<String> {
         let mut lines = Vec::new();
@@ -78,6 +100,11 @@ impl Process {
             }
             lines.push(line);
         }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// `kill -9`.
@@ -143,4 +170,20 @@ pub fn processes_of(directory: &Path) -> Vec<u32> {
             command.contains("postgres") && command.contains(&*directory)
         })
         .collect()
+}
+
+/// The memory that a process has, in bytes.
+pub fn memory_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// The CPU time that a process has taken.
+pub fn cpu_time_of(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // user and system time, in hundredths of a second
+    let ticks = [11, 12].map(|field: usize| fields[field].parse::<u64>().unwrap());
+    Duration::from_millis(ticks.iter().sum::<u64>() * 10)
 }

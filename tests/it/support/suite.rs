@@ -9,7 +9,7 @@ use souk_proto::souk::auth::v1::{CreateTokenRequest, RegisterRequest};
 use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::sync::OnceCell;
 
-use super::process::{Process, souk};
+use super::process::{Process, souk, souk_with_descriptors};
 use super::{Auth, Catalog, Databases, Http, Orders, PASSWORD, template, unique};
 
 pub const ADMIN_EMAIL: &str = "admin@example.com";
@@ -22,6 +22,8 @@ pub struct Suite {
     /// `None` when the suite runs a PostgreSQL of its own.
     databases: Option<Databases>,
     environment: Vec<(&'static str, &'static str)>,
+    /// How many files each process may have open; `None` leaves the system's limit.
+    descriptors: Option<u32>,
     processes: Vec<Process>,
     addresses: Addresses,
     admin: OnceCell<String>,
@@ -44,14 +46,19 @@ impl Suite {
 
     /// Starts a suite with some options in its environment.
     pub async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
-        Self::launched(Some(Databases::create().await), environment)
+        Self::launched(Some(Databases::create().await), environment, None)
+    }
+
+    /// Starts a suite whose processes may have no more than so many files open each.
+    pub async fn start_with_descriptors(descriptors: u32) -> Self {
+        Self::launched(Some(Databases::create().await), &[], Some(descriptors))
     }
 
     /// Starts a suite that dies together with its database: in one process, bare `souk` with the
     /// PostgreSQL that it starts itself. The roles have no such database, and keep the shared one.
     pub async fn start_with_own_database() -> Self {
         match is_one_process() {
-            true => Self::launched(None, &[]),
+            true => Self::launched(None, &[], None),
             false => Self::start().await,
         }
     }
@@ -59,6 +66,7 @@ impl Suite {
     fn launched(
         databases: Option<Databases>,
         environment: &[(&'static str, &'static str)],
+        descriptors: Option<u32>,
     ) -> Self {
         let nowhere = String::new;
         let addresses =
@@ -66,6 +74,7 @@ impl Suite {
         let mut suite = Self {
             databases,
             environment: environment.to_vec(),
+            descriptors,
             processes: Vec::new(),
             addresses,
             admin: OnceCell::new(),
@@ -111,6 +120,11 @@ impl Suite {
         Http::new(&self.addresses.http)
     }
 
+    /// The ids of its processes.
+    pub fn processes(&self) -> Vec<u32> {
+        self.processes.iter().map(Process::id).collect()
+    }
+
     /// The address of the gateway.
     pub fn http_address(&self) -> &str {
         &self.addresses.http
@@ -121,15 +135,24 @@ impl Suite {
         self.addresses.catalog.clone()
     }
 
+    /// The same without the scheme.
+    pub fn catalog_address(&self) -> &str {
+        self.addresses.catalog.trim_start_matches("http://")
+    }
+
     /// The gRPC channel of a service, by its full name.
     pub fn channel(&self, service: &str) -> Channel {
-        let address = match service {
+        Channel::remote(self.url_of(service).parse().unwrap())
+    }
+
+    /// The gRPC URL of a service, by its full name.
+    pub fn url_of(&self, service: &str) -> &str {
+        match service {
             "souk.auth.v1.AuthService" => &self.addresses.auth,
             "souk.catalog.v1.CatalogService" => &self.addresses.catalog,
             "souk.orders.v1.OrdersService" => &self.addresses.orders,
             other => panic!("no such service: {other}"),
-        };
-        Channel::remote(address.parse().unwrap())
+        }
     }
 
     pub fn auth(&self) -> Auth {
@@ -231,7 +254,7 @@ impl Suite {
     }
 
     fn command(&self) -> Command {
-        let mut command = souk();
+        let mut command = self.descriptors.map_or_else(souk, souk_with_descriptors);
         let log = std::env::var("SOUK_TEST_LOG").unwrap_or_else(|_| "error".to_owned());
         command
             .env("SOUK_LOG", log)
