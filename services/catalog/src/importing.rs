@@ -136,6 +136,7 @@ async fn write(
     actor: &Actor,
     rows: Vec<Row>,
 ) -> Result<Stored, Error> {
+    store::import::plan_each_time(transaction).await?;
     let (rows, repeated) = without_repeats(transaction, import, rows).await?;
     let existing = store::import::lock(transaction, &rows).await?;
     let existing: HashMap<&str, &Existing> =
