@@ -4,49 +4,17 @@ and ends it as Ctrl-C does.
     python tests/clients/run.py target/debug/souk
 """
 
-import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import grpc_client
 from grpc_client import AUTH, CATALOG, ORDERS, expect
+from suite import eventually, running
 
-START_LIMIT = 120
 HEALTH_LIMIT = 15
 END_LIMIT = 60
-
-
-def eventually(what, limit, check):
-    """Answers what `check` answers as soon as it is something."""
-    deadline = time.monotonic() + limit
-    while not (answer := check()):
-        assert time.monotonic() < deadline, f"not within {limit} s: {what}"
-        time.sleep(0.1)
-    return answer
-
-
-def start(binary, data, log):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SOUK_")}
-    return subprocess.Popen(
-        [binary, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data-dir", data],
-        cwd=data,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-    )
-
-
-def addresses(souk, data):
-    """The addresses that the suite listens on, once it is ready."""
-    expect("the exit code of souk, which should run", souk.poll(), None)
-    path = Path(data, "addresses.json")
-    return path.exists() and json.loads(path.read_text())
 
 
 def processes():
@@ -117,27 +85,15 @@ def ends_cleanly(souk):
 
 
 def main(binary):
-    binary = os.path.abspath(binary)
-    with tempfile.TemporaryDirectory(prefix="souk-") as data, tempfile.TemporaryFile("w+") as log:
-        os.chmod(data, 0o755)  # as root, PostgreSQL runs as somebody else
-        souk = start(binary, data, log)
-        try:
-            where = eventually("souk is ready", START_LIMIT, lambda: addresses(souk, data))
-            server = grpc_client.Server(where["grpc"])
-            health_turns(server, "SERVING")
-            grpc_client.main(where["grpc"])
-            health_follows_the_database(souk, server)
-            print("Health turned to NOT_SERVING without the database, and back with it")
-            grpc_client.main(where["grpc"])
-            ends_cleanly(souk)
-            print("Ctrl-C ended souk and its PostgreSQL")
-        except BaseException:
-            log.seek(0)
-            sys.stderr.writelines(["--- what souk wrote last:\n", *log.readlines()[-100:]])
-            raise
-        finally:
-            souk.kill()
-            souk.wait()
+    with running(binary) as suite:
+        server = grpc_client.Server(suite.grpc)
+        health_turns(server, "SERVING")
+        grpc_client.main(suite.grpc)
+        health_follows_the_database(suite.process, server)
+        print("Health turned to NOT_SERVING without the database, and back with it")
+        grpc_client.main(suite.grpc)
+        ends_cleanly(suite.process)
+        print("Ctrl-C ended souk and its PostgreSQL")
 
 
 if __name__ == "__main__":
