@@ -59,7 +59,7 @@ async fn streams_without_a_body_refuse_nobody() {
                 begun.push(connection.begin("POST", "/v1/auth/revoke", &json).await);
             }
         }
-        for _ in 0..3 {
+        for _ in 0..9 {
             let connection = Http2::connect(suite.catalog_address()).await;
             for _ in 0..256 {
                 let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
