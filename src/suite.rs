@@ -10,6 +10,7 @@ use souk_catalog::Catalog;
 use souk_gateway::{Gateway, Upstream};
 use souk_kit::Channel;
 use souk_kit::auth::{AUDIENCE, Verifier};
+use souk_kit::listener;
 use souk_kit::secret::{MasterSecret, random_token};
 use souk_kit::server::{self, Service};
 use souk_orders::Orders;
@@ -34,8 +35,8 @@ pub async fn run_all(options: Suite) -> anyhow::Result<()> {
     std::fs::create_dir_all(data_dir)
         .with_context(|| format!("cannot make the data directory {}", data_dir.display()))?;
     // before anything is started: a port that is taken is the most common mistake
-    let http = bind(options.listen.http, "--http").await?;
-    let grpc = bind(options.listen.grpc, "--grpc").await?;
+    let http = bind(options.listen.http, "--http")?;
+    let grpc = bind(options.listen.grpc, "--grpc")?;
     let databases = tokio::select! {
         started = Databases::start(&options.data) => started?,
         () = shutdown.cancelled() => return Ok(()),
@@ -105,9 +106,9 @@ async fn serve_all(
         return Ok(());
     }
     let mut parts = Parts::new(shutdown.clone());
-    let listener = limits.of_grpc(2);
+    let grpc_limits = limits.of_grpc(2);
     parts.spawn("gateway", |end| gateway.serve(http, end));
-    parts.spawn_fallible("grpc", server::serve(grpc, services, listener, shutdown));
+    parts.spawn_fallible("grpc", server::serve(grpc, services, grpc_limits, shutdown));
     parts.spawn("keys", |end| async move { until(end, verifier.keep_fresh()).await });
     parts.spawn("auth", |end| async move { auth.run(end).await });
     parts.spawn("catalog", |end| async move { catalog.run(end).await });
@@ -164,7 +165,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
             let gateway = Gateway::new(upstreams, verifier.clone(), limits.of_gateway(1))?;
-            let listener = bind(options.listen.http, "--http").await?;
+            let listener = bind(options.listen.http, "--http")?;
             announce(options.role, listener.local_addr()?);
             parts.spawn("gateway", |end| gateway.serve(listener, end));
             parts.spawn("keys", |end| async move { until(end, verifier.keep_fresh()).await });
@@ -222,7 +223,7 @@ fn behind(name: &str, channel: Channel) -> Upstream {
 }
 
 async fn serve_grpc(parts: &mut Parts, options: &Serve, service: Service) -> anyhow::Result<()> {
-    let listener = bind(options.listen.grpc, "--grpc").await?;
+    let listener = bind(options.listen.grpc, "--grpc")?;
     announce(options.role, listener.local_addr()?);
     let (limits, shutdown) = (options.limits.of_grpc(1), parts.shutdown());
     parts.spawn_fallible("grpc", server::serve(listener, vec![service], limits, shutdown));
@@ -246,9 +247,8 @@ fn remote(url: Option<&Uri>, flag: &str) -> anyhow::Result<Channel> {
     Ok(Channel::remote(url.clone()))
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    listener::bind(address)
         .with_context(|| format!("cannot listen on {address}; choose another address with {flag}"))
 }
 

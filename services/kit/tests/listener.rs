@@ -11,9 +11,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use souk_kit::listener::{Options, Peer, Protocol, serve};
+use souk_kit::listener::{Options, Peer, Protocol, bind, raise_descriptor_limit, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ fn options(protocol: Protocol) -> Options {
 
 /// A listener whose answer is `yes`, after the whole body of the request.
 async fn listener(options: Options) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let answer = tower::service_fn(|request: Request<Incoming>| async {
         let (parts, body) = request.into_parts();
@@ -180,6 +180,19 @@ async fn connections_that_wait_for_a_body_make_room() {
         waiting.push(saying(address, stalled).await);
     }
     assert!(answers(&mut saying(address, b"").await).await);
+}
+
+#[tokio::test]
+async fn a_burst_of_connections_waits_for_the_listener_and_is_not_dropped() {
+    raise_descriptor_limit();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut burst = Vec::new();
+    // nobody accepts them yet
+    for number in 0..1_000 {
+        let connected = timeout(PATIENCE, TcpStream::connect(address)).await;
+        burst.push(connected.unwrap_or_else(|_| panic!("number {number} was dropped")).unwrap());
+    }
 }
 
 /// Small writes that wait for each other's acknowledgement cost 40 ms each.

@@ -12,6 +12,8 @@ mod stream;
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -36,6 +38,10 @@ use registry::Registry;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long to wait for the place of a connection that was told to go, before others are.
 const EVICTION_PAUSE: Duration = Duration::from_millis(20);
+
+/// Connections that wait to be accepted. The usual 128 are soon reached: the next ones are dropped without
+/// a word, and their clients try again after 1, 3 and 7 seconds.
+const BACKLOG: u32 = 4096;
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +101,19 @@ impl<B, S> Handler<B> for S where
         + Sync
         + 'static
 {
+}
+
+/// Listens at an address.
+///
+/// # Errors
+///
+/// The address is not ours, or taken.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // connections of a process that has ended do not keep the next from its port
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves connections until `shutdown`, then lets them finish, no longer than the drain limit.
