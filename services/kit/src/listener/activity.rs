@@ -77,7 +77,7 @@ pub(super) struct Activity {
     /// Those of them whose answer has begun.
     answering: AtomicUsize,
     /// Whether a request was ever begun.
-    has_asked: AtomicBool,
+    asked: AtomicBool,
     /// Whether the beginning that HTTP/2 prescribes has come.
     is_http2: AtomicBool,
     received: AtomicUsize,
@@ -112,7 +112,7 @@ impl Activity {
             under_way: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
-            has_asked: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             received: AtomicUsize::new(0),
             heard: AtomicU64::new(opened),
@@ -126,7 +126,7 @@ impl Activity {
 
     pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        self.has_asked.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
         self.head_began.store(0, Ordering::Relaxed);
         self.moved.store(now(), Ordering::Relaxed);
         UnderWay(self.clone())
@@ -134,6 +134,10 @@ impl Activity {
 
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Since when there is nothing to do, other than to wait for the client; `None` while there is.
@@ -182,7 +186,7 @@ impl Activity {
             return stalled;
         }
         let is_http2 = self.is_http2.load(Ordering::Relaxed);
-        if !self.has_asked.load(Ordering::Relaxed) {
+        if !self.has_asked() {
             let is_begun = is_http2 && self.received.load(Ordering::Relaxed) >= PREFACE;
             return self.opened + if is_begun { idle } else { header };
         }

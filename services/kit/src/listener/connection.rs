@@ -91,7 +91,9 @@ impl<S> Server<S> {
                 () = &mut overdue => return,
                 () = &mut goodbye, if is_ending && activity.idle_since().is_some() => return,
                 () = activity.evicted.notified(), if !is_ending => {
-                    goodbye.set(sleep(GOODBYE_LIMIT));
+                    // one that has never asked has nothing to lose by it
+                    let limit = if activity.has_asked() { GOODBYE_LIMIT } else { Duration::ZERO };
+                    goodbye.set(sleep(limit));
                 }
                 () = self.shutdown.cancelled(), if !is_ending => {}
             }
