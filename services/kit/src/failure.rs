@@ -1,10 +1,12 @@
 //! Failed calls: a reason of the contract and its `google.rpc` details, on their way to a gRPC
 //! status. Each service maps its own error enum to this, exhaustively.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
+use prost::Message;
+use prost_types::Any;
 pub use souk_proto::ERROR_DOMAIN as DOMAIN;
 use souk_proto::souk::types::v1::Reason;
 use souk_proto::{Validate, Violation};
@@ -19,7 +21,7 @@ const MAX_REPEATED: usize = 64;
 pub struct Failure {
     reason: Reason,
     message: String,
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
     // boxed: failures travel in results, and most calls do not fail
     details: Box<ErrorDetails>,
 }
@@ -27,7 +29,7 @@ pub struct Failure {
 impl Failure {
     /// A failure for a reason. The message is for people: lowercase, and without internals.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), metadata: HashMap::new(), details: Box::default() }
+        Self { reason, message: message.into(), metadata: BTreeMap::new(), details: Box::default() }
     }
 
     /// Input that breaks one rule.
@@ -86,9 +88,35 @@ impl Failure {
 
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
-        let Failure { reason, message, metadata, mut details } = failure;
-        details.set_error_info(reason.code(), DOMAIN, metadata);
-        Self::with_error_details(code_of(reason), message, *details)
+        let Failure { reason, message, metadata, details } = failure;
+        let code = code_of(reason);
+        let others = Self::with_error_details(code, message.as_str(), *details);
+        let info =
+            ErrorInfo { reason: reason.code().to_owned(), domain: DOMAIN.to_owned(), metadata };
+        // encoded messages that follow each other are one
+        let mut details = others.details().to_vec();
+        details.extend(info.as_detail().encode_to_vec());
+        Self::with_details(code, message, details.into())
+    }
+}
+
+/// `google.rpc.ErrorInfo` with its metadata in the order of their names, which those of a hash map have
+/// not: the same failure has the same bytes, first told or told again.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+    #[prost(btree_map = "string, string", tag = "3")]
+    metadata: BTreeMap<String, String>,
+}
+
+impl ErrorInfo {
+    fn as_detail(&self) -> tonic_types::Status {
+        let type_url = tonic_types::ErrorInfo::TYPE_URL.to_owned();
+        let details = vec![Any { type_url, value: self.encode_to_vec() }];
+        tonic_types::Status { details, ..tonic_types::Status::default() }
     }
 }
 
@@ -159,5 +187,29 @@ fn code_of(reason: Reason) -> Code {
         Reason::Unavailable => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Unspecified | Reason::Internal => Code::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_same_details_each_time_it_is_told() {
+        let failure = || {
+            ["order_id", "product_id", "requested", "available"].iter().fold(
+                Failure::not_found("order", "ord_1").retry_after(Duration::from_secs(1)),
+                |failure, name| failure.with(name, name.len()),
+            )
+        };
+        let first = Status::from(failure());
+        for _ in 0..20 {
+            assert_eq!(Status::from(failure()).details(), first.details());
+        }
+        let info = first.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("NOT_FOUND", DOMAIN));
+        assert_eq!(info.metadata["requested"], "9");
+        assert_eq!(first.get_details_resource_info().unwrap().resource_name, "ord_1");
+        assert!(first.get_details_retry_info().is_some());
     }
 }
