@@ -7,6 +7,7 @@
 
 mod auth;
 mod database;
+mod dice;
 mod leaving;
 mod proxy;
 mod server;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use auth::{CLIENT_SECRET, FakeAuth, signed};
 pub use database::TestDatabase;
+pub use dice::Dice;
 pub use leaving::{Moment, leave_after};
 pub use proxy::{Happened, Proxy, RoundTrip};
 pub use server::server;

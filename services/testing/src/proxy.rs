@@ -1,6 +1,6 @@
 //! A network between a service and its database, which fails on command.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +22,10 @@ pub struct Proxy {
     network: Arc<Network>,
 }
 
-/// What a client sends until it waits for an answer.
+/// What a client sends until it waits for an answer, and is answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoundTrip {
-    /// The statement; empty when the client only asks whether the server is there.
+    /// The statement.
     pub sql: String,
     /// Whether the statement is executed, or only prepared.
     pub executes: bool,
@@ -126,7 +126,8 @@ impl Proxy {
         self.network.lock().is_down = false;
     }
 
-    /// What clients have sent and waited for since the last time, on all connections.
+    /// What clients have asked since the last time, on all connections: whether the server is there does
+    /// not count.
     pub fn take_round_trips(&self) -> Vec<RoundTrip> {
         std::mem::take(&mut self.network.lock().trips)
     }
@@ -165,11 +166,11 @@ struct Connection {
 /// How far client and server are.
 #[derive(Debug, Default)]
 struct Exchange {
-    /// How often the server will say that it is ready.
-    asked: u64,
-    answered: u64,
-    /// The answer that does not get through.
-    lost: Option<(u64, Happened)>,
+    /// What the server has not answered yet, in the order of its answers. It says of each that it is
+    /// ready for the next, first of all of the beginning.
+    asked: VecDeque<RoundTrip>,
+    /// How many of these are answered before the one whose answer does not get through.
+    lost: Option<(usize, Happened)>,
 }
 
 impl Connection {
@@ -216,8 +217,7 @@ impl Connection {
         mut server: BufWriter<OwnedWriteHalf>,
     ) -> io::Result<()> {
         let mut message = first;
-        // it is answered with readiness too
-        self.exchange().asked = 1;
+        self.exchange().asked.push_back(RoundTrip::default());
         let mut statements = Statements::default();
         loop {
             self.look_at(&message, &mut statements)?;
@@ -235,39 +235,38 @@ impl Connection {
     ///
     /// The request shall not get through.
     fn look_at(&self, message: &Message, statements: &mut Statements) -> io::Result<()> {
-        let (sql, asks) = match message.asked() {
+        let (sql, is_whole) = match message.asked() {
             Asked::Parse { statement, sql } => {
                 statements.trip = RoundTrip { sql: sql.clone(), executes: false };
                 statements.prepared.insert(statement, sql);
                 return Ok(());
             }
             Asked::Bind { statement } => {
-                (statements.prepared.get(&statement).cloned().unwrap_or_default(), 0)
+                (statements.prepared.get(&statement).cloned().unwrap_or_default(), false)
             }
-            Asked::Query { sql } => (sql, 1),
+            Asked::Query { sql } => (sql, true),
             Asked::Sync => {
-                self.exchange().asked += 1;
-                self.network.lock().trips.push(std::mem::take(&mut statements.trip));
+                self.exchange().asked.push_back(std::mem::take(&mut statements.trip));
                 return Ok(());
             }
             Asked::Execute | Asked::Other => return Ok(()),
         };
+        let fault = self.network.fault(&sql);
         let trip = RoundTrip { sql, executes: true };
-        let fault = self.network.fault(&trip.sql);
         let mut exchange = self.exchange();
         match fault {
             Some((Loss::Request, happened)) => {
                 happened.0.store(true, Ordering::SeqCst);
                 return Err(io::Error::other("the request is lost"));
             }
-            // told at the next readiness after those that were asked for before
-            Some((Loss::Answer, happened)) => exchange.lost = Some((exchange.asked + 1, happened)),
+            Some((Loss::Answer, happened)) => {
+                exchange.lost = Some((exchange.asked.len(), happened));
+            }
             None => {}
         }
-        exchange.asked += asks;
-        match asks {
-            0 => statements.trip = trip,
-            _ => self.network.lock().trips.push(trip),
+        match is_whole {
+            true => exchange.asked.push_back(trip),
+            false => statements.trip = trip,
         }
         Ok(())
     }
@@ -278,23 +277,41 @@ impl Connection {
         mut client: BufWriter<OwnedWriteHalf>,
     ) -> io::Result<()> {
         while let Some(message) = wire::next(&mut server).await? {
-            let is_lost = {
-                let mut exchange = self.exchange();
-                exchange.answered += u64::from(message.is_ready());
-                let Exchange { answered, lost, .. } = &*exchange;
-                match lost {
-                    Some((number, happened)) if answered == number => {
-                        happened.0.store(true, Ordering::SeqCst);
-                        return Err(io::Error::other("the answer is lost"));
-                    }
-                    Some((number, _)) => answered + 1 == *number && !message.is_ready(),
-                    None => false,
-                }
-            };
+            let is_lost = self.note_answer(message.is_ready())?;
             let is_lost = is_lost || self.is_dead();
             forward(&message, &mut client, is_lost, server.buffer().is_empty()).await?;
         }
         Ok(())
+    }
+}
+
+impl Connection {
+    /// Notes a message of the server: whether it does not get through.
+    ///
+    /// # Errors
+    ///
+    /// The connection breaks.
+    fn note_answer(&self, is_ready: bool) -> io::Result<bool> {
+        let mut exchange = self.exchange();
+        let is_lost = exchange.lost.as_ref().is_some_and(|(before, _)| *before == 0);
+        if !is_ready {
+            return Ok(is_lost);
+        }
+        let answered = exchange.asked.pop_front().unwrap_or_default();
+        if !answered.sql.is_empty() {
+            self.network.lock().trips.push(answered);
+        }
+        match &mut exchange.lost {
+            Some((0, happened)) => {
+                happened.0.store(true, Ordering::SeqCst);
+                Err(io::Error::other("the answer is lost"))
+            }
+            Some((before, _)) => {
+                *before -= 1;
+                Ok(false)
+            }
+            None => Ok(false),
+        }
     }
 }
 

@@ -1,0 +1,200 @@
+//! Cancelling: at the same time as everything else that may happen to an order.
+
+use futures::future::join_all;
+use souk_proto::souk::catalog::v1::ReservationStatus;
+use souk_proto::souk::orders::v1::OrderStatus;
+use souk_testing::Proxy;
+use tonic::Code;
+
+use crate::catalog::{Fault, Rpc};
+use crate::gate::Gate;
+use crate::support::{APPLY, World, has_seen, is_pending, reason, soon};
+
+/// Cancels an order whose worker waits for the catalog, which holds its request or its answer.
+async fn cancel_while_reserving(fault: impl Fn(Gate) -> Fault) -> (World, String) {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    let (buyer, gate) = (world.buyer(), Gate::new());
+    world.catalog.once(Rpc::Reserve, fault(gate.clone()));
+    let answer = shop.create(buyer.hasty_order("key", &[(&product, 2)])).await.unwrap();
+    assert!(is_pending(&answer));
+    let order = answer.into_inner().id;
+    gate.arrived(1).await;
+    let cancelled = shop.cancel(&buyer, &order).await.unwrap();
+    assert_eq!(cancelled.status(), OrderStatus::Cancelled);
+    assert_eq!(world.catalog.calls_for(Rpc::Release, &order), 1);
+    // and then the worker brings its result
+    has_seen(&proxy, APPLY);
+    gate.open();
+    soon("the result", || async { has_seen(&proxy, APPLY) }).await;
+    world.settles().await;
+    assert_eq!(world.state(&order).await, "cancelled");
+    assert_eq!(world.catalog.stock(&product), (10, 0));
+    // who placed it is told what has become of it
+    let again = shop.order(&buyer, "key", &[(&product, 2)]).await;
+    assert_eq!(again.status(), OrderStatus::Cancelled);
+    world.audit().await;
+    world.audit_stock().await;
+    (world, order)
+}
+
+#[tokio::test]
+async fn an_order_can_be_cancelled_before_its_stock_is_reserved() {
+    let (world, order) = cancel_while_reserving(Fault::Hold).await;
+    assert_eq!(world.catalog.reservation(&order), Some(ReservationStatus::Released));
+}
+
+#[tokio::test]
+async fn an_order_can_be_cancelled_after_its_stock_was_reserved_unheard() {
+    cancel_while_reserving(Fault::HoldAnswer).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_an_order_that_is_cancelled_is_told_so() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let (buyer, gate) = (world.buyer(), Gate::new());
+    world.catalog.once(Rpc::Reserve, Fault::Hold(gate.clone()));
+    let cancelling = async {
+        gate.arrived(1).await;
+        let order = world.catalog.calls().last().unwrap().order.clone();
+        shop.cancel(&buyer, &order).await.unwrap()
+    };
+    let request = buyer.order("key", &[(&product, 1)]);
+    let (answer, cancelled) = tokio::join!(shop.create(request), cancelling);
+    assert_eq!(answer.unwrap().into_inner(), cancelled);
+    gate.open();
+    world.settles().await;
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_result_and_a_cancellation_in_one_statement_are_one_of_both() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 1_000);
+    let shop = world.working_shop().await;
+    let buyer = world.buyer();
+    // some are cancelled before their result comes, some after, and many in the same statement
+    let gate = Gate::new();
+    world.catalog.always(Rpc::Reserve, Fault::HoldAnswer(gate.clone()));
+    let keys: Vec<String> = (0..60).map(|number| format!("key-{number}")).collect();
+    let placing = join_all(keys.iter().map(|key| shop.create(buyer.order(key, &[(&product, 1)]))));
+    let cancelling = async {
+        gate.arrived(60).await;
+        let orders: Vec<String> = (world.catalog.calls().into_iter())
+            .filter(|call| call.rpc == Rpc::Reserve)
+            .map(|call| call.order)
+            .collect();
+        world.catalog.heal();
+        let (early, late) = orders.split_at(30);
+        let early = join_all(early.iter().map(|order| shop.cancel(&buyer, order)));
+        let open = async {
+            tokio::task::yield_now().await;
+            gate.open();
+        };
+        let late = join_all(late.iter().map(|order| shop.cancel(&buyer, order)));
+        let (early, (), late) = tokio::join!(early, open, late);
+        for cancelled in early.into_iter().chain(late) {
+            assert_eq!(cancelled.unwrap().status(), OrderStatus::Cancelled);
+        }
+    };
+    let (placed, ()) = tokio::join!(placing, cancelling);
+    for answer in placed {
+        let status = answer.unwrap().get_ref().status();
+        assert!(matches!(status, OrderStatus::Reserved | OrderStatus::Cancelled), "{status:?}");
+    }
+    world.settles().await;
+    assert_eq!(world.test.count("orders where state = 'cancelled'").await, 60);
+    assert_eq!(world.catalog.stock(&product), (1_000, 0));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn of_cancellation_and_expiry_one_happens() {
+    const ORDERS: usize = 40;
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 1_000);
+    let (shop, other) = (world.shop().await, world.shop().await);
+    let buyer = world.buyer();
+    let orders = shop.orders(&buyer, ORDERS, &product).await;
+    world.let_reservations_end().await;
+    other.work();
+    let cancelling = join_all(orders.iter().map(|order| shop.cancel(&buyer, &order.id))).await;
+    world.settles().await;
+    for (order, cancelled) in orders.iter().zip(cancelling) {
+        let state = world.state(&order.id).await;
+        match cancelled {
+            Ok(_) => assert_eq!(state, "cancelled"),
+            Err(refused) => {
+                assert_eq!(
+                    (reason(&refused), state.as_str()),
+                    ("ILLEGAL_TRANSITION".to_owned(), "expired")
+                );
+            }
+        }
+    }
+    assert_eq!(world.test.count("outbox").await, 3 * 40);
+    assert_eq!(world.catalog.stock(&product), (1_000, 0));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn cancelling_twice_is_cancelling_once() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let buyer = world.buyer();
+    let order = shop.order(&buyer, "key", &[(&product, 2)]).await.id;
+    let twice = join_all((0..8).map(|_| shop.cancel(&buyer, &order))).await;
+    let later = shop.cancel(&buyer, &order).await.unwrap();
+    for cancelled in twice {
+        assert_eq!(cancelled.unwrap(), later);
+    }
+    world.settles().await;
+    assert_eq!(world.test.count("outbox where kind = 'order.cancelled'").await, 1);
+    assert_eq!(world.catalog.stock(&product), (10, 0));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_is_final_cannot_be_cancelled() {
+    let world = World::new().await;
+    let (product, none) = (world.catalog.product("5.00", 10), world.catalog.product("5.00", 0));
+    let shop = world.working_shop().await;
+    let buyer = world.buyer();
+    shop.create(buyer.order("rejected", &[(&none, 1)])).await.unwrap_err();
+    shop.order(&buyer, "expired", &[(&product, 1)]).await;
+    world.let_reservations_end().await;
+    world.all_become("expired", 1).await;
+    world.settles().await;
+    let orders: Vec<uuid::Uuid> =
+        sqlx::query_scalar("select id from orders").fetch_all(&world.test.pool).await.unwrap();
+    for order in orders {
+        let order = souk_kit::id::OrderId::from_uuid(order).to_string();
+        let before = shop.get(&buyer, &order).await.unwrap();
+        let refused = shop.cancel(&buyer, &order).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert_eq!(reason(&refused), "ILLEGAL_TRANSITION");
+        assert_eq!(shop.get(&buyer, &order).await.unwrap(), before);
+    }
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn nobody_cancels_the_order_of_somebody_else() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let (buyer, clerk) = (world.buyer(), world.buyer_with("orders:read_all"));
+    let order = shop.order(&buyer, "key", &[(&product, 2)]).await.id;
+    for stranger in [world.buyer(), clerk] {
+        let refused = shop.cancel(&stranger, &order).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound);
+    }
+    assert_eq!(world.state(&order).await, "reserved");
+}

@@ -1,0 +1,393 @@
+//! A catalog with a small stock in memory, which does on command what a neighbour should not do:
+//! it delays, fails, and does its work without anybody hearing of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use souk_kit::auth::Verifier;
+use souk_kit::id::{self, ProductId};
+use souk_kit::stack::{Limits, Stack};
+use souk_kit::{Channel, clock, wire};
+use souk_proto::google::r#type::Decimal;
+use souk_proto::souk::catalog::v1::catalog_service_server::{CatalogService, CatalogServiceServer};
+use souk_proto::souk::catalog::v1::*;
+use souk_testing::FakeAuth;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::gate::Gate;
+
+/// The calls that the orders service makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rpc {
+    Quote,
+    Reserve,
+    Release,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// It fails, and nothing is done.
+    Fail(Status),
+    /// It is done, and the answer does not get through.
+    LoseAnswer,
+    /// It waits, and is done then.
+    Hold(Gate),
+    /// It is done, and its answer waits.
+    HoldAnswer(Gate),
+}
+
+/// A catalog. Its clones share the stock and the faults.
+#[derive(Debug, Clone)]
+pub struct FakeCatalog {
+    /// Which way calls come in: that of one orders process.
+    entrance: usize,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    products: HashMap<String, Stocked>,
+    reservations: HashMap<String, Held>,
+    faults: Vec<Planned>,
+    calls: Vec<Call>,
+}
+
+#[derive(Debug, Clone)]
+struct Stocked {
+    name: String,
+    price: String,
+    available: i32,
+    reserved: i32,
+}
+
+#[derive(Debug)]
+struct Held {
+    reservation: Reservation,
+    lines: Vec<StockLine>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    rpc: Rpc,
+    /// Only calls for this product.
+    product: Option<String>,
+    fault: Fault,
+    is_lasting: bool,
+}
+
+/// A call that has come in.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub rpc: Rpc,
+    pub entrance: usize,
+    /// The order, for all but quotes.
+    pub order: String,
+}
+
+impl FakeCatalog {
+    pub fn new() -> Self {
+        Self { entrance: 0, state: Arc::default() }
+    }
+
+    /// Another way in, to tell the calls of two processes apart.
+    pub fn entrance(&self, entrance: usize) -> Self {
+        Self { entrance, state: self.state.clone() }
+    }
+
+    /// How the orders service reaches it: with everything around it that is around a real one.
+    pub fn channel(&self, auth: &FakeAuth) -> Channel {
+        let verifier = Arc::new(Verifier::new(auth.channel(), "catalog"));
+        let server = CatalogServiceServer::new(self.clone());
+        Channel::in_process(Stack::new(server, verifier, Limits::default()))
+    }
+
+    /// A new product.
+    pub fn product(&self, price: &str, available: i32) -> String {
+        let id: ProductId = id::new();
+        let (name, price) = (format!("The {id}"), price.to_owned());
+        let stocked = Stocked { name, price, available, reserved: 0 };
+        self.lock().products.insert(id.to_string(), stocked);
+        id.to_string()
+    }
+
+    pub fn delete(&self, product: &str) {
+        self.lock().products.remove(product);
+    }
+
+    /// What happens to the next call.
+    pub fn once(&self, rpc: Rpc, fault: Fault) {
+        self.plan(rpc, None, fault, false);
+    }
+
+    /// What happens to every call until [`FakeCatalog::heal`].
+    pub fn always(&self, rpc: Rpc, fault: Fault) {
+        self.plan(rpc, None, fault, true);
+    }
+
+    /// The same for calls that want a product.
+    pub fn always_for(&self, rpc: Rpc, product: &str, fault: Fault) {
+        self.plan(rpc, Some(product.to_owned()), fault, true);
+    }
+
+    fn plan(&self, rpc: Rpc, product: Option<String>, fault: Fault, is_lasting: bool) {
+        self.lock().faults.push(Planned { rpc, product, fault, is_lasting });
+    }
+
+    /// From now on calls are answered as they should be. Those that wait go on waiting.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    /// How often an order was asked for.
+    pub fn calls_for(&self, rpc: Rpc, order: &str) -> usize {
+        let calls = &self.lock().calls;
+        calls.iter().filter(|call| call.rpc == rpc && call.order == order).count()
+    }
+
+    /// How many units can be ordered, and how many are held.
+    pub fn stock(&self, product: &str) -> (i32, i32) {
+        let state = self.lock();
+        (state.products[product].available, state.products[product].reserved)
+    }
+
+    /// What became of the reservation of an order, if it was ever spoken of.
+    pub fn reservation(&self, order: &str) -> Option<ReservationStatus> {
+        self.lock().reservations.get(order).map(|held| held.reservation.status())
+    }
+
+    /// Ends all that is held, as when its time is over.
+    pub fn let_reservations_end(&self) {
+        let mut state = self.lock();
+        let orders: Vec<String> = state.reservations.keys().cloned().collect();
+        for order in orders {
+            if state.reservations[&order].reservation.status() == ReservationStatus::Held {
+                state.give_back(&order, ReservationStatus::Expired);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a call, if nothing has been planned for it.
+    async fn answer<T>(
+        &self,
+        rpc: Rpc,
+        order: &str,
+        products: &[String],
+        work: impl FnOnce(&mut State) -> T,
+    ) -> Result<Response<T>, Status> {
+        let fault = {
+            let mut state = self.lock();
+            let call = Call { rpc, entrance: self.entrance, order: order.to_owned() };
+            state.calls.push(call);
+            state.fault(rpc, products)
+        };
+        match &fault {
+            Some(Fault::Fail(status)) => return Err(status.clone()),
+            Some(Fault::Hold(gate)) => gate.pass().await,
+            Some(Fault::LoseAnswer | Fault::HoldAnswer(_)) | None => {}
+        }
+        let answer = work(&mut self.lock());
+        match fault {
+            Some(Fault::LoseAnswer) => return Err(Status::unavailable("the answer is lost")),
+            Some(Fault::HoldAnswer(gate)) => gate.pass().await,
+            Some(Fault::Fail(_) | Fault::Hold(_)) | None => {}
+        }
+        Ok(Response::new(answer))
+    }
+}
+
+impl State {
+    fn fault(&mut self, rpc: Rpc, products: &[String]) -> Option<Fault> {
+        let fits = |planned: &Planned| {
+            let product = planned.product.as_ref();
+            planned.rpc == rpc && product.is_none_or(|product| products.contains(product))
+        };
+        let place = self.faults.iter().position(fits)?;
+        let fault = self.faults[place].fault.clone();
+        if !self.faults[place].is_lasting {
+            self.faults.remove(place);
+        }
+        Some(fault)
+    }
+
+    fn quote(&self, ids: &[String]) -> BatchGetProductsResponse {
+        let product = |id: &String| {
+            let Stocked { name, price, available, .. } = self.products.get(id)?.clone();
+            let (id, price) = (id.clone(), Some(Decimal { value: price }));
+            Some(Product { id, name, price, available, ..Product::default() })
+        };
+        BatchGetProductsResponse { products: ids.iter().filter_map(product).collect() }
+    }
+
+    fn reserve(&mut self, request: ReserveStockRequest) -> Reservation {
+        let ReserveStockRequest { order_id, lines, ttl } = request;
+        if let Some(held) = self.reservations.get(&order_id) {
+            return held.reservation.clone();
+        }
+        let available = |line: &StockLine| {
+            self.products.get(&line.product_id).map_or(0, |product| product.available)
+        };
+        let shortages: Vec<Shortage> = (lines.iter())
+            .filter(|line| line.quantity > available(line))
+            .map(|line| Shortage {
+                product_id: line.product_id.clone(),
+                requested: line.quantity,
+                available: available(line),
+            })
+            .collect();
+        let fits = shortages.is_empty();
+        // to the microsecond, as a database has it
+        let expires_at = clock::now() + Duration::try_from(ttl.unwrap()).unwrap();
+        let status =
+            if fits { ReservationStatus::Held } else { ReservationStatus::Rejected }.into();
+        let reservation = Reservation {
+            order_id: order_id.clone(),
+            status,
+            shortages,
+            expires_at: fits.then(|| wire::timestamp(expires_at)),
+        };
+        if fits {
+            self.take(&lines, 1);
+        }
+        let held = Held { reservation: reservation.clone(), lines };
+        self.reservations.insert(order_id, held);
+        reservation
+    }
+
+    fn release(&mut self, order_id: String) -> Reservation {
+        let unknown = || Held {
+            reservation: Reservation {
+                order_id: order_id.clone(),
+                status: ReservationStatus::Released.into(),
+                ..Reservation::default()
+            },
+            lines: Vec::new(),
+        };
+        let held = self.reservations.entry(order_id.clone()).or_insert_with(unknown);
+        if held.reservation.status() == ReservationStatus::Held {
+            self.give_back(&order_id, ReservationStatus::Released);
+        }
+        self.reservations[&order_id].reservation.clone()
+    }
+
+    fn give_back(&mut self, order: &str, status: ReservationStatus) {
+        let held = self.reservations.get_mut(order).unwrap();
+        held.reservation.set_status(status);
+        held.reservation.expires_at = None;
+        let lines = std::mem::take(&mut held.lines);
+        self.take(&lines, -1);
+    }
+
+    fn take(&mut self, lines: &[StockLine], sign: i32) {
+        for line in lines {
+            let product = self.products.get_mut(&line.product_id).unwrap();
+            product.available -= sign * line.quantity;
+            product.reserved += sign * line.quantity;
+        }
+    }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl CatalogService for FakeCatalog {
+    async fn batch_get_products(
+        &self,
+        request: Request<BatchGetProductsRequest>,
+    ) -> Reply<BatchGetProductsResponse> {
+        let ids = request.into_inner().ids;
+        self.answer(Rpc::Quote, "", &ids, |state| state.quote(&ids)).await
+    }
+
+    async fn reserve_stock(&self, request: Request<ReserveStockRequest>) -> Reply<Reservation> {
+        let request = request.into_inner();
+        let products: Vec<String> =
+            request.lines.iter().map(|line| line.product_id.clone()).collect();
+        let order = request.order_id.clone();
+        self.answer(Rpc::Reserve, &order, &products, |state| state.reserve(request)).await
+    }
+
+    async fn release_stock(&self, request: Request<ReleaseStockRequest>) -> Reply<Reservation> {
+        let order = request.into_inner().order_id;
+        self.answer(Rpc::Release, &order, &[], |state| state.release(order.clone())).await
+    }
+
+    async fn commit_stock(&self, _: Request<CommitStockRequest>) -> Reply<Reservation> {
+        not_asked_for()
+    }
+
+    async fn create_product(&self, _: Request<CreateProductRequest>) -> Reply<Product> {
+        not_asked_for()
+    }
+
+    async fn get_product(&self, _: Request<GetProductRequest>) -> Reply<Product> {
+        not_asked_for()
+    }
+
+    async fn list_products(&self, _: Request<ListProductsRequest>) -> Reply<ListProductsResponse> {
+        not_asked_for()
+    }
+
+    async fn update_product(&self, _: Request<UpdateProductRequest>) -> Reply<Product> {
+        not_asked_for()
+    }
+
+    async fn replace_product(&self, _: Request<ReplaceProductRequest>) -> Reply<Product> {
+        not_asked_for()
+    }
+
+    async fn delete_product(&self, _: Request<DeleteProductRequest>) -> Reply<()> {
+        not_asked_for()
+    }
+
+    async fn import_products(
+        &self,
+        _: Request<Streaming<ImportProductsRequest>>,
+    ) -> Reply<ImportProductsResponse> {
+        not_asked_for()
+    }
+
+    async fn create_category(&self, _: Request<CreateCategoryRequest>) -> Reply<Category> {
+        not_asked_for()
+    }
+
+    async fn get_category(&self, _: Request<GetCategoryRequest>) -> Reply<Category> {
+        not_asked_for()
+    }
+
+    async fn list_categories(
+        &self,
+        _: Request<ListCategoriesRequest>,
+    ) -> Reply<ListCategoriesResponse> {
+        not_asked_for()
+    }
+
+    async fn update_category(&self, _: Request<UpdateCategoryRequest>) -> Reply<Category> {
+        not_asked_for()
+    }
+
+    async fn replace_category(&self, _: Request<ReplaceCategoryRequest>) -> Reply<Category> {
+        not_asked_for()
+    }
+
+    async fn delete_category(&self, _: Request<DeleteCategoryRequest>) -> Reply<()> {
+        not_asked_for()
+    }
+
+    async fn adjust_stock(&self, _: Request<AdjustStockRequest>) -> Reply<Stock> {
+        not_asked_for()
+    }
+}
+
+fn not_asked_for<T>() -> Reply<T> {
+    Err(Status::unimplemented("the orders service does not ask for this"))
+}

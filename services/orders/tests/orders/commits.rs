@@ -1,0 +1,139 @@
+//! The answer of a commit is lost: the database has done it, and nobody hears of that.
+
+use souk_proto::souk::orders::v1::OrderStatus;
+use souk_testing::{Happened, Proxy};
+use tonic::Code;
+
+use crate::catalog::{Fault, Rpc};
+use crate::gate::Gate;
+use crate::support::{ACCEPT, APPLY, LOOK_UP, World, has_seen, is_replayed, reason, soon};
+
+#[tokio::test]
+async fn an_order_whose_acceptance_was_not_heard_of_is_the_callers_all_the_same() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    let buyer = world.buyer();
+    let lost = proxy.lose_answer(ACCEPT);
+    // nobody works in the background: who has accepted the order carries it
+    let answer = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
+    assert!(lost.yet() && !is_replayed(answer.metadata()));
+    let order = answer.into_inner();
+    assert_eq!(order.status(), OrderStatus::Reserved);
+    let again = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
+    assert!(is_replayed(again.metadata()));
+    assert_eq!(again.into_inner(), order);
+    assert_eq!(world.catalog.stock(&product), (8, 2));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn an_order_of_which_nobody_can_tell_is_found_by_a_retry() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    let (buyer, gate) = (world.buyer(), Gate::new());
+    world.catalog.once(Rpc::Quote, Fault::Hold(gate.clone()));
+    let faults = async {
+        // the first look at the key gets through, and the one after the acceptance does not
+        gate.arrived(1).await;
+        soon("a look at the key", || async { has_seen(&proxy, LOOK_UP) }).await;
+        let lost = [proxy.lose_answer(ACCEPT), proxy.lose_request(LOOK_UP)];
+        gate.open();
+        lost
+    };
+    let request = buyer.order("key", &[(&product, 2)]);
+    let (refused, lost) = tokio::join!(shop.create(request), faults);
+    assert!(lost.iter().all(Happened::yet));
+    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+    let early = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap_err();
+    assert_eq!(reason(&early), "IN_FLIGHT");
+
+    // its first lease ends some time, and the scan finds it like any other
+    world.let_time_pass().await;
+    shop.work();
+    world.all_become("reserved", 1).await;
+    let again = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
+    assert!(is_replayed(again.metadata()));
+    assert_eq!(world.catalog.stock(&product), (8, 2));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn an_acceptance_that_never_arrives_leaves_nothing() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    let buyer = world.buyer();
+    let lost = proxy.lose_request(ACCEPT);
+    let refused = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap_err();
+    assert!(lost.yet() && refused.code() == Code::Unavailable);
+    assert_eq!(world.test.count("orders").await, 0);
+    world.audit().await;
+    let order = shop.order(&buyer, "key", &[(&product, 2)]).await;
+    assert_eq!(order.status(), OrderStatus::Reserved);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_result_whose_commit_was_not_heard_of_counts_once() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    shop.work();
+    let buyer = world.buyer();
+    let lost = proxy.lose_answer(APPLY);
+    let order = shop.order(&buyer, "key", &[(&product, 2)]).await;
+    assert!(lost.yet());
+    assert_eq!(order.status(), OrderStatus::Reserved);
+    let again = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
+    assert!(is_replayed(again.metadata()));
+    assert_eq!(again.into_inner(), order);
+    assert_eq!((world.test.count("outbox").await, world.catalog.stock(&product)), (2, (8, 2)));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn a_result_that_never_arrives_is_brought_again() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    shop.work();
+    let buyer = world.buyer();
+    let lost = proxy.lose_request(APPLY);
+    let order = shop.order(&buyer, "key", &[(&product, 2)]).await;
+    assert!(lost.yet());
+    assert_eq!(order.status(), OrderStatus::Reserved);
+    assert_eq!(world.catalog.calls_for(Rpc::Reserve, &order.id), 2);
+    assert_eq!(world.catalog.stock(&product), (8, 2));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_whose_commit_was_not_heard_of_is_one() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    let buyer = world.buyer();
+    let order = shop.order(&buyer, "key", &[(&product, 2)]).await.id;
+    let lost = proxy.lose_answer(APPLY);
+    let refused = shop.cancel(&buyer, &order).await.unwrap_err();
+    assert!(lost.yet() && refused.code() == Code::Unavailable);
+    let again = shop.cancel(&buyer, &order).await.unwrap();
+    assert_eq!(again.status(), OrderStatus::Cancelled);
+    world.let_time_pass().await;
+    shop.work();
+    world.settles().await;
+    assert_eq!(world.catalog.stock(&product), (10, 0));
+    world.audit().await;
+    world.audit_stock().await;
+}

@@ -1,0 +1,19 @@
+//! What the orders service promises, through its gRPC interface, on a real PostgreSQL, and beside a
+//! catalog that delays and fails on command.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod audit;
+mod cancelling;
+mod catalog;
+mod commits;
+mod forgetting;
+mod gate;
+mod leaving;
+mod life;
+mod neighbour;
+mod release;
+mod replays;
+mod sharing;
+mod support;
+mod volume;

@@ -1,0 +1,135 @@
+//! Several orders processes on one database.
+
+use souk_proto::souk::catalog::v1::ReservationStatus;
+use souk_proto::souk::orders::v1::OrderStatus;
+use souk_testing::Proxy;
+use tonic::Status;
+
+use crate::catalog::{Fault, Rpc};
+use crate::gate::Gate;
+use crate::support::{APPLY, World, has_seen, is_pending, soon};
+
+#[tokio::test]
+async fn the_late_result_of_a_worker_that_stalled_past_its_lease_changes_nothing() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let stalled = world.shop_with(proxy.options(), &world.catalog).await;
+    let other = world.shop().await;
+    let (buyer, gate) = (world.buyer(), Gate::new());
+    // reserved, but the worker has not heard of it yet
+    world.catalog.once(Rpc::Reserve, Fault::HoldAnswer(gate.clone()));
+    let answer = stalled.create(buyer.hasty_order("key", &[(&product, 2)])).await.unwrap();
+    assert!(is_pending(&answer));
+    let order = answer.into_inner().id;
+    gate.arrived(1).await;
+
+    // its lease ends, and another process takes the order over
+    world.let_time_pass().await;
+    other.work();
+    world.becomes(&order, "reserved").await;
+    world.audit().await;
+    // what the stalled one hears now came too late
+    let epoch: i64 = world.test.ask("select epoch from orders").await;
+    gate.open();
+    soon("the late result", || async { has_seen(&proxy, APPLY) }).await;
+    world.audit().await;
+    assert_eq!(world.test.ask::<i64>("select epoch from orders").await, epoch);
+    assert_eq!(world.test.count("outbox").await, 2);
+    assert_eq!(world.catalog.stock(&product), (8, 2));
+}
+
+#[tokio::test]
+async fn a_claim_that_was_taken_over_is_void_before_its_successor_is_done() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let stalled = world.shop_with(proxy.options(), &world.catalog).await;
+    let other = world.shop().await;
+    let (buyer, gates) = (world.buyer(), [Gate::new(), Gate::new()]);
+    for gate in &gates {
+        world.catalog.once(Rpc::Reserve, Fault::HoldAnswer(gate.clone()));
+    }
+    let answer = stalled.create(buyer.hasty_order("key", &[(&product, 2)])).await.unwrap();
+    let order = answer.into_inner().id;
+    gates[0].arrived(1).await;
+    world.let_time_pass().await;
+    other.work();
+    gates[1].arrived(1).await;
+
+    gates[0].open();
+    soon("the late result", || async { has_seen(&proxy, APPLY) }).await;
+    assert_eq!(world.state(&order).await, "pending");
+    gates[1].open();
+    world.becomes(&order, "reserved").await;
+    assert_eq!(world.catalog.stock(&product), (8, 2));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_stalled_worker_does_not_undo_what_has_happened_since() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let proxy = Proxy::before(&world.test.options).await;
+    let stalled = world.shop_with(proxy.options(), &world.catalog).await;
+    let other = world.shop().await;
+    let (buyer, gate) = (world.buyer(), Gate::new());
+    // it stalls before the catalog hears of the order at all
+    world.catalog.once(Rpc::Reserve, Fault::Hold(gate.clone()));
+    let answer = stalled.create(buyer.hasty_order("key", &[(&product, 2)])).await.unwrap();
+    let order = answer.into_inner().id;
+    gate.arrived(1).await;
+    world.let_time_pass().await;
+    other.work();
+    world.becomes(&order, "reserved").await;
+    let cancelled = other.cancel(&buyer, &order).await.unwrap();
+    assert_eq!(cancelled.status(), OrderStatus::Cancelled);
+
+    gate.open();
+    soon("the late result", || async { has_seen(&proxy, APPLY) }).await;
+    world.settles().await;
+    assert_eq!(world.state(&order).await, "cancelled");
+    assert_eq!(world.catalog.reservation(&order), Some(ReservationStatus::Released));
+    assert_eq!(world.catalog.stock(&product), (10, 0));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn two_processes_share_the_work_and_carry_each_order_once() {
+    const ORDERS: usize = 150;
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 1_000);
+    let entrance = world.shop().await;
+    let buyer = world.buyer();
+    world.catalog.always(Rpc::Reserve, Fault::Fail(Status::unavailable("it is down")));
+    world.leave_orders(&entrance, &buyer, ORDERS, &product).await;
+    world.catalog.heal();
+    let before = world.catalog.calls().len();
+
+    // neither gets further than it has room for, until the other has come
+    let gate = Gate::new();
+    world.catalog.always(Rpc::Reserve, Fault::Hold(gate.clone()));
+    world.let_time_pass().await;
+    let mut shops = Vec::new();
+    for entrance in 1..=2 {
+        let options = world.test.options.clone();
+        let shop = world.shop_with(options, &world.catalog.entrance(entrance)).await;
+        shop.work();
+        shops.push(shop);
+    }
+    gate.arrived(100).await;
+    gate.open();
+    world.all_become("reserved", i64::try_from(ORDERS).unwrap()).await;
+
+    let calls = world.catalog.calls().split_off(before);
+    for entrance in 1..=2 {
+        let took_part = calls.iter().any(|call| call.entrance == entrance);
+        assert!(took_part, "process {entrance} has done nothing");
+    }
+    assert_eq!(calls.len(), ORDERS, "an order was carried twice");
+    assert_eq!(world.catalog.stock(&product), (850, 150));
+    world.audit().await;
+    for shop in shops {
+        shop.rest().await;
+    }
+}
