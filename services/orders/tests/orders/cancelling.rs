@@ -1,5 +1,7 @@
 //! Cancelling: at the same time as everything else that may happen to an order.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use souk_proto::souk::catalog::v1::ReservationStatus;
 use souk_proto::souk::orders::v1::OrderStatus;
@@ -72,38 +74,66 @@ async fn who_waits_for_an_order_that_is_cancelled_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_result_and_a_cancellation_in_one_statement_are_one_of_both() {
+async fn a_result_and_a_cancellation_in_one_statement_happen_one_after_the_other() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 100);
+    let shop = world.shop().await;
+    let buyer = world.buyer();
+    let others = shop.orders(&buyer, 3, &product).await;
+    let gate = Gate::new();
+    world.catalog.once(Rpc::Reserve, Fault::HoldAnswer(gate.clone()));
+    let answer = shop.create(buyer.hasty_order("key", &[(&product, 1)])).await.unwrap();
+    let order = answer.into_inner().id;
+
+    // three statements wait for a lock that somebody has on their orders: no fourth begins
+    let mut busy = world.test.pool.begin().await.unwrap();
+    let lock = "select from orders where state = 'reserved' for update";
+    sqlx::query(lock).execute(&mut *busy).await.unwrap();
+    let blocked = join_all(others.iter().map(|order| shop.cancel(&buyer, &order.id)));
+    let both = async {
+        let waiting =
+            "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        soon("all lanes are taken", || async { world.test.count(waiting).await == 3 }).await;
+        gate.open();
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            busy.rollback().await.unwrap();
+        };
+        tokio::join!(shop.cancel(&buyer, &order), release).0.unwrap()
+    };
+    let (blocked, cancelled) = tokio::join!(blocked, both);
+    for cancelled in blocked.into_iter().map(Result::unwrap).chain([cancelled]) {
+        assert_eq!(cancelled.status(), OrderStatus::Cancelled);
+    }
+    world.settles().await;
+    assert_eq!(world.state(&order).await, "cancelled");
+    assert_eq!(world.catalog.stock(&product), (100, 0));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn many_results_and_cancellations_at_once_are_whole_each() {
+    const ORDERS: usize = 60;
     let world = World::new().await;
     let product = world.catalog.product("5.00", 1_000);
-    let shop = world.working_shop().await;
-    let buyer = world.buyer();
-    // some are cancelled before their result comes, some after, and many in the same statement
-    let gate = Gate::new();
+    let shop = world.shop().await;
+    let (buyer, gate) = (world.buyer(), Gate::new());
     world.catalog.always(Rpc::Reserve, Fault::HoldAnswer(gate.clone()));
-    let keys: Vec<String> = (0..60).map(|number| format!("key-{number}")).collect();
-    let placing = join_all(keys.iter().map(|key| shop.create(buyer.order(key, &[(&product, 1)]))));
     let cancelling = async {
-        gate.arrived(60).await;
-        let orders: Vec<String> = (world.catalog.calls().into_iter())
-            .filter(|call| call.rpc == Rpc::Reserve)
-            .map(|call| call.order)
-            .collect();
+        gate.arrived(ORDERS).await;
+        let calls = world.catalog.calls().into_iter().filter(|call| call.rpc == Rpc::Reserve);
+        let orders: Vec<String> = calls.map(|call| call.order).collect();
         world.catalog.heal();
-        let (early, late) = orders.split_at(30);
-        let early = join_all(early.iter().map(|order| shop.cancel(&buyer, order)));
-        let open = async {
-            tokio::task::yield_now().await;
-            gate.open();
-        };
-        let late = join_all(late.iter().map(|order| shop.cancel(&buyer, order)));
-        let (early, (), late) = tokio::join!(early, open, late);
-        for cancelled in early.into_iter().chain(late) {
+        let cancelled = join_all(orders.iter().map(|order| shop.cancel(&buyer, order)));
+        let (cancelled, ()) = tokio::join!(cancelled, async { gate.open() });
+        for cancelled in cancelled {
             assert_eq!(cancelled.unwrap().status(), OrderStatus::Cancelled);
         }
     };
-    let (placed, ()) = tokio::join!(placing, cancelling);
-    for answer in placed {
-        let status = answer.unwrap().get_ref().status();
+    let (placed, ()) = tokio::join!(shop.orders(&buyer, ORDERS, &product), cancelling);
+    for order in placed {
+        let status = order.status();
         assert!(matches!(status, OrderStatus::Reserved | OrderStatus::Cancelled), "{status:?}");
     }
     world.settles().await;

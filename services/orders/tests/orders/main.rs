@@ -12,6 +12,7 @@ mod gate;
 mod leaving;
 mod life;
 mod neighbour;
+mod pages;
 mod release;
 mod replays;
 mod sharing;
