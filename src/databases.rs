@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use souk_db::Database;
 use souk_postgres::Server;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::cli::{Data, Migrate, Role};
 
@@ -122,5 +122,13 @@ async fn open(
 
 fn parse(url: &str) -> anyhow::Result<PgConnectOptions> {
     // the URL holds a password: it is not repeated in the error
-    PgConnectOptions::from_str(url).context("the database URL is not one of postgres://…")
+    let options = PgConnectOptions::from_str(url);
+    let options = options.context("the database URL is not one of postgres://…")?;
+    // without a look at the name, whoever has a certificate of any public authority would be taken for
+    // the server: sslrootcert adds to these authorities and does not replace them
+    anyhow::ensure!(
+        !matches!(options.get_ssl_mode(), PgSslMode::VerifyCa),
+        "sslmode=verify-ca is no protection here: use verify-full in the database URL"
+    );
+    Ok(options)
 }

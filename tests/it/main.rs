@@ -23,3 +23,4 @@ mod policy;
 mod stalled;
 mod start;
 mod stock;
+mod tls;

@@ -1,10 +1,14 @@
 //! The schema of a database, and the database itself.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::time::timeout;
+
+use crate::connection::{CONNECT_LIMIT, lost};
 
 /// How long a starting service waits for a database that is still starting itself.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -74,12 +78,24 @@ fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
     let started = Instant::now();
     loop {
-        match PgConnection::connect_with(options).await {
-            Err(error) if crate::is_transient(&error) && started.elapsed() < START_LIMIT => {
+        let connected = timeout(CONNECT_LIMIT, PgConnection::connect_with(options)).await;
+        match connected.unwrap_or_else(|_| Err(lost("does not answer"))) {
+            Err(error) if may_be_starting(&error) && started.elapsed() < START_LIMIT => {
                 tracing::warn!(%error, "waiting for the database");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
             done => return done.map_err(Error::Unreachable),
         }
     }
+}
+
+/// Whether the server may answer a moment later. One whose certificate is not what we were told to
+/// expect, or that has none, will not.
+fn may_be_starting(error: &sqlx::Error) -> bool {
+    let is_refused = match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    };
+    crate::is_transient(error) && !is_refused
 }

@@ -116,7 +116,8 @@ impl Server {
     pub fn url(&self, database: &str) -> SecretString {
         let password = self.password.expose_secret();
         let port = self.port;
-        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}").into()
+        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}?sslmode=disable")
+            .into()
     }
 
     /// The directory that the data really are in, which may not be below the one that was asked

@@ -6,12 +6,15 @@ use std::sync::{LazyLock, OnceLock};
 
 use secrecy::ExposeSecret as _;
 use souk_postgres::{Options, Server};
+use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use tokio::sync::OnceCell;
 
 use super::unique;
 
-const SERVICES: [&str; 3] = ["auth", "catalog", "orders"];
+pub const SERVICES: [&str; 3] = ["auth", "catalog", "orders"];
+static MIGRATORS: [&Migrator; 3] =
+    [&souk_auth::MIGRATOR, &souk_catalog::MIGRATOR, &souk_orders::MIGRATOR];
 
 /// The server of this run. It ends with the process, however that ends.
 pub fn server() -> &'static Server {
@@ -59,6 +62,8 @@ fn remove_leftovers() {
 #[derive(Debug, Clone)]
 pub struct Databases {
     base: String,
+    /// How the suite reaches a database, whose name stands where `{}` is.
+    url: String,
 }
 
 impl Databases {
@@ -66,28 +71,43 @@ impl Databases {
     pub async fn create() -> Self {
         static TEMPLATES: OnceCell<()> = OnceCell::const_new();
         TEMPLATES.get_or_init(make_templates).await;
-        let base = unique("test").replace('-', "_");
+        let databases = Self::unnamed();
         let mut admin = connect("postgres").await;
         for service in SERVICES {
-            let clone = format!("create database {base}_{service} template template_{service}");
+            let name = databases.name_of(service);
+            let clone = format!("create database {name} template template_{service}");
             sqlx::query(AssertSqlSafe(clone)).execute(&mut admin).await.unwrap();
         }
-        Self { base }
+        databases
+    }
+
+    fn unnamed() -> Self {
+        Self::at(server().url("{}").expose_secret().to_owned())
+    }
+
+    /// Databases that nobody has created yet, at a URL with `{}` for their names.
+    pub fn at(url: String) -> Self {
+        Self { base: unique("test").replace('-', "_"), url }
     }
 
     /// The URL from which a suite in one process makes the names of its databases.
     pub fn url(&self) -> String {
-        server().url(&self.base).expose_secret().to_owned()
+        self.url.replace("{}", &self.base)
     }
 
     /// The URL of the database of one service.
     pub fn url_of(&self, service: &str) -> String {
-        server().url(&format!("{}_{service}", self.base)).expose_secret().to_owned()
+        self.url.replace("{}", &self.name_of(service))
+    }
+
+    /// The name of the database of one service.
+    pub fn name_of(&self, service: &str) -> String {
+        format!("{}_{service}", self.base)
     }
 
     /// A connection to the database of one service.
     pub async fn connect(&self, service: &str) -> PgConnection {
-        connect(&format!("{}_{service}", self.base)).await
+        connect(&self.name_of(service)).await
     }
 }
 
@@ -96,8 +116,7 @@ async fn connect(database: &str) -> PgConnection {
 }
 
 async fn make_templates() {
-    let migrators = [&souk_auth::MIGRATOR, &souk_catalog::MIGRATOR, &souk_orders::MIGRATOR];
-    for (service, migrator) in SERVICES.into_iter().zip(migrators) {
+    for (service, migrator) in SERVICES.into_iter().zip(MIGRATORS) {
         let options = server().connect_options(&format!("template_{service}"));
         souk_db::create_database(&options).await.unwrap();
         souk_db::migrate(&options, migrator).await.unwrap();

@@ -14,7 +14,7 @@ use souk_proto::souk::catalog::v1::{CreateProductRequest, Product};
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
 use tonic::Request;
 
-pub use database::{Databases, server, template};
+pub use database::{Databases, SERVICES, server, template};
 pub use http::{Http, Response};
 pub use process::{
     PATIENCE, Process, cpu_time_of, memory_of, processes_of, run, souk, souk_at,

@@ -46,7 +46,12 @@ impl Suite {
 
     /// Starts a suite with some options in its environment.
     pub async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
-        Self::launched(Some(Databases::create().await), environment, None)
+        Self::start_on(Databases::create().await, environment)
+    }
+
+    /// Starts a suite on databases that are there.
+    pub fn start_on(databases: Databases, environment: &[(&'static str, &'static str)]) -> Self {
+        Self::launched(Some(databases), environment, None)
     }
 
     /// Starts a suite whose processes may have no more than so many files open each.
@@ -97,6 +102,13 @@ impl Suite {
             Some(databases) if !is_one_process() => self.launch_roles(databases),
             databases => self.launch_one(databases.as_ref()),
         };
+    }
+
+    /// Ends the suite as a user does, and waits for it.
+    pub fn interrupt(&mut self) {
+        for process in self.processes.drain(..) {
+            assert!(process.interrupt().success());
+        }
     }
 
     /// A connection to the database of a service.
