@@ -17,6 +17,7 @@ mod faults;
 mod frames;
 mod health;
 mod importing;
+mod large_lists;
 mod lists;
 mod orders;
 mod policy;

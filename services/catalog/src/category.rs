@@ -26,7 +26,7 @@ impl Row for Category {
     }
 
     fn bytes(&self) -> usize {
-        self.slug.len() + self.name.len() + self.description.len() + 150
+        self.slug.len() + self.name.len() + self.description.len() + 250
     }
 }
 

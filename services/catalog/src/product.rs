@@ -34,8 +34,8 @@ impl Row for Product {
         self.sku.len()
             + self.name.len()
             + self.description.len()
-            + 30 * self.category_ids.len()
-            + 200
+            + 35 * self.category_ids.len()
+            + 300
     }
 }
 

@@ -10,6 +10,7 @@ mod failure;
 pub mod idempotency;
 mod migrations;
 pub mod outbox;
+mod rows;
 mod totals;
 
 pub use access::Access;
@@ -17,4 +18,5 @@ pub use batch::{Batches, Limits, Work};
 pub use database::Database;
 pub use failure::{constraint, failure, is_transient};
 pub use migrations::{Error, create_database, migrate};
+pub use rows::{entries, readable};
 pub use totals::total;

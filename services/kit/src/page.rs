@@ -112,7 +112,7 @@ impl Page {
         &self,
         cursors: &Cursors,
         list: &str,
-        mut rows: Vec<T>,
+        mut rows: Vec<Entry<T>>,
         total: i32,
     ) -> Result<(Vec<T>, Position), Failure> {
         let size = usize::try_from(self.size).unwrap_or_default();
@@ -129,14 +129,15 @@ impl Page {
         }
         let has_more = rows.len() > size.min(fit);
         rows.truncate(size.min(fit));
-        let last = rows.last().filter(|_| has_more).map(T::key);
+        let last = rows.last().filter(|_| has_more).map(Entry::key);
         let next_cursor = last.map(|after| cursors.seal(list, Cursor { after, total }));
+        let rows = rows.into_iter().filter_map(Entry::row).collect();
         Ok((rows, Position { size: self.size, next_cursor, total, number }))
     }
 }
 
 /// How many rows fit into so many bytes; one always does.
-fn rows_that_fit<T: Row>(rows: &[T], most: usize) -> usize {
+fn rows_that_fit<T: Row>(rows: &[Entry<T>], most: usize) -> usize {
     let mut bytes = 0;
     let fit = rows.iter().take_while(|row| {
         bytes += row.bytes();
@@ -150,8 +151,43 @@ pub trait Row {
     /// The key that the list is sorted by.
     fn key(&self) -> Uuid;
 
-    /// About how many bytes the row takes in an answer.
+    /// About how many bytes the row takes in an answer, where that is largest: in JSON.
     fn bytes(&self) -> usize;
+}
+
+/// A row as a store has found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry<T> {
+    /// One that can be shown.
+    Row(T),
+    /// The key of one that this version cannot read. It is left out, and the list goes on behind it.
+    Unreadable(Uuid),
+}
+
+impl<T> Entry<T> {
+    /// The row, if it can be shown.
+    pub fn row(self) -> Option<T> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl<T: Row> Entry<T> {
+    fn key(&self) -> Uuid {
+        match self {
+            Self::Row(row) => row.key(),
+            Self::Unreadable(key) => *key,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Row(row) => row.bytes(),
+            Self::Unreadable(_) => 0,
+        }
+    }
 }
 
 impl Position {
@@ -183,19 +219,32 @@ mod tests {
         Cursors::new(&MasterSecret::new("a secret of more than 32 characters".into()).unwrap())
     }
 
-    fn rows() -> Vec<Large> {
-        (0..11).map(|_| Large(Uuid::now_v7())).collect()
+    fn rows() -> Vec<Entry<Large>> {
+        (0..11).map(|_| Entry::Row(Large(Uuid::now_v7()))).collect()
     }
 
     #[test]
     fn a_page_of_large_rows_ends_early_and_the_next_goes_on_from_there() {
         let page = Page::parse(&cursors(), "list", Some(10), "", None).unwrap();
         let all = rows();
-        let second = all[1].0;
+        let second = all[1].key();
         let (rows, position) = page.finish(&cursors(), "list", all, 11).unwrap();
         assert_eq!(rows.len(), 2);
         let cursor = cursors().open("list", &position.next_cursor.unwrap()).unwrap();
         assert_eq!(cursor.after, second);
+    }
+
+    #[test]
+    fn a_page_that_ends_with_a_row_that_cannot_be_read_is_not_the_last() {
+        let page = Page::parse(&cursors(), "list", Some(2), "", None).unwrap();
+        let mut all = rows();
+        let unreadable = all[1].key();
+        all[1] = Entry::Unreadable(unreadable);
+        all.truncate(3);
+        let (rows, position) = page.finish(&cursors(), "list", all, 3).unwrap();
+        assert_eq!(rows.len(), 1);
+        let cursor = cursors().open("list", &position.next_cursor.unwrap()).unwrap();
+        assert_eq!(cursor.after, unreadable);
     }
 
     #[test]

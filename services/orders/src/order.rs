@@ -164,7 +164,7 @@ impl Row for Order {
     }
 
     fn bytes(&self) -> usize {
-        let lines = self.lines.iter().map(|line| line.name.len() + 100);
-        lines.sum::<usize>() + 200
+        let lines = self.lines.iter().map(|line| line.name.len() + 150);
+        lines.sum::<usize>() + 400
     }
 }

@@ -1,6 +1,6 @@
 use souk_db::Access;
 use souk_kit::id::CategoryId;
-use souk_kit::page::Window;
+use souk_kit::page::{Entry, Window};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
@@ -66,13 +66,14 @@ pub async fn get(access: &Access, id: CategoryId) -> Result<Option<Category>, sq
         .await
 }
 
-pub async fn list(access: &Access, window: Window) -> Result<Vec<Category>, sqlx::Error> {
-    sqlx::query_as("select * from categories where id > $1 order by id limit $2 offset $3")
+pub async fn list(access: &Access, window: Window) -> Result<Vec<Entry<Category>>, sqlx::Error> {
+    let rows = sqlx::query("select * from categories where id > $1 order by id limit $2 offset $3")
         .bind(window.after.unwrap_or(Uuid::nil()))
         .bind(window.limit)
         .bind(window.offset)
         .fetch_all(access)
-        .await
+        .await?;
+    souk_db::entries(&rows)
 }
 
 /// Deletes a category and takes its products out of it, which changes what they show; `false` when

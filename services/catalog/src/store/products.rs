@@ -2,7 +2,7 @@ use std::str::FromStr as _;
 
 use souk_db::Access;
 use souk_kit::id::{CategoryId, ProductId};
-use souk_kit::page::Window;
+use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
@@ -132,10 +132,10 @@ pub async fn get_many(access: &Access, ids: &[ProductId]) -> Result<Vec<Product>
         .bind(ids)
         .fetch_all(access)
         .await?;
-    Ok(super::readable(&rows))
+    Ok(souk_db::readable(&rows))
 }
 
-pub async fn list(access: &Access, window: Window) -> Result<Vec<Product>, sqlx::Error> {
+pub async fn list(access: &Access, window: Window) -> Result<Vec<Entry<Product>>, sqlx::Error> {
     let rows =
         sqlx::query("select * from live_products where id > $1 order by id limit $2 offset $3")
             .bind(window.after.unwrap_or(Uuid::nil()))
@@ -143,7 +143,7 @@ pub async fn list(access: &Access, window: Window) -> Result<Vec<Product>, sqlx:
             .bind(window.offset)
             .fetch_all(access)
             .await?;
-    Ok(super::readable(&rows))
+    souk_db::entries(&rows)
 }
 
 /// Marks a product as deleted; `false` when there is no such product.

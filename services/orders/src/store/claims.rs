@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use souk_db::Access;
 use souk_kit::id::OrderId;
+use souk_kit::page::Entry;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::orders::{readable, with_lines};
+use super::orders::with_lines;
 use crate::order::Order;
 
 /// How long a claim on an order lasts: longer than a step takes, and as long as a crash delays it.
@@ -38,8 +39,8 @@ pub async fn claim_due(
     for row in &rows {
         epochs.insert(row.try_get("id")?, row.try_get("epoch")?);
     }
-    let orders = with_lines(access, readable(&rows)).await?;
-    let claimed = orders.into_iter().map(|order| {
+    let orders = with_lines(access, souk_db::entries(&rows)?).await?;
+    let claimed = orders.into_iter().filter_map(Entry::row).map(|order| {
         let epoch = epochs.get(&order.id.uuid()).copied().unwrap_or_default();
         (order, epoch)
     });

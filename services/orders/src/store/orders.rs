@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use souk_db::Access;
 use souk_kit::id::{OrderId, ProductId, UserId};
 use souk_kit::idempotency::Key;
-use souk_kit::page::Window;
+use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -14,6 +14,9 @@ use uuid::Uuid;
 use crate::order::{Line, Order};
 use crate::shortage::Shortage;
 use crate::state::State;
+
+/// A line: product, name, price, quantity.
+type LineRow = (Uuid, String, i64, i32);
 
 /// An order without its lines.
 pub struct Head(Order);
@@ -54,8 +57,9 @@ pub async fn get(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let epoch = row.try_get("epoch")?;
-    let order = with_lines(access, vec![Head::from_row(&row)?]).await?.pop();
-    Ok(order.map(|order| (order, epoch)))
+    let order = with_lines(access, vec![Entry::Row(Head::from_row(&row)?)]).await?.pop();
+    let order = order.and_then(Entry::row).ok_or_else(|| broken("lines that cannot be read"))?;
+    Ok(Some((order, epoch)))
 }
 
 /// Orders of a customer, or of everybody, newest first.
@@ -63,7 +67,7 @@ pub async fn list(
     access: &Access,
     customer: Option<UserId>,
     window: Window,
-) -> Result<Vec<Order>, sqlx::Error> {
+) -> Result<Vec<Entry<Order>>, sqlx::Error> {
     // two statements rather than an `or`: each has an index to walk
     let rows = match customer {
         Some(customer) => sqlx::query(
@@ -82,24 +86,24 @@ pub async fn list(
         }
     };
     let rows = rows.fetch_all(access).await?;
-    with_lines(access, readable(&rows)).await
-}
-
-/// The orders that this version can read. One that it cannot does not take the others with it.
-pub fn readable(rows: &[PgRow]) -> Vec<Head> {
-    let read = |row| {
-        let head = Head::from_row(row);
-        head.inspect_err(|error| tracing::error!(%error, "an order cannot be read")).ok()
-    };
-    rows.iter().filter_map(read).collect()
+    with_lines(access, souk_db::entries(&rows)?).await
 }
 
 /// Completes orders with their lines, in the same order.
-pub async fn with_lines(access: &Access, heads: Vec<Head>) -> Result<Vec<Order>, sqlx::Error> {
+pub async fn with_lines(
+    access: &Access,
+    heads: Vec<Entry<Head>>,
+) -> Result<Vec<Entry<Order>>, sqlx::Error> {
     if heads.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = heads.iter().map(|head| head.0.id.uuid()).collect();
+    let ids: Vec<Uuid> = heads
+        .iter()
+        .filter_map(|head| match head {
+            Entry::Row(Head(order)) => Some(order.id.uuid()),
+            Entry::Unreadable(_) => None,
+        })
+        .collect();
     let rows: Vec<(Uuid, Uuid, String, i64, i32)> = sqlx::query_as(
         "select order_id, product_id, name, unit_price_minor, quantity from order_lines
          where order_id = any ($1) order by order_id, position",
@@ -107,24 +111,36 @@ pub async fn with_lines(access: &Access, heads: Vec<Head>) -> Result<Vec<Order>,
     .bind(ids)
     .fetch_all(access)
     .await?;
-    let mut lines: HashMap<Uuid, Vec<(Uuid, String, i64, i32)>> = HashMap::new();
+    let mut lines: HashMap<Uuid, Vec<LineRow>> = HashMap::new();
     for (order, product, name, price, quantity) in rows {
         lines.entry(order).or_default().push((product, name, price, quantity));
     }
-    heads
-        .into_iter()
-        .map(|Head(mut order)| {
-            let currency = order.total.currency();
+    let complete = |head| match head {
+        Entry::Row(Head(order)) => {
             let rows = lines.remove(&order.id.uuid()).unwrap_or_default();
-            order.lines =
-                rows.into_iter().map(|row| line(row, currency)).collect::<Result<_, _>>()?;
-            Ok(order)
-        })
-        .collect()
+            completed(order, rows)
+        }
+        Entry::Unreadable(id) => Entry::Unreadable(id),
+    };
+    Ok(heads.into_iter().map(complete).collect())
+}
+
+fn completed(mut order: Order, rows: Vec<LineRow>) -> Entry<Order> {
+    let currency = order.total.currency();
+    match rows.into_iter().map(|row| line(row, currency)).collect() {
+        Ok(lines) => {
+            order.lines = lines;
+            Entry::Row(order)
+        }
+        Err(error) => {
+            tracing::error!(order_id = %order.id, %error, "the lines of an order cannot be read");
+            Entry::Unreadable(order.id.uuid())
+        }
+    }
 }
 
 fn line(
-    (product, name, price, quantity): (Uuid, String, i64, i32),
+    (product, name, price, quantity): LineRow,
     currency: Currency,
 ) -> Result<Line, sqlx::Error> {
     let unit_price = money(price, currency)?;
