@@ -14,6 +14,7 @@ mod connections;
 mod crash;
 mod errors;
 mod faults;
+mod first_release;
 mod frames;
 mod health;
 mod importing;

@@ -5,7 +5,11 @@ alter table idempotency_keys
     alter column resource drop not null,
     add column status integer,
     add column metadata jsonb;
-update idempotency_keys set status = 0, metadata = '{}' where response is not null;
+-- An order that was rejected is answered with an error, of which the record has nothing: the order
+-- itself tells it, as if the record were forgotten.
+update idempotency_keys set status = 0, metadata = '{}'
+where response is not null
+  and not exists (select from orders where id = resource and state = 'rejected');
 
 -- Events are messages of the contract now. Nobody has read those of before, and nobody could.
 delete from outbox;

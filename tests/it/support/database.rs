@@ -81,6 +81,19 @@ impl Databases {
         databases
     }
 
+    /// Databases as the first release has left them: with its migrations, and no later ones.
+    pub async fn of_the_first_release() -> Self {
+        let databases = Self::unnamed();
+        for (service, migrator) in SERVICES.into_iter().zip(MIGRATORS) {
+            let options = server().connect_options(&databases.name_of(service));
+            souk_db::create_database(&options).await.unwrap();
+            let first = migrator.iter().filter(|migration| migration.version == 1).cloned();
+            let first = Migrator::with_migrations(first.collect());
+            souk_db::migrate(&options, &first).await.unwrap();
+        }
+        databases
+    }
+
     fn unnamed() -> Self {
         Self::at(server().url("{}").expose_secret().to_owned())
     }
