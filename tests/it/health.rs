@@ -8,10 +8,10 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{PATIENCE, Suite, server};
 
-const SERVICES: [&str; 3] =
+pub const SERVICES: [&str; 3] =
     ["souk.auth.v1.AuthService", "souk.catalog.v1.CatalogService", "souk.orders.v1.OrdersService"];
 
-async fn health(suite: &Suite, service: &str) -> Option<ServingStatus> {
+pub async fn health(suite: &Suite, service: &str) -> Option<ServingStatus> {
     let mut client = HealthClient::new(suite.channel(service));
     let request = HealthCheckRequest { service: service.to_owned() };
     match client.check(request).await {
@@ -21,7 +21,7 @@ async fn health(suite: &Suite, service: &str) -> Option<ServingStatus> {
     }
 }
 
-async fn becomes(suite: &Suite, service: &str, expected: ServingStatus) {
+pub async fn becomes(suite: &Suite, service: &str, expected: ServingStatus) {
     let turned = async {
         while health(suite, service).await != Some(expected) {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

@@ -20,6 +20,7 @@ mod health;
 mod importing;
 mod large_lists;
 mod lists;
+mod next_release;
 mod orders;
 mod policy;
 mod stalled;
