@@ -22,6 +22,7 @@ mod large_lists;
 mod lists;
 mod next_release;
 mod orders;
+mod outage;
 mod policy;
 mod stalled;
 mod start;

@@ -103,8 +103,9 @@ fn with_session(options: PgConnectOptions) -> PgConnectOptions {
         ("statement_timeout", limit.as_str()),
         // a statement whose connection was closed stops
         ("client_connection_check_interval", "1s"),
-        // a process that is frozen, or a host that is gone, does not keep its locks for hours
-        ("idle_in_transaction_session_timeout", "20s"),
+        // a process that is frozen, or a host that is gone, does not keep its locks: whoever works
+        // goes on at once
+        ("idle_in_transaction_session_timeout", "5s"),
         ("tcp_keepalives_idle", "10"),
         ("tcp_keepalives_interval", "5"),
         ("tcp_keepalives_count", "3"),

@@ -103,6 +103,12 @@ impl Databases {
         Self { base: unique("test").replace('-', "_"), url }
     }
 
+    /// The same databases for a suite that reaches their server by way of another port.
+    pub fn by_way_of(&self, port: u16) -> Self {
+        let own = format!(":{}/", server().connect_options("postgres").get_port());
+        Self { url: self.url.replace(&own, &format!(":{port}/")), ..self.clone() }
+    }
+
     /// The URL from which a suite in one process makes the names of its databases.
     pub fn url(&self) -> String {
         self.url.replace("{}", &self.base)
