@@ -19,6 +19,7 @@ mod frames;
 mod health;
 mod importing;
 mod large_lists;
+mod late;
 mod lists;
 mod next_release;
 mod orders;

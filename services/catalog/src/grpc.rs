@@ -78,8 +78,8 @@ impl CatalogService for Handlers {
     }
 
     async fn get_product(&self, request: Request<GetProductRequest>) -> Reply<Product> {
-        let (_, id, _) = open_named(request, |message| product_id(&message.id))?;
-        let product = self.reading.product(id).await?;
+        let (context, id, _) = open_named(request, |message| product_id(&message.id))?;
+        let product = self.reading.product(id, context.deadline).await?;
         Ok(Response::new(product.into()))
     }
 
@@ -87,10 +87,11 @@ impl CatalogService for Handlers {
         &self,
         request: Request<BatchGetProductsRequest>,
     ) -> Reply<BatchGetProductsResponse> {
-        let (_, message) = open(request)?;
+        let (context, message) = open(request)?;
         let ids: Vec<ProductId> =
             message.ids.iter().map(|id| parse_id("ids", id)).collect::<Result<_, _>>()?;
-        let products = self.reading.products(ids).await?.into_iter().map(Product::from).collect();
+        let products = self.reading.products(ids, context.deadline).await?;
+        let products = products.into_iter().map(Product::from).collect();
         Ok(Response::new(BatchGetProductsResponse { products }))
     }
 

@@ -1,7 +1,7 @@
 //! Reading products and categories.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use souk_db::{Access, Batches, Database, Limits, Work};
 use souk_kit::cursor::Cursors;
@@ -25,25 +25,35 @@ pub struct Reading {
 /// Products that are asked for by their ids while one statement is under way go together in the next.
 struct ById(Database);
 
+/// Products that somebody asks for.
+struct Asked {
+    ids: Vec<ProductId>,
+    /// When they no longer wait.
+    deadline: Instant,
+}
+
 impl Work for ById {
-    type Item = Vec<ProductId>;
+    type Item = Asked;
     type Outcome = Vec<Product>;
 
-    async fn run(&self, asked: &[Vec<ProductId>]) -> Result<Vec<Vec<Product>>, sqlx::Error> {
-        let mut ids: Vec<ProductId> = asked.iter().flatten().copied().collect();
+    async fn run(&self, asked: &[Asked]) -> Result<Vec<Vec<Product>>, sqlx::Error> {
+        let mut ids: Vec<ProductId> = asked.iter().flat_map(|asked| &asked.ids).copied().collect();
         ids.sort_unstable_by_key(ProductId::uuid);
         ids.dedup();
-        let found =
-            store::products::get_many(&self.0.within(STATEMENT_LIMIT).in_place(), &ids).await?;
+        // as long as anybody waits
+        let latest = asked.iter().map(|asked| asked.deadline).max();
+        let limit = Instant::now() + STATEMENT_LIMIT;
+        let access = self.0.until(latest.map_or(limit, |latest| latest.min(limit))).in_place();
+        let found = store::products::get_many(&access, &ids).await?;
         let found: HashMap<ProductId, Product> =
             found.into_iter().map(|product| (product.id, product)).collect();
         let pick =
-            |ids: &Vec<ProductId>| ids.iter().filter_map(|id| found.get(id)).cloned().collect();
+            |asked: &Asked| asked.ids.iter().filter_map(|id| found.get(id)).cloned().collect();
         Ok(asked.iter().map(pick).collect())
     }
 
-    fn weight(ids: &Vec<ProductId>) -> usize {
-        ids.len()
+    fn weight(asked: &Asked) -> usize {
+        asked.ids.len()
     }
 }
 
@@ -58,14 +68,19 @@ impl Reading {
         &self.cursors
     }
 
-    pub async fn product(&self, id: ProductId) -> Result<Product, Error> {
-        let found = self.products.submit(vec![id]).await?;
+    /// A product, for somebody who waits until `deadline`.
+    pub async fn product(&self, id: ProductId, deadline: Instant) -> Result<Product, Error> {
+        let found = self.products(vec![id], deadline).await?;
         found.into_iter().next().ok_or(Error::ProductNotFound(id))
     }
 
     /// Those of the products that exist.
-    pub async fn products(&self, ids: Vec<ProductId>) -> Result<Vec<Product>, Error> {
-        Ok(self.products.submit(ids).await?)
+    pub async fn products(
+        &self,
+        ids: Vec<ProductId>,
+        deadline: Instant,
+    ) -> Result<Vec<Product>, Error> {
+        Ok(self.products.submit(Asked { ids, deadline }).await?)
     }
 
     pub async fn list_products(
