@@ -21,6 +21,7 @@ mod importing;
 mod large_lists;
 mod late;
 mod lists;
+mod logs;
 mod next_release;
 mod orders;
 mod outage;

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long anything that a test waits for may take: only a hang is longer.
@@ -41,20 +41,36 @@ pub struct Process {
     child: Child,
     /// Behind a lock only so that a suite can be shared between tasks.
     lines: Mutex<Receiver<String>>,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
     /// Starts a command and reads what it prints.
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines: Mutex::new(lines) }
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let written = log.clone();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                written.lock().unwrap().push(line);
+            }
+        });
+        Self { child, lines: Mutex::new(lines), log }
+    }
+
+    /// What it has logged until now.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
     }
 
     /// Waits for a line that starts so, after spaces, and returns what follows.

@@ -111,6 +111,13 @@ impl Suite {
         }
     }
 
+    /// The process that runs a role: the only one, in one process.
+    pub fn process(&self, role: &str) -> &Process {
+        let place = ["auth", "catalog", "orders", "gateway"].iter().position(|name| *name == role);
+        let place = place.expect("a role");
+        self.processes.get(place).unwrap_or(&self.processes[0])
+    }
+
     /// A connection to the database of a service.
     pub async fn database(&self, service: &str) -> PgConnection {
         self.databases.as_ref().expect("a shared server").connect(service).await
