@@ -263,3 +263,85 @@ fn invalid() -> Failure {
 fn keys_unavailable() -> Failure {
     Failure::unavailable("access tokens cannot be verified at the moment")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    use souk_proto::souk::auth::v1::auth_service_server::{AuthService, AuthServiceServer};
+    use souk_proto::souk::auth::v1::{
+        CreateTokenRequest, GetMeRequest, Jwk, Jwks, RegisterRequest, RevokeTokenRequest, Token,
+        User,
+    };
+    use tonic::{Request, Response, Status};
+
+    use super::*;
+
+    /// An auth service that publishes a key, or is out.
+    #[derive(Default)]
+    struct Publisher {
+        is_out: AtomicBool,
+        asked: AtomicUsize,
+    }
+
+    #[tonic::async_trait]
+    impl AuthService for Publisher {
+        async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<Jwks>, Status> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            if self.is_out.load(Ordering::Relaxed) {
+                return Err(Status::unavailable("out"));
+            }
+            let key = Jwk {
+                kty: "OKP".to_owned(),
+                crv: "Ed25519".to_owned(),
+                x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned(),
+                kid: "the key".to_owned(),
+                ..Jwk::default()
+            };
+            Ok(Response::new(Jwks { keys: vec![key] }))
+        }
+
+        async fn register(&self, _: Request<RegisterRequest>) -> Result<Response<User>, Status> {
+            Err(Status::unimplemented(""))
+        }
+
+        async fn create_token(
+            &self,
+            _: Request<CreateTokenRequest>,
+        ) -> Result<Response<Token>, Status> {
+            Err(Status::unimplemented(""))
+        }
+
+        async fn revoke_token(
+            &self,
+            _: Request<RevokeTokenRequest>,
+        ) -> Result<Response<()>, Status> {
+            Err(Status::unimplemented(""))
+        }
+
+        async fn get_me(&self, _: Request<GetMeRequest>) -> Result<Response<User>, Status> {
+            Err(Status::unimplemented(""))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_that_could_not_be_fetched_are_asked_for_again_within_seconds() {
+        let publisher = Arc::new(Publisher::default());
+        publisher.is_out.store(true, Ordering::Relaxed);
+        let auth = Channel::in_process(AuthServiceServer::from_arc(publisher.clone()));
+        let verifier = Arc::new(Verifier::new(auth, AUDIENCE));
+        let kept = verifier.clone();
+        let keeping = tokio::spawn(async move { kept.keep_fresh().await });
+
+        tokio::time::sleep(MAX_AGE + Duration::from_secs(1)).await;
+        assert_eq!(publisher.asked.load(Ordering::Relaxed), 1);
+        publisher.is_out.store(false, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(publisher.asked.load(Ordering::Relaxed), 2);
+        assert!(verifier.cached("the key").is_some());
+        // and no more often than need be from then on
+        tokio::time::sleep(MAX_AGE - Duration::from_secs(5)).await;
+        assert_eq!(publisher.asked.load(Ordering::Relaxed), 2);
+        keeping.abort();
+    }
+}
