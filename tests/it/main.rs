@@ -12,6 +12,7 @@ mod catalog;
 mod cli;
 mod connections;
 mod crash;
+mod cut_offs;
 mod errors;
 mod faults;
 mod first_release;
