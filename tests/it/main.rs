@@ -13,6 +13,7 @@ mod cli;
 mod connections;
 mod crash;
 mod cut_offs;
+mod deliveries;
 mod errors;
 mod faults;
 mod first_release;
