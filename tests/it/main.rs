@@ -24,6 +24,7 @@ mod large_lists;
 mod late;
 mod lists;
 mod logs;
+mod memory;
 mod next_release;
 mod orders;
 mod outage;

@@ -35,7 +35,7 @@ async fn assert_others_are_served(suite: &Suite) {
 }
 
 fn memory(suite: &Suite) -> u64 {
-    suite.processes().into_iter().map(memory_of).sum()
+    suite.processes().into_iter().map(|pid| memory_of(pid) * 1024).sum()
 }
 
 fn assert_little_was_taken(suite: &Suite, before: u64) {

@@ -18,7 +18,7 @@ pub use database::{Databases, SERVICES, server, template};
 pub use http::{Http, Response};
 pub use process::{
     PATIENCE, Process, cpu_time_of, memory_of, processes_of, run, souk, souk_at,
-    souk_with_descriptors,
+    souk_with_descriptors, status_of,
 };
 pub use suite::{ADMIN_EMAIL, ADMIN_PASSWORD, MASTER_SECRET, Scratch, Suite, is_one_process};
 pub use wire::{Answer, Http2, framed};

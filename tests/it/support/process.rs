@@ -73,6 +73,11 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
+    /// Memory that it has at the moment, in KiB.
+    pub fn memory(&self) -> u64 {
+        memory_of(self.child.id())
+    }
+
     /// Waits for a line that starts so, after spaces, and returns what follows.
     pub fn line(&self, start: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -188,11 +193,16 @@ pub fn processes_of(directory: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// The memory that a process has, in bytes.
+/// What `/proc` says of a process, in KiB.
+pub fn status_of(pid: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+    value.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// The memory that a process has, in KiB.
 pub fn memory_of(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    status_of(pid, "VmRSS:").expect("a process that runs")
 }
 
 /// The CPU time that a process has taken.
