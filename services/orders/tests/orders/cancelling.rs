@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{APPLY, World, has_seen, is_pending, reason, soon};
+use crate::support::{CHANGE, World, has_seen, is_pending, reason, soon};
 
 /// Cancels an order whose worker waits for the catalog, which holds its request or its answer.
 async fn cancel_while_reserving(fault: impl Fn(Gate) -> Fault) -> (World, String) {
@@ -28,9 +28,9 @@ async fn cancel_while_reserving(fault: impl Fn(Gate) -> Fault) -> (World, String
     assert_eq!(cancelled.status(), OrderStatus::Cancelled);
     assert_eq!(world.catalog.calls_for(Rpc::Release, &order), 1);
     // and then the worker brings its result
-    has_seen(&proxy, APPLY);
+    proxy.take_round_trips();
     gate.open();
-    soon("the result", || async { has_seen(&proxy, APPLY) }).await;
+    soon("the result", || async { has_seen(&proxy, CHANGE) }).await;
     world.settles().await;
     assert_eq!(world.state(&order).await, "cancelled");
     assert_eq!(world.catalog.stock(&product), (10, 0));

@@ -6,7 +6,17 @@ use tonic::Code;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{ACCEPT, APPLY, LOOK_UP, World, has_seen, is_replayed, reason, soon};
+use crate::support::{CHANGE, LOOK_UP, World, is_replayed, reason};
+
+/// Something goes wrong with the next result of the catalog.
+async fn fault_of_the_result(world: &World, fault: impl FnOnce() -> Happened) -> Happened {
+    let gate = Gate::new();
+    world.catalog.once(Rpc::Reserve, Fault::Hold(gate.clone()));
+    gate.arrived(1).await;
+    let happened = fault();
+    gate.open();
+    happened
+}
 
 #[tokio::test]
 async fn an_order_whose_acceptance_was_not_heard_of_is_the_callers_all_the_same() {
@@ -15,7 +25,7 @@ async fn an_order_whose_acceptance_was_not_heard_of_is_the_callers_all_the_same(
     let proxy = Proxy::before(&world.test.options).await;
     let shop = world.shop_with(proxy.options(), &world.catalog).await;
     let buyer = world.buyer();
-    let lost = proxy.lose_answer(ACCEPT);
+    let lost = proxy.lose_answer(CHANGE);
     // nobody works in the background: who has accepted the order carries it
     let answer = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
     assert!(lost.yet() && !is_replayed(answer.metadata()));
@@ -35,18 +45,9 @@ async fn an_order_of_which_nobody_can_tell_is_found_by_a_retry() {
     let product = world.catalog.product("5.00", 10);
     let proxy = Proxy::before(&world.test.options).await;
     let shop = world.shop_with(proxy.options(), &world.catalog).await;
-    let (buyer, gate) = (world.buyer(), Gate::new());
-    world.catalog.once(Rpc::Quote, Fault::Hold(gate.clone()));
-    let faults = async {
-        // the first look at the key gets through, and the one after the acceptance does not
-        gate.arrived(1).await;
-        soon("a look at the key", || async { has_seen(&proxy, LOOK_UP) }).await;
-        let lost = [proxy.lose_answer(ACCEPT), proxy.lose_request(LOOK_UP)];
-        gate.open();
-        lost
-    };
-    let request = buyer.order("key", &[(&product, 2)]);
-    let (refused, lost) = tokio::join!(shop.create(request), faults);
+    let buyer = world.buyer();
+    let lost = [proxy.lose_answer(CHANGE), proxy.lose_request(LOOK_UP)];
+    let refused = shop.create(buyer.order("key", &[(&product, 2)])).await;
     assert!(lost.iter().all(Happened::yet));
     assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
     let early = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap_err();
@@ -70,7 +71,7 @@ async fn an_acceptance_that_never_arrives_leaves_nothing() {
     let proxy = Proxy::before(&world.test.options).await;
     let shop = world.shop_with(proxy.options(), &world.catalog).await;
     let buyer = world.buyer();
-    let lost = proxy.lose_request(ACCEPT);
+    let lost = proxy.lose_request(CHANGE);
     let refused = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap_err();
     assert!(lost.yet() && refused.code() == Code::Unavailable);
     assert_eq!(world.test.count("orders").await, 0);
@@ -88,8 +89,9 @@ async fn a_result_whose_commit_was_not_heard_of_counts_once() {
     let shop = world.shop_with(proxy.options(), &world.catalog).await;
     shop.work();
     let buyer = world.buyer();
-    let lost = proxy.lose_answer(APPLY);
-    let order = shop.order(&buyer, "key", &[(&product, 2)]).await;
+    let fault = fault_of_the_result(&world, || proxy.lose_answer(CHANGE));
+    let lines = [(&*product, 2)];
+    let (lost, order) = tokio::join!(fault, shop.order(&buyer, "key", &lines));
     assert!(lost.yet());
     assert_eq!(order.status(), OrderStatus::Reserved);
     let again = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
@@ -108,8 +110,9 @@ async fn a_result_that_never_arrives_is_brought_again() {
     let shop = world.shop_with(proxy.options(), &world.catalog).await;
     shop.work();
     let buyer = world.buyer();
-    let lost = proxy.lose_request(APPLY);
-    let order = shop.order(&buyer, "key", &[(&product, 2)]).await;
+    let fault = fault_of_the_result(&world, || proxy.lose_request(CHANGE));
+    let lines = [(&*product, 2)];
+    let (lost, order) = tokio::join!(fault, shop.order(&buyer, "key", &lines));
     assert!(lost.yet());
     assert_eq!(order.status(), OrderStatus::Reserved);
     assert_eq!(world.catalog.calls_for(Rpc::Reserve, &order.id), 2);
@@ -125,7 +128,7 @@ async fn a_cancellation_whose_commit_was_not_heard_of_is_one() {
     let shop = world.shop_with(proxy.options(), &world.catalog).await;
     let buyer = world.buyer();
     let order = shop.order(&buyer, "key", &[(&product, 2)]).await.id;
-    let lost = proxy.lose_answer(APPLY);
+    let lost = proxy.lose_answer(CHANGE);
     let refused = shop.cancel(&buyer, &order).await.unwrap_err();
     assert!(lost.yet() && refused.code() == Code::Unavailable);
     let again = shop.cancel(&buyer, &order).await.unwrap();

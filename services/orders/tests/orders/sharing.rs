@@ -7,7 +7,7 @@ use tonic::Status;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{APPLY, World, has_seen, is_pending, soon};
+use crate::support::{CHANGE, World, has_seen, is_pending, soon};
 
 #[tokio::test]
 async fn the_late_result_of_a_worker_that_stalled_past_its_lease_changes_nothing() {
@@ -31,8 +31,9 @@ async fn the_late_result_of_a_worker_that_stalled_past_its_lease_changes_nothing
     world.audit().await;
     // what the stalled one hears now came too late
     let epoch: i64 = world.test.ask("select epoch from orders").await;
+    proxy.take_round_trips();
     gate.open();
-    soon("the late result", || async { has_seen(&proxy, APPLY) }).await;
+    soon("the late result", || async { has_seen(&proxy, CHANGE) }).await;
     world.audit().await;
     assert_eq!(world.test.ask::<i64>("select epoch from orders").await, epoch);
     assert_eq!(world.test.count("outbox").await, 2);
@@ -57,8 +58,9 @@ async fn a_claim_that_was_taken_over_is_void_before_its_successor_is_done() {
     other.work();
     gates[1].arrived(1).await;
 
+    proxy.take_round_trips();
     gates[0].open();
-    soon("the late result", || async { has_seen(&proxy, APPLY) }).await;
+    soon("the late result", || async { has_seen(&proxy, CHANGE) }).await;
     assert_eq!(world.state(&order).await, "pending");
     gates[1].open();
     world.becomes(&order, "reserved").await;
@@ -85,8 +87,9 @@ async fn a_stalled_worker_does_not_undo_what_has_happened_since() {
     let cancelled = other.cancel(&buyer, &order).await.unwrap();
     assert_eq!(cancelled.status(), OrderStatus::Cancelled);
 
+    proxy.take_round_trips();
     gate.open();
-    soon("the late result", || async { has_seen(&proxy, APPLY) }).await;
+    soon("the late result", || async { has_seen(&proxy, CHANGE) }).await;
     world.settles().await;
     assert_eq!(world.state(&order).await, "cancelled");
     assert_eq!(world.catalog.reservation(&order), Some(ReservationStatus::Released));

@@ -31,10 +31,8 @@ const CONNECTIONS: u32 = 8;
 
 /// A text that only the statement has which looks for earlier calls.
 pub const LOOK_UP: &str = "left join idempotency_keys";
-/// The same of the one which accepts orders.
-pub const ACCEPT: &str = "insert into orders (id";
-/// The same of the one which changes them.
-pub const APPLY: &str = "update idempotency_keys as record";
+/// The same of the one which places and changes orders.
+pub const CHANGE: &str = "insert into orders (id";
 
 /// What is around an orders process.
 pub struct World {
