@@ -172,7 +172,8 @@ async fn without_repeats(
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
         let first = earlier.get(&row.sku).or_else(|| here.get(&row.sku)).copied();
-        match first {
+        // its own line is there when the batch was stored, and its commit not heard of
+        match first.filter(|line| *line != row.line) {
             Some(first) => repeated.push(Rejection {
                 line: row.line,
                 field: "sku".to_owned(),

@@ -1,0 +1,90 @@
+//! The auditor: what must be true of the database at any moment, whoever left, died or was late.
+
+use sqlx::Acquire as _;
+
+use crate::support::World;
+
+/// What is not as it should be: a question each, which nothing must answer.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "stock that the ledger does not explain",
+        "select stock.product_id::text from stock
+         left join stock_moves as moves on moves.product_id = stock.product_id
+         group by stock.product_id
+         having stock.available <> coalesce(sum(moves.available), 0)
+             or stock.reserved <> coalesce(sum(moves.reserved), 0)",
+    ),
+    (
+        "held stock that no reservation holds",
+        "select stock.product_id::text from stock left join (
+             select product_id, sum(quantity) as held
+             from reservations, unnest(product_ids, quantities) as lines (product_id, quantity)
+             where status = 'held' group by product_id
+         ) as holds on holds.product_id = stock.product_id
+         where reserved <> coalesce(held, 0)",
+    ),
+    (
+        "a product without stock",
+        "select id::text from products where id not in (select product_id from stock)",
+    ),
+    (
+        "a reservation that the ledger does not have once",
+        "select order_id::text from reservations, unnest(product_ids, quantities)
+             as lines (product_id, quantity)
+         where 1 <> (
+             select count(*) from stock_moves as moves
+             where moves.order_id = reservations.order_id and moves.product_id = lines.product_id
+                 and kind = 'reserve' and moves.reserved = quantity and moves.available = -quantity)",
+    ),
+    (
+        "a reservation that has ended otherwise than the ledger says",
+        "select order_id::text from reservations, unnest(product_ids, quantities)
+             as lines (product_id, quantity)
+         where array_remove(array[case status
+                 when 'released' then 'release' when 'expired' then 'expire'
+                 when 'committed' then 'commit' end], null) <> array(
+             select kind from stock_moves as moves
+             where moves.order_id = reservations.order_id and moves.product_id = lines.product_id
+                 and kind in ('release', 'expire', 'commit') and moves.reserved = -quantity)",
+    ),
+    (
+        "moves of an order without a reservation",
+        "select id::text from stock_moves
+         where order_id is not null and order_id not in (
+             select order_id from reservations where product_ids <> '{}')",
+    ),
+    (
+        "a call that is noted and was not answered",
+        "select key from idempotency_keys where status is null or response is null",
+    ),
+    (
+        "a list whose length is wrong",
+        "select list from (
+             select 'products' as list, count(*) as rows from products where deleted_at is null
+             union all
+             select 'categories', count(*) from categories
+         ) as lists
+         where rows <> (
+             select coalesce(sum(count), 0) from totals where totals.list = lists.list)",
+    ),
+];
+
+impl World {
+    /// Asserts all of it, at one moment, while anything may be under way.
+    pub async fn audit(&self) {
+        let mut connection = self.test.pool.acquire().await.unwrap();
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::query("set transaction isolation level repeatable read, read only")
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        for (what, question) in WRONG {
+            let wrong: Vec<String> =
+                sqlx::query_scalar(*question).fetch_all(&mut *transaction).await.unwrap();
+            assert!(wrong.is_empty(), "{what}: {wrong:?}");
+        }
+        transaction.rollback().await.unwrap();
+        drop(connection);
+        self.test.assert_no_transaction_left_open().await;
+    }
+}

@@ -1,0 +1,14 @@
+//! What the catalog promises, through its gRPC interface and on a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod adjusting;
+mod audit;
+mod ending;
+mod importing;
+mod leaving;
+mod pages;
+mod reserving;
+mod support;
+mod totals;
+mod versions;

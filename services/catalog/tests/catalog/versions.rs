@@ -1,0 +1,63 @@
+//! The etag of a product speaks of its content, and of nothing else.
+
+use souk_kit::id::{self, OrderId};
+use souk_proto::souk::catalog::v1::{DeleteCategoryRequest, Product, UpdateProductRequest};
+
+use crate::support::World;
+
+fn version(product: &Product) -> (String, Option<prost_types::Timestamp>) {
+    (product.etag.clone(), product.updated_at)
+}
+
+#[tokio::test]
+async fn a_sale_changes_no_version() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let product = shop.product("BOOK", 10).await;
+    let id = product.id.as_str();
+    let (sold, returned, over): (OrderId, OrderId, OrderId) = (id::new(), id::new(), id::new());
+    for order in [sold, returned, over] {
+        shop.reserve(order, &[(id, 2)]).await.unwrap();
+    }
+    shop.commit(sold).await.unwrap();
+    shop.release(returned).await.unwrap();
+    world.test.sql("update reservations set expires_at = now() where status = 'held'").await;
+    shop.work();
+    crate::support::soon("it expires", || async { world.stock(id).await == (8, 0) }).await;
+    shop.adjust("key", id, 5).await.unwrap();
+    let after = shop.get(id).await;
+    assert_eq!(after.available, 13);
+    assert_eq!(version(&after), version(&product));
+}
+
+#[tokio::test]
+async fn deleting_a_category_changes_the_products_that_were_in_it() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let (books, maps) = (shop.category("books").await, shop.category("maps").await);
+    let within = shop.product_in("IN-BOTH", 1, &[&books, &maps]).await;
+    let beside = shop.product_in("IN-MAPS", 1, &[&maps]).await;
+    let request = shop.admin(DeleteCategoryRequest { id: books.id });
+    shop.client().delete_category(request).await.unwrap();
+    let after = shop.get(&within.id).await;
+    assert_eq!(after.category_ids, [maps.id]);
+    assert_ne!(after.etag, within.etag);
+    assert!(
+        after.updated_at.map(|at| (at.seconds, at.nanos))
+            > within.updated_at.map(|at| (at.seconds, at.nanos))
+    );
+    assert_eq!(version(&shop.get(&beside.id).await), version(&beside));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_change_of_its_content_changes_the_version() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let before = shop.product("BOOK", 1).await;
+    let name = Some("Another name".to_owned());
+    let change = UpdateProductRequest { id: before.id.clone(), name, ..Default::default() };
+    let changed = shop.client().update_product(shop.admin(change)).await.unwrap().into_inner();
+    assert_ne!(changed.etag, before.etag);
+    assert_eq!(shop.get(&before.id).await, changed);
+}
