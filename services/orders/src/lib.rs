@@ -10,6 +10,7 @@ mod placing;
 mod reading;
 mod saga;
 mod shortage;
+mod slots;
 mod state;
 mod store;
 mod transition;

@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 use crate::catalog::Catalog;
 use crate::order::{Item, Line, Order, price, refuse_repeats, sum};
 use crate::saga::Saga;
+use crate::slots::{Slot, Slots};
 use crate::state::State;
 use crate::transition::{Encoding, FIRST_EPOCH, Transitions};
 use crate::waiting::Waiting;
@@ -31,6 +32,7 @@ pub struct Placing {
     catalog: Arc<Catalog>,
     saga: Saga,
     waiting: Waiting,
+    slots: Slots,
     encoding: Encoding,
     records: Batches<Records>,
     transitions: Transitions,
@@ -78,6 +80,7 @@ impl Placing {
             catalog,
             saga,
             waiting,
+            slots: Slots::default(),
             encoding,
         }
     }
@@ -115,7 +118,9 @@ impl Placing {
             updated_at: now,
             request_id: context.request_id.to_string(),
         };
-        self.begin(context, call, order).await
+        let products: Vec<ProductId> = order.lines.iter().map(|line| line.product).collect();
+        let slot = self.slots.take(&products, latest(context).into()).await;
+        self.begin(context, call, order, slot).await
     }
 
     /// What is asked for at today's prices, and what it costs together.
@@ -127,7 +132,13 @@ impl Placing {
     }
 
     /// Accepts an order and carries it, apart from the request; and waits for both.
-    async fn begin(&self, context: &Context, call: Call, order: Order) -> Result<Placed, Error> {
+    async fn begin(
+        &self,
+        context: &Context,
+        call: Call,
+        order: Order,
+        slot: Option<Slot>,
+    ) -> Result<Placed, Error> {
         let mut waiter = self.waiting.begin(order.id);
         let (sender, accepted) = oneshot::channel();
         let (placing, kept, placed) = (self.clone(), call.clone(), order.clone());
@@ -138,6 +149,7 @@ impl Placing {
             if is_ours {
                 placing.saga.carry(placed, FIRST_EPOCH).await;
             }
+            drop(slot);
         });
         let accepted = match timeout_at(context.deadline.into(), accepted).await {
             Ok(accepted) => accepted.unwrap_or(Err(Error::Late)),
