@@ -15,11 +15,16 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 /// A batch that takes longer is no longer waited for.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// How often a lane lets others go first before it takes a batch. Those who have just been answered, or
+/// have just come, are about to ask: a lane that took what there is at once would leave with the first
+/// of them. Without work elsewhere this takes no time.
+const COURTESY: usize = 3;
 
 /// What is done for several items in one statement.
 pub trait Work: Send + Sync + 'static {
@@ -174,7 +179,11 @@ struct Lane<W: Work> {
 
 impl<W: Work> Lane<W> {
     async fn run(mut self) {
-        while let Some(batch) = self.next() {
+        loop {
+            for _ in 0..COURTESY {
+                yield_now().await;
+            }
+            let Some(batch) = self.next() else { break };
             let inner = self.inner.clone();
             let mut work = pin!(AssertUnwindSafe(inner.outcomes(&batch.items)).catch_unwind());
             let outcomes = match timeout(PATIENCE, &mut work).await {
