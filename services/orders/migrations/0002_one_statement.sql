@@ -24,6 +24,10 @@ drop index outbox_unpublished;
 -- would lock the order's row for each line.
 alter table order_lines drop constraint order_lines_order_id_fkey;
 
+-- Which states there are, a release knows that writes them. A check would be read and prepared again by
+-- each statement, which took a fifth of the time of a change.
+alter table orders drop constraint orders_state_check;
+
 -- An order's row is changed a few times in its life: room for its next versions beside it.
 alter table orders set (fillfactor = 80);
 alter table idempotency_keys set (fillfactor = 70);
