@@ -57,7 +57,9 @@ async fn copy_order(database: &mut PgConnection, times: usize) {
          select copies.id, position, product_id, name, unit_price_minor, quantity
          from copies, order_lines";
     let times = i32::try_from(times).unwrap();
-    sqlx::query(copy).bind(times).execute(database).await.unwrap();
+    sqlx::query(copy).bind(times).execute(&mut *database).await.unwrap();
+    let counted = "update totals set count = count + $1";
+    sqlx::query(counted).bind(times).execute(database).await.unwrap();
 }
 
 #[tokio::test]
