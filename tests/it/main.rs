@@ -29,6 +29,7 @@ mod next_release;
 mod orders;
 mod outage;
 mod policy;
+mod round_trips;
 mod stalled;
 mod start;
 mod stock;
