@@ -1,9 +1,9 @@
 //! Reading products and categories.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use souk_db::{Access, Batches, Database, Limits, Work};
+use souk_db::{Access, Batches, Database, Limits, Totals, Work};
 use souk_kit::cursor::Cursors;
 use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::{Page, Position};
@@ -12,14 +12,12 @@ use crate::category::{self, Category};
 use crate::product::{self, Product};
 use crate::{Error, store};
 
-/// How long a statement for many may take.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
-
 /// Reads what the catalog has. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reading {
     cursors: Cursors,
     products: Batches<ById>,
+    totals: Totals,
 }
 
 /// Products that are asked for by their ids while one statement is under way go together in the next.
@@ -40,10 +38,7 @@ impl Work for ById {
         let mut ids: Vec<ProductId> = asked.iter().flat_map(|asked| &asked.ids).copied().collect();
         ids.sort_unstable_by_key(ProductId::uuid);
         ids.dedup();
-        // as long as anybody waits
-        let latest = asked.iter().map(|asked| asked.deadline).max();
-        let limit = Instant::now() + STATEMENT_LIMIT;
-        let access = self.0.until(latest.map_or(limit, |latest| latest.min(limit))).in_place();
+        let access = self.0.while_any_waits(asked.iter().map(|asked| asked.deadline)).in_place();
         let found = store::products::get_many(&access, &ids).await?;
         let found: HashMap<ProductId, Product> =
             found.into_iter().map(|product| (product.id, product)).collect();
@@ -60,7 +55,8 @@ impl Work for ById {
 impl Reading {
     pub fn new(database: Database, cursors: Cursors) -> Self {
         let limits = Limits { lanes: 2, heavy: 32, weight: 200, waiting: 10_000 };
-        Self { products: Batches::new(ById(database), limits), cursors }
+        let totals = Totals::new(database.clone());
+        Self { products: Batches::new(ById(database), limits), totals, cursors }
     }
 
     /// The cursors of the lists.
@@ -89,7 +85,7 @@ impl Reading {
         page: &Page,
     ) -> Result<(Vec<Product>, Position), Error> {
         let rows = store::products::list(access, page.window()).await?;
-        let total = total(access, product::LIST, page).await?;
+        let total = self.total(product::LIST, page, access.deadline()).await?;
         Ok(page.finish(&self.cursors, product::LIST, rows, total)?)
     }
 
@@ -103,7 +99,7 @@ impl Reading {
         page: &Page,
     ) -> Result<(Vec<Category>, Position), Error> {
         let rows = store::categories::list(access, page.window()).await?;
-        let total = total(access, category::LIST, page).await?;
+        let total = self.total(category::LIST, page, access.deadline()).await?;
         Ok(page.finish(&self.cursors, category::LIST, rows, total)?)
     }
 
@@ -111,11 +107,11 @@ impl Reading {
     pub async fn is_untouched(&self, access: &Access) -> Result<bool, Error> {
         Ok(store::products::none_ever(access).await?)
     }
-}
 
-async fn total(access: &Access, list: &str, page: &Page) -> Result<i32, Error> {
-    match page.known_total() {
-        Some(total) => Ok(total),
-        None => Ok(souk_db::total(access, list).await?),
+    async fn total(&self, list: &str, page: &Page, deadline: Instant) -> Result<i32, Error> {
+        match page.known_total() {
+            Some(total) => Ok(total),
+            None => Ok(self.totals.of(list, deadline).await?),
+        }
     }
 }

@@ -26,6 +26,8 @@ use crate::database::Database;
 /// How much longer than its caller a statement may take before its connection is given up: most
 /// statements that are late are late by less, and connections are dear.
 const GRACE: Duration = Duration::from_millis(500);
+/// How long a statement for several may take, however long they wait.
+const BATCH_LIMIT: Duration = Duration::from_secs(5);
 
 /// The way to a database for somebody who waits no longer than until a deadline. A reference to it
 /// executes queries, as a pool would.
@@ -42,6 +44,12 @@ impl Database {
         Access { database: self.clone(), deadline, in_place: false }
     }
 
+    /// The same for a batch, of which each item has somebody who waits until one of the `deadlines`.
+    pub fn while_any_waits(&self, deadlines: impl Iterator<Item = Instant>) -> Access {
+        let limit = Instant::now() + BATCH_LIMIT;
+        self.until(deadlines.max().map_or(limit, |latest| latest.min(limit)))
+    }
+
     /// The same for work that no call waits for.
     pub fn within(&self, limit: Duration) -> Access {
         self.until(Instant::now() + limit)
@@ -49,6 +57,11 @@ impl Database {
 }
 
 impl Access {
+    /// How long its user waits.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Statements run in the task that asks for them, which spares each the way to another. For work
     /// that nobody interrupts: what is interrupted all the same takes its connection with it.
     #[must_use]

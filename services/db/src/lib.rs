@@ -19,4 +19,4 @@ pub use database::Database;
 pub use failure::{constraint, failure, is_transient};
 pub use migrations::{Error, create_database, migrate};
 pub use rows::{entries, readable};
-pub use totals::total;
+pub use totals::Totals;

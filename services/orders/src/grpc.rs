@@ -2,8 +2,8 @@
 
 mod messages;
 
-use souk_db::Database;
 use souk_db::idempotency::Call;
+use souk_db::{Database, Totals};
 use souk_kit::cursor::Cursors;
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::idempotency::Operation;
@@ -39,6 +39,7 @@ type Reply<T> = Result<Response<T>, Status>;
 pub struct Handlers {
     pub database: Database,
     pub cursors: Cursors,
+    pub totals: Totals,
     pub placing: Placing,
     pub cancelling: Cancelling,
 }
@@ -75,7 +76,8 @@ impl OrdersService for Handlers {
         let list = reading::list_of(customer);
         let page = Page::parse(&self.cursors, &list, size, &cursor, page)?;
         let access = self.database.until(context.deadline);
-        let (rows, position) = reading::list(&access, &self.cursors, customer, &page).await?;
+        let (rows, position) =
+            reading::list(&access, &self.cursors, &self.totals, customer, &page).await?;
         let data = rows.into_iter().map(Order::from).collect();
         let pagination = Some(wire::pagination(position));
         Ok(Response::new(ListOrdersResponse { data, pagination }))

@@ -19,7 +19,7 @@ mod waiting;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::{Access, Database, idempotency, outbox};
+use souk_db::{Access, Database, Totals, idempotency, outbox};
 use souk_kit::Channel;
 use souk_kit::auth::{ServiceToken, Verifier};
 use souk_kit::cursor::Cursors;
@@ -116,6 +116,7 @@ impl Orders {
             ),
             cancelling: Cancelling::new(database.clone(), transitions, saga.clone()),
             cursors: Cursors::new(&options.secret),
+            totals: Totals::new(database.clone()),
             database,
         };
         let verifier = Arc::new(Verifier::new(auth, AUDIENCE));

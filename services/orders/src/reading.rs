@@ -1,6 +1,6 @@
 //! Reading orders.
 
-use souk_db::Access;
+use souk_db::{Access, Totals};
 use souk_kit::cursor::Cursors;
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::page::{Page, Position};
@@ -18,6 +18,7 @@ pub async fn order(access: &Access, id: OrderId, customer: Option<UserId>) -> Re
 pub async fn list(
     access: &Access,
     cursors: &Cursors,
+    totals: &Totals,
     customer: Option<UserId>,
     page: &Page,
 ) -> Result<(Vec<Order>, Position), Error> {
@@ -25,7 +26,7 @@ pub async fn list(
     let rows = store::orders::list(access, customer, page.window()).await?;
     let total = match page.known_total() {
         Some(total) => total,
-        None => souk_db::total(access, &list).await?,
+        None => totals.of(&*list, access.deadline()).await?,
     };
     Ok(page.finish(cursors, &list, rows, total)?)
 }
