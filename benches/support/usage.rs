@@ -39,15 +39,15 @@ impl Processes {
         all.iter().filter(|stat| family.contains(&stat.pid)).map(|stat| TICK * stat.ticks).sum()
     }
 
-    /// The memory that they hold, without their children, in MiB.
+    /// The memory that they hold, without their children, in MiB. What several processes share, as the
+    /// program itself, is divided among them.
     pub fn memory(&self) -> Result<f64> {
-        self.0.iter().map(|pid| status(*pid, "VmRSS:")).sum()
+        self.0.iter().map(|pid| mebibytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")).sum()
     }
 
-    /// The part of it that each has for itself. The rest is the program and its libraries, which
-    /// processes share, and which are counted in each of them all the same.
-    pub fn own_memory(&self) -> Result<f64> {
-        self.0.iter().map(|pid| status(*pid, "RssAnon:")).sum()
+    /// The same as `ps` tells it: what they share is counted in each of them.
+    pub fn resident(&self) -> Result<f64> {
+        self.0.iter().map(|pid| mebibytes(&format!("/proc/{pid}/status"), "VmRSS:")).sum()
     }
 }
 
@@ -70,9 +70,9 @@ fn numbers_in_proc() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// A line of `/proc/<pid>/status`, in MiB.
-fn status(pid: u32, name: &str) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+/// A line of a file in `/proc` that is in KiB, in MiB.
+fn mebibytes(file: &str, name: &str) -> Result<f64> {
+    let text = fs::read_to_string(file)?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line.and_then(|rest| rest.split_whitespace().next());
     Ok(kibibytes.with_context(|| format!("no {name}"))?.parse::<f64>()? / 1024.0)

@@ -18,7 +18,7 @@ const RUNNING: usize = 2;
 /// How many may wait for their turn: about a second's worth.
 const WAITING: usize = 64;
 /// How long memory is kept that no hash works in.
-const IDLE_LIMIT: Duration = Duration::from_secs(5);
+const IDLE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Hashes passwords. Cheap to clone.
 #[derive(Debug, Clone)]
