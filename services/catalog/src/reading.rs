@@ -54,7 +54,7 @@ impl Work for ById {
 
 impl Reading {
     pub fn new(database: Database, cursors: Cursors) -> Self {
-        let limits = Limits { lanes: 2, heavy: 32, weight: 200, waiting: 10_000 };
+        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
         let totals = Totals::new(database.clone());
         Self { products: Batches::new(ById(database), limits), totals, cursors }
     }

@@ -73,7 +73,7 @@ impl Work for Reservations {
 
 impl Reserving {
     pub fn new(database: Database) -> Self {
-        let limits = Limits { lanes: 3, heavy: 32, weight: 100, waiting: 10_000 };
+        let limits = Limits { lanes: 3, weight: 100, waiting: 10_000 };
         Self { requests: Batches::new(Reservations(database.clone()), limits), database }
     }
 

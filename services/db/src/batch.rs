@@ -1,30 +1,24 @@
 //! Natural batching: while one statement is under way, what arrives goes together in the next. There
 //! is no timer: who comes alone is served at once, and a queue makes the batches larger.
 //!
-//! A batch costs hardly more than one of its items, so who comes while a light one is under way waits
-//! for its end. Nobody waits for a heavy one, or for one that takes long: another lane begins, until
-//! there are as many as allowed.
+//! A batch costs hardly more than one of its items, so a lane lets others come before it leaves. Nobody
+//! waits for a batch that is under way while another lane may begin.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-/// A batch that takes longer is no longer waited for.
-const PATIENCE: Duration = Duration::from_millis(10);
 /// How often a lane lets others go first before it takes a batch. Those who have just been answered, or
 /// have just come, are about to ask: a lane that took what there is at once would leave with the first
 /// of them. Without work elsewhere this takes no time.
-const COURTESY: usize = 3;
+const COURTESY: usize = 10;
 
 /// What is done for several items in one statement.
 pub trait Work: Send + Sync + 'static {
@@ -58,8 +52,6 @@ pub trait Work: Send + Sync + 'static {
 pub struct Limits {
     /// Statements under way at the same time.
     pub lanes: usize,
-    /// From this weight on a batch is heavy.
-    pub heavy: usize,
     /// The most that a batch weighs. An item that is heavier goes alone.
     pub weight: usize,
     /// Items that wait; more are refused.
@@ -79,9 +71,9 @@ struct Inner<W: Work> {
 
 struct Queue<W: Work> {
     waiting: VecDeque<Waiting<W>>,
-    /// Lanes that are under way, and those of them with a light batch.
+    /// Lanes there are, and those of them whose batch has not left yet.
     lanes: usize,
-    light: usize,
+    boarding: usize,
     /// The keys of the items that are under way.
     held: HashSet<Uuid>,
 }
@@ -94,7 +86,7 @@ struct Waiting<W: Work> {
 impl<W: Work> Batches<W> {
     /// Batches of `work`.
     pub fn new(work: W, limits: Limits) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), lanes: 0, light: 0, held: HashSet::new() };
+        let queue = Queue { waiting: VecDeque::new(), lanes: 0, boarding: 0, held: HashSet::new() };
         Self { inner: Arc::new(Inner { work, limits, queue: Mutex::new(queue) }) }
     }
 
@@ -124,15 +116,14 @@ impl<W: Work> Inner<W> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins another lane, unless who waits will not wait long.
+    /// Begins another lane, unless one is about to leave or there are as many as allowed.
     fn make_way(self: &Arc<Self>, queue: &mut Queue<W>) {
-        let is_wanted = queue.light == 0 && !queue.waiting.is_empty();
+        let is_wanted = queue.boarding == 0 && !queue.waiting.is_empty();
         if is_wanted && queue.lanes < self.limits.lanes {
             queue.lanes += 1;
-            // until it has its first batch
-            queue.light += 1;
+            queue.boarding += 1;
             let lane =
-                Lane { inner: self.clone(), held: Vec::new(), is_light: true, has_ended: false };
+                Lane { inner: self.clone(), held: Vec::new(), is_boarding: true, has_ended: false };
             tokio::spawn(lane.run());
         }
     }
@@ -173,7 +164,7 @@ struct Lane<W: Work> {
     inner: Arc<Inner<W>>,
     /// The keys of the batch that is under way.
     held: Vec<Uuid>,
-    is_light: bool,
+    is_boarding: bool,
     has_ended: bool,
 }
 
@@ -184,17 +175,10 @@ impl<W: Work> Lane<W> {
                 yield_now().await;
             }
             let Some(batch) = self.next() else { break };
-            let inner = self.inner.clone();
-            let mut work = pin!(AssertUnwindSafe(inner.outcomes(&batch.items)).catch_unwind());
-            let outcomes = match timeout(PATIENCE, &mut work).await {
-                Ok(outcomes) => outcomes,
-                Err(_) => {
-                    self.weigh(&mut inner.lock(), false);
-                    work.await
-                }
-            };
             // after a panic, of which its hook has told, the callers learn that there is no outcome
-            let outcomes = outcomes.unwrap_or_default();
+            let work = AssertUnwindSafe(self.inner.outcomes(&batch.items)).catch_unwind();
+            let outcomes = work.await.unwrap_or_default();
+            self.arrive();
             for (caller, outcome) in batch.callers.into_iter().zip(outcomes) {
                 // who has left does not want to know
                 let _ = caller.send(outcome);
@@ -206,7 +190,6 @@ impl<W: Work> Lane<W> {
     fn next(&mut self) -> Option<Batch<W>> {
         let inner = self.inner.clone();
         let mut queue = inner.lock();
-        queue.release(&mut self.held);
         let batch = queue.take(inner.limits.weight);
         if batch.items.is_empty() {
             // while nobody can join the queue: who comes next begins a lane of its own
@@ -215,21 +198,23 @@ impl<W: Work> Lane<W> {
         }
         self.held.extend(batch.items.iter().flat_map(W::keys));
         queue.held.extend(&self.held);
-        self.weigh(&mut queue, batch.weight < inner.limits.heavy);
+        queue.boarding -= 1;
+        self.is_boarding = false;
+        inner.make_way(&mut queue);
         Some(batch)
     }
 
-    /// Notes whether others wait for this lane.
-    fn weigh(&mut self, queue: &mut Queue<W>, is_light: bool) {
-        queue.light -= usize::from(self.is_light);
-        queue.light += usize::from(is_light);
-        self.is_light = is_light;
-        self.inner.make_way(queue);
+    /// What the batch had to itself is free, and the next may board.
+    fn arrive(&mut self) {
+        let mut queue = self.inner.lock();
+        queue.release(&mut self.held);
+        queue.boarding += 1;
+        self.is_boarding = true;
     }
 
     fn end(&mut self, queue: &mut Queue<W>) {
         queue.release(&mut self.held);
-        queue.light -= usize::from(self.is_light);
+        queue.boarding -= usize::from(self.is_boarding);
         queue.lanes -= 1;
         self.has_ended = true;
     }

@@ -49,7 +49,7 @@ impl Work for Lists {
 impl Totals {
     /// The totals that a database has.
     pub fn new(database: Database) -> Self {
-        let limits = Limits { lanes: 2, heavy: 32, weight: 200, waiting: 10_000 };
+        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
         Self { lists: Batches::new(Lists(database), limits) }
     }
 

@@ -72,7 +72,7 @@ impl Placing {
         waiting: Waiting,
         encoding: Encoding,
     ) -> Self {
-        let limits = Limits { lanes: 2, heavy: 64, weight: 200, waiting: 10_000 };
+        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
         Self {
             records: Batches::new(Records(database.clone()), limits),
             transitions,

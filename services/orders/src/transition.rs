@@ -89,7 +89,7 @@ impl Work for Changes {
 
 impl Transitions {
     pub fn new(database: Database, encoding: Encoding) -> Self {
-        let limits = Limits { lanes: 3, heavy: 32, weight: 100, waiting: 10_000 };
+        let limits = Limits { lanes: 3, weight: 100, waiting: 10_000 };
         Self { encoding, changes: Batches::new(Changes(database), limits) }
     }
 

@@ -38,7 +38,7 @@ type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
 fn doubling(lanes: usize, weight: usize) -> (Batches<Doubling>, Seen, Arc<Semaphore>) {
     let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
     let work = Doubling { batches: seen.clone(), go: go.clone() };
-    (Batches::new(work, Limits { lanes, heavy: 1, weight, waiting: 10_000 }), seen, go)
+    (Batches::new(work, Limits { lanes, weight, waiting: 10_000 }), seen, go)
 }
 
 fn submit(
@@ -69,6 +69,20 @@ async fn what_arrives_while_one_batch_is_under_way_goes_together_in_the_next() {
         join_all(others).await.into_iter().map(|outcome| outcome.unwrap().unwrap()).collect();
     assert_eq!(others, [8, 12, 16]);
     assert_eq!(*seen.lock().unwrap(), [vec![2], vec![4, 6, 8]]);
+}
+
+#[tokio::test]
+async fn those_who_come_together_leave_together_and_the_next_do_not_wait_for_them() {
+    let (batches, seen, go) = doubling(2, 100);
+    let together: Vec<_> = [2, 4, 6].map(|item| submit(&batches, item)).into();
+    settle().await;
+    let next = submit(&batches, 108);
+    settle().await;
+    assert_eq!(*seen.lock().unwrap(), [vec![2, 4, 6], vec![108]]);
+    go.add_permits(2);
+    for task in together.into_iter().chain([next]) {
+        assert!(task.await.unwrap().is_ok());
+    }
 }
 
 #[tokio::test]
@@ -169,7 +183,7 @@ async fn a_panic_in_one_batch_does_not_end_the_work() {
 async fn items_beyond_the_limit_are_refused_at_once() {
     let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
     let work = Doubling { batches: seen, go };
-    let batches = Batches::new(work, Limits { lanes: 1, heavy: 1, weight: 1, waiting: 2 });
+    let batches = Batches::new(work, Limits { lanes: 1, weight: 1, waiting: 2 });
     let mut held = Vec::new();
     for item in 0..3 {
         held.push(submit(&batches, 2 * item));
