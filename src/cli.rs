@@ -120,7 +120,7 @@ pub struct Limits {
           value_parser = at_least_one)]
     pub max_calls: usize,
     /// Imports that run at once
-    #[arg(long, env = "SOUK_MAX_IMPORTS", default_value_t = 8, value_name = "N",
+    #[arg(long, env = "SOUK_MAX_IMPORTS", default_value_t = 16, value_name = "N",
           value_parser = at_least_one)]
     pub max_imports: usize,
     /// The largest body of a request over REST, in bytes, whatever its contract takes

@@ -1,5 +1,6 @@
 //! Creating, changing and deleting products and categories.
 
+use futures::FutureExt as _;
 use souk_db::Access;
 use souk_kit::id::{self, CategoryId, ProductId};
 
@@ -21,7 +22,18 @@ pub async fn change_product(
     id: ProductId,
     change: &ProductChange,
 ) -> Result<Product, Error> {
-    store::products::update(access, id, change).await?.ok_or(Error::ProductNotFound(id))
+    let change = change.clone();
+    let work = access.transaction(move |transaction| {
+        async move {
+            // categories before products, as everywhere: nobody waits for each other
+            let categories = change.category_ids.as_deref().unwrap_or_default();
+            store::categories::keep(transaction, categories).await?;
+            store::products::lock(transaction, id).await?;
+            store::products::update(transaction, id, &change).await
+        }
+        .boxed()
+    });
+    work.await?.ok_or(Error::ProductNotFound(id))
 }
 
 pub async fn delete_product(access: &Access, id: ProductId) -> Result<(), Error> {
@@ -44,7 +56,14 @@ pub async fn change_category(
 }
 
 pub async fn delete_category(access: &Access, id: CategoryId) -> Result<(), Error> {
-    match store::categories::delete(access, id).await? {
+    let work = access.transaction(move |transaction| {
+        async move {
+            store::categories::lock(transaction, id).await?;
+            store::categories::delete(transaction, id).await
+        }
+        .boxed()
+    });
+    match work.await? {
         true => Ok(()),
         false => Err(Error::CategoryNotFound(id)),
     }

@@ -2,13 +2,15 @@
 //! taken from the stream: a client that has to wait sends rows ahead, each in a frame of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use souk_db::Database;
 use souk_kit::id;
 use sqlx::PgConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::category::title;
@@ -33,11 +35,14 @@ pub type Checked = Result<Row, Rejection>;
 #[derive(Debug, Clone)]
 pub struct Importing {
     database: Database,
+    /// Batches that are stored at once: imports leave half of the connections to others.
+    room: Arc<Semaphore>,
 }
 
 impl Importing {
     pub fn new(database: Database) -> Self {
-        Self { database }
+        let room = Arc::new(Semaphore::new((database.connections() / 2).max(1)));
+        Self { database, room }
     }
 
     /// Stores rows until there are no more, or no next one can be had. What was stored stays.
@@ -57,8 +62,18 @@ impl Importing {
             }
             Ok(())
         };
-        let (read, stored) = tokio::join!(read, store);
-        read.and(stored.map_err(E::from))
+        let (mut read, mut store) = (pin!(read.fuse()), pin!(store.fuse()));
+        tokio::select! {
+            read = &mut read => {
+                let stored = store.await.map_err(E::from);
+                read.and(stored)
+            }
+            // before the rows have ended: they cannot be stored
+            stored = &mut store => {
+                let report = stored.map_err(E::from)?;
+                read.await.map(|()| report)
+            }
+        }
     }
 
     async fn store(
@@ -79,9 +94,11 @@ impl Importing {
             }
         }
         self.store_batch(import, actor, &mut batch, &mut report).await?;
-        // rows of an import that ended otherwise go with time
         let done = self.database.within(BATCH_LIMIT);
-        store::import::forget_lines(&done, import).await?;
+        if let Err(error) = store::import::forget_lines(&done, import).await {
+            // they go with time, as those of imports that end otherwise
+            tracing::warn!(error = souk_kit::failure::chain(&error), "cannot forget an import");
+        }
         Ok(report)
     }
 
@@ -98,6 +115,8 @@ impl Importing {
         if rows.is_empty() {
             return Ok(());
         }
+        // nobody closes it
+        let _place = self.room.acquire().await;
         let mut attempts = 1;
         let stored = loop {
             let (rows, actor) = (rows.clone(), actor.clone());

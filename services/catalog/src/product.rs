@@ -55,7 +55,7 @@ pub struct NewProduct {
 }
 
 /// What to change of a product; `None` leaves a field as it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ProductChange {
     pub sku: Option<String>,
     pub name: Option<String>,

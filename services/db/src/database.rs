@@ -67,6 +67,11 @@ impl Database {
         Arc::new(move || std::future::ready(state.borrow().answers).boxed())
     }
 
+    /// How many connections there are at most.
+    pub fn connections(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     /// A connection of our own, for a while.
     pub(crate) async fn lease(&self, deadline: Instant) -> Result<Object<Connector>, sqlx::Error> {
         let latest = deadline.min(Instant::now() + WAIT_LIMIT);

@@ -2,7 +2,7 @@ use souk_db::Access;
 use souk_kit::id::CategoryId;
 use souk_kit::page::{Entry, Window};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::Error;
@@ -76,9 +76,28 @@ pub async fn list(access: &Access, window: Window) -> Result<Vec<Entry<Category>
     souk_db::entries(&rows)
 }
 
+/// Keeps categories from being deleted until the end of the transaction.
+pub async fn keep(connection: &mut PgConnection, ids: &[CategoryId]) -> Result<(), sqlx::Error> {
+    let kept = sqlx::query("select from categories where id = any ($1) order by id for key share");
+    let ids: Vec<Uuid> = ids.iter().map(CategoryId::uuid).collect();
+    kept.bind(ids).execute(connection).await.map(drop)
+}
+
+/// Has a category, and the products that are in it, to itself: nobody else puts products into it.
+pub async fn lock(connection: &mut PgConnection, id: CategoryId) -> Result<(), sqlx::Error> {
+    let category = sqlx::query("select from categories where id = $1 for update");
+    category.bind(id.uuid()).execute(&mut *connection).await?;
+    let products = sqlx::query(
+        "select from products
+         where id in (select product_id from product_categories where category_id = $1)
+         order by id for update",
+    );
+    products.bind(id.uuid()).execute(connection).await.map(drop)
+}
+
 /// Deletes a category and takes its products out of it, which changes what they show; `false` when
-/// there is none.
-pub async fn delete(access: &Access, id: CategoryId) -> Result<bool, sqlx::Error> {
+/// there is none. Only while nobody else can change what is in it.
+pub async fn delete(connection: &mut PgConnection, id: CategoryId) -> Result<bool, sqlx::Error> {
     let deleted = sqlx::query_scalar(
         "with gone as (
              delete from categories where id = $1 returning id
@@ -89,7 +108,7 @@ pub async fn delete(access: &Access, id: CategoryId) -> Result<bool, sqlx::Error
          )
          select exists (select from gone)",
     );
-    deleted.bind(id.uuid()).fetch_one(access).await
+    deleted.bind(id.uuid()).fetch_one(connection).await
 }
 
 fn write_error(error: sqlx::Error) -> Error {

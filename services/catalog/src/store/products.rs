@@ -5,7 +5,7 @@ use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::Error;
@@ -80,9 +80,16 @@ pub async fn insert(
     .map_err(write_error)
 }
 
-/// Changes what has a value; `None` when there is no such product.
+/// Has a product to itself, or waits until it does: what is read afterwards is what is there now.
+pub async fn lock(connection: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
+    let locked = sqlx::query("select from products where id = $1 for update");
+    locked.bind(id.uuid()).execute(connection).await.map(drop)
+}
+
+/// Changes what has a value; `None` when there is no such product. Only while nobody else can change
+/// it: the statement reads its categories apart from the product.
 pub async fn update(
-    access: &Access,
+    connection: &mut PgConnection,
     id: ProductId,
     change: &ProductChange,
 ) -> Result<Option<Product>, Error> {
@@ -121,7 +128,7 @@ pub async fn update(
     .bind(price.map(Money::minor))
     .bind(price.map(|price| price.currency().code()))
     .bind(change.category_ids.as_deref().map(uuids))
-    .fetch_optional(access)
+    .fetch_optional(connection)
     .await
     .map_err(write_error)
 }

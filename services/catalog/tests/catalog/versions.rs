@@ -51,6 +51,64 @@ async fn deleting_a_category_changes_the_products_that_were_in_it() {
 }
 
 #[tokio::test]
+async fn of_changes_at_the_same_time_each_is_whole_and_a_version_has_one_content() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let (books, maps) = (shop.category("books").await, shop.category("maps").await);
+    let product = shop.product_in("BOOK", 1, &[]).await;
+    let change = |categories: Option<&str>, name: &str| {
+        let category_ids = categories.map(str::to_owned).into_iter().collect();
+        let name = Some(name.to_owned());
+        shop.admin(UpdateProductRequest {
+            id: product.id.clone(),
+            name,
+            category_ids,
+            ..Default::default()
+        })
+    };
+    for round in 0..25 {
+        let name = format!("round {round}");
+        let (mut first, mut second, mut third) = (shop.client(), shop.client(), shop.client());
+        let (first, second, third) = tokio::join!(
+            first.update_product(change(Some(&books.id), &name)),
+            second.update_product(change(Some(&maps.id), &name)),
+            third.update_product(change(None, &name)),
+        );
+        let now = shop.get(&product.id).await;
+        assert_eq!(now.category_ids.len(), 1, "{now:?}");
+        let told = [first, second, third].map(|changed| changed.unwrap().into_inner());
+        let last = told.iter().find(|told| told.etag == now.etag).expect("the last change");
+        assert_eq!(*last, now);
+    }
+}
+
+#[tokio::test]
+async fn a_category_that_is_deleted_while_products_come_into_it_leaves_them_another_version() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    for round in 0..25 {
+        let category = shop.category(&format!("round-{round}")).await;
+        let product = shop.product_in(&format!("BOOK-{round}"), 1, &[]).await;
+        let into = UpdateProductRequest {
+            id: product.id.clone(),
+            category_ids: vec![category.id.clone()],
+            ..Default::default()
+        };
+        let (mut first, mut second) = (shop.client(), shop.client());
+        let (changed, deleted) = tokio::join!(
+            first.update_product(shop.admin(into)),
+            second.delete_category(shop.admin(DeleteCategoryRequest { id: category.id })),
+        );
+        deleted.unwrap();
+        let now = shop.get(&product.id).await;
+        assert!(now.category_ids.is_empty());
+        if let Ok(changed) = changed {
+            assert_ne!(changed.into_inner().etag, now.etag, "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_change_of_its_content_changes_the_version() {
     let world = World::new().await;
     let shop = world.shop().await;
