@@ -111,6 +111,10 @@ pub struct Limits {
     #[arg(long, env = "SOUK_RESERVATION_TTL", default_value = "86400", value_name = "SECONDS",
           value_parser = seconds)]
     pub reservation_ttl: Duration,
+    /// Orders of one product that are placed at once; others of it wait, those of other products do not
+    #[arg(long, env = "SOUK_PRODUCT_SLOTS", default_value_t = 24, value_name = "N",
+          value_parser = at_least_one)]
+    pub product_slots: usize,
     /// Connections of clients that a listener serves at once; the idlest make room for new ones
     #[arg(long, env = "SOUK_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N",
           value_parser = at_least_one)]

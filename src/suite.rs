@@ -204,6 +204,7 @@ fn orders_options(
         secret,
         client_secret,
         reservation_ttl: limits.reservation_ttl,
+        product_slots: limits.product_slots,
         limits: limits.of_service(),
     }
 }

@@ -21,9 +21,10 @@ fn help_explains_every_option() {
 }
 
 /// Every limit: its flag, its variable, a value that contradicts nothing.
-const LIMITS: [(&str, &str, &str); 13] = [
+const LIMITS: [(&str, &str, &str); 14] = [
     ("--database-connections", "SOUK_DATABASE_CONNECTIONS", "4"),
     ("--reservation-ttl", "SOUK_RESERVATION_TTL", "60"),
+    ("--product-slots", "SOUK_PRODUCT_SLOTS", "8"),
     ("--max-connections", "SOUK_MAX_CONNECTIONS", "100"),
     ("--max-calls", "SOUK_MAX_CALLS", "100"),
     ("--max-imports", "SOUK_MAX_IMPORTS", "2"),
@@ -97,6 +98,7 @@ fn limits_that_contradict_each_other_are_refused_by_name() {
         (&["--max-connections", "0"], &["--max-connections", "at least 1"]),
         (&["--max-calls", "0"], &["--max-calls", "at least 1"]),
         (&["--max-imports", "0"], &["--max-imports", "at least 1"]),
+        (&["--product-slots", "0"], &["--product-slots", "at least 1"]),
         (&["--max-body", "0"], &["--max-body", "at least 1"]),
         (&["--idle-timeout", "0"], &["--idle-timeout", "between 1 second and 30 days"]),
         (&["--database-connections", "1"], &["--database-connections", "2..=1000"]),

@@ -38,6 +38,7 @@ use catalog::Catalog;
 use grpc::Handlers;
 use placing::Placing;
 use saga::Saga;
+use slots::Slots;
 use transition::Transitions;
 use waiting::Waiting;
 
@@ -68,6 +69,9 @@ pub struct Options {
     pub client_secret: secrecy::SecretString,
     /// How long stock is held for an order that is not paid.
     pub reservation_ttl: Duration,
+    /// Orders of one product that are placed at once, at least 1: enough to fill the batches, and few
+    /// enough that they leave room to those of other products.
+    pub product_slots: usize,
     /// How much it does at once.
     pub limits: Limits,
 }
@@ -112,6 +116,7 @@ impl Orders {
                 transitions.clone(),
                 saga.clone(),
                 waiting,
+                Slots::new(options.product_slots),
                 grpc::ENCODING,
             ),
             cancelling: Cancelling::new(database.clone(), transitions, saga.clone()),
@@ -159,7 +164,15 @@ impl Orders {
 /// Forgets idempotency records and events whose time is over.
 async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
     let access = || -> Access { database.within(STATEMENT_LIMIT) };
-    while idempotency::forget_expired(&access()).await? > 0 {}
-    while outbox::forget_old(&access()).await? > 0 {}
-    Ok(())
+    let (records, events) = tokio::join!(
+        async {
+            while idempotency::forget_expired(&access()).await? > 0 {}
+            Ok(())
+        },
+        async {
+            while outbox::forget_old(&access()).await? > 0 {}
+            Ok(())
+        },
+    );
+    records.and(events)
 }

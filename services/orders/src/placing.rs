@@ -1,5 +1,6 @@
 //! Placing an order: once, however often it is asked for with the same key.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use souk_kit::id::{self, OrderId, ProductId, UserId};
 use souk_kit::request::Context;
 use souk_kit::{Money, clock};
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::catalog::Catalog;
 use crate::order::{Item, Line, Order, price, refuse_repeats, sum};
@@ -22,6 +23,8 @@ use crate::{Error, store};
 
 /// What a waiting call keeps of its deadline to still answer in time.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+/// A catalog that takes longer to tell prices is not waited for before the key is looked up.
+const PROMPT: Duration = Duration::from_millis(250);
 /// How long a statement for many may take.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -70,6 +73,7 @@ impl Placing {
         transitions: Transitions,
         saga: Saga,
         waiting: Waiting,
+        slots: Slots,
         encoding: Encoding,
     ) -> Self {
         let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
@@ -80,7 +84,7 @@ impl Placing {
             catalog,
             saga,
             waiting,
-            slots: Slots::default(),
+            slots,
             encoding,
         }
     }
@@ -95,12 +99,14 @@ impl Placing {
         items: &[Item],
     ) -> Result<Placed, Error> {
         refuse_repeats(items)?;
-        let (lines, total) = match self.lines(context, items).await {
-            Ok(priced) => priced,
-            // a repeat needs no products, which may be gone
-            Err(error) => match self.records.submit(call.clone()).await? {
-                Some(earlier) => return self.replay(context, &call, earlier).await,
-                None => return Err(error),
+        let mut priced = pin!(self.lines(context, items));
+        let (lines, total) = match timeout(PROMPT, &mut priced).await {
+            Ok(Ok(priced)) => priced,
+            // a repeat needs no catalog, and no products, which may be gone
+            unpriced => match (self.records.submit(call.clone()).await?, unpriced) {
+                (Some(earlier), _) => return self.replay(context, &call, earlier).await,
+                (None, Ok(failed)) => failed?,
+                (None, Err(_)) => priced.await?,
             },
         };
         let now = clock::now();
@@ -144,7 +150,7 @@ impl Placing {
         let (placing, kept, placed) = (self.clone(), call.clone(), order.clone());
         self.saga.detach(async move {
             let accepted = placing.accept(kept, placed.clone()).await;
-            let is_ours = matches!(accepted, Ok(true));
+            let is_ours = matches!(accepted, Ok(None));
             let _ = sender.send(accepted);
             if is_ours {
                 placing.saga.carry(placed, FIRST_EPOCH).await;
@@ -155,10 +161,7 @@ impl Placing {
             Ok(accepted) => accepted.unwrap_or(Err(Error::Late)),
             Err(_) => return Err(Error::Late),
         };
-        if !accepted? {
-            // a call with the same key was faster
-            let earlier = self.records.submit(call.clone()).await?;
-            let earlier = earlier.ok_or(Error::InFlight(order.id))?;
+        if let Some(earlier) = accepted? {
             return self.replay(context, &call, earlier).await;
         }
         let latest = latest(context);
@@ -175,16 +178,21 @@ impl Placing {
         Ok(Placed::Answered { answer, replayed: false })
     }
 
-    /// Makes an order true, whole or not at all. `false` when its key was used before.
-    async fn accept(&self, call: Call, order: Order) -> Result<bool, Error> {
+    /// Makes an order true, whole or not at all; what is known of an earlier call with its key, in which
+    /// case it is not made.
+    async fn accept(&self, call: Call, order: Order) -> Result<Option<Record>, Error> {
         let id = order.id;
-        match self.transitions.place(order, &call).await {
-            Ok(accepted) => Ok(accepted),
-            // the commit gave no answer: what is stored under the key says what happened
-            Err(error) => match self.records.submit(call).await {
-                Ok(Some(record)) => Ok(record.resource == Some(id.uuid())),
-                Ok(None) | Err(_) => Err(error),
-            },
+        let refused = match self.transitions.place(order, &call).await {
+            Ok(true) => return Ok(None),
+            Ok(false) => Error::InFlight(id),
+            // perhaps the commit gave no answer
+            Err(error) => error,
+        };
+        // what is stored under the key says what happened, and may be ours after all
+        match self.records.submit(call).await {
+            Ok(Some(record)) if record.resource == Some(id.uuid()) => Ok(None),
+            Ok(Some(record)) => Ok(Some(record)),
+            Ok(None) | Err(_) => Err(refused),
         }
     }
 

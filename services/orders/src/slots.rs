@@ -9,16 +9,15 @@ use souk_kit::id::ProductId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-/// Orders of one product at once: enough to fill the batches, and few enough that they do not take the
-/// whole machine.
-const SLOTS: usize = 24;
 /// The longest that anybody waits. A catalog that gives no answer holds slots for as long as it gives
 /// none, and orders are accepted all the same.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The slots of all products. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Slots {
+    /// Orders of one product at once.
+    of_each: usize,
     /// Of products that somebody orders at the moment.
     products: Arc<Mutex<HashMap<ProductId, Arc<Semaphore>>>>,
 }
@@ -31,6 +30,10 @@ pub struct Slot {
 }
 
 impl Slots {
+    pub fn new(of_each: usize) -> Self {
+        Self { of_each, products: Arc::default() }
+    }
+
     /// A slot of each of the products, as soon as all are free; `None` when that takes until
     /// `deadline`, or very long.
     pub async fn take(&self, products: &[ProductId], deadline: Instant) -> Option<Slot> {
@@ -58,13 +61,14 @@ impl Slots {
 impl Slot {
     /// Takes what is free, until one is not.
     fn fill(&mut self, products: &[ProductId]) -> Option<(ProductId, Arc<Semaphore>)> {
+        let of_each = self.slots.of_each;
         let mut slots = self.slots.lock();
         for product in products {
             if self.held.contains_key(product) {
                 continue;
             }
             let semaphore =
-                slots.entry(*product).or_insert_with(|| Arc::new(Semaphore::new(SLOTS))).clone();
+                slots.entry(*product).or_insert_with(|| Arc::new(Semaphore::new(of_each))).clone();
             match semaphore.clone().try_acquire_owned() {
                 Ok(permit) => self.held.insert(*product, permit),
                 Err(_) => return Some((*product, semaphore)),
@@ -98,6 +102,8 @@ mod tests {
 
     use super::*;
 
+    const SLOTS: usize = 24;
+
     fn far() -> Instant {
         Instant::now() + Duration::from_secs(60)
     }
@@ -105,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn orders_of_other_products_do_not_wait() {
         let (slots, hot, other): (_, ProductId, ProductId) =
-            (Slots::default(), id::new(), id::new());
+            (Slots::new(SLOTS), id::new(), id::new());
         let mut held = Vec::new();
         for _ in 0..SLOTS {
             held.push(slots.take(&[hot], far()).await.unwrap());
@@ -119,7 +125,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_one_product_holds_none_of_another() {
         let (slots, hot, other): (_, ProductId, ProductId) =
-            (Slots::default(), id::new(), id::new());
+            (Slots::new(SLOTS), id::new(), id::new());
         let mut held = Vec::new();
         for _ in 0..SLOTS {
             held.push(slots.take(&[hot], far()).await.unwrap());
@@ -137,7 +143,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_very_long_or_behind_a_deadline() {
-        let (slots, hot): (_, ProductId) = (Slots::default(), id::new());
+        let (slots, hot): (_, ProductId) = (Slots::new(SLOTS), id::new());
         let mut held = Vec::new();
         for _ in 0..SLOTS {
             held.push(slots.take(&[hot], far()).await.unwrap());
@@ -151,7 +157,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_product_that_nobody_orders_takes_no_memory() {
-        let (slots, one, two): (_, ProductId, ProductId) = (Slots::default(), id::new(), id::new());
+        let (slots, one, two): (_, ProductId, ProductId) =
+            (Slots::new(SLOTS), id::new(), id::new());
         let mut held = Vec::new();
         for _ in 0..SLOTS {
             held.push(slots.take(&[one, two], far()).await.unwrap());

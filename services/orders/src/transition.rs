@@ -12,7 +12,7 @@ use souk_kit::idempotency::Operation;
 
 use crate::order::Order;
 use crate::state::{Event, State};
-use crate::store::changes::{Change, From, Note};
+use crate::store::changes::{Before, Change, Note};
 use crate::store::claims::LEASE;
 use crate::{Error, store};
 
@@ -80,9 +80,9 @@ impl Work for Changes {
     }
 
     fn weight(change: &Change) -> usize {
-        match change.from {
-            From::Nothing(_) => 1 + change.order.lines.len(),
-            From::State(..) => 1,
+        match change.before {
+            Before::Nothing(_) => 1 + change.order.lines.len(),
+            Before::State(..) => 1,
         }
     }
 }
@@ -100,7 +100,7 @@ impl Transitions {
         let author =
             Author { actor: order.customer.to_string(), request_id: order.request_id.clone() };
         let change = Change {
-            from: From::Nothing(call.fingerprint),
+            before: Before::Nothing(call.fingerprint),
             epoch: FIRST_EPOCH,
             due_after: Some(LEASE),
             operation: self.encoding.operation.name(),
@@ -132,7 +132,7 @@ impl Transitions {
             .map_err(|illegal| Error::IllegalTransition { order: order.id, illegal })?;
         let (Claim::Held(epoch) | Claim::TakenOver(epoch)) = claim;
         let change = Change {
-            from: From::State(order.state, epoch),
+            before: Before::State(order.state, epoch),
             epoch: claim.epoch(),
             due_after: next.state.gives_stock_back().then_some(LEASE),
             operation: self.encoding.operation.name(),

@@ -14,7 +14,7 @@ use crate::state::State;
 pub struct Change {
     /// The order after the change.
     pub order: Order,
-    pub from: From,
+    pub before: Before,
     /// The epoch afterwards: a new one makes earlier claims void.
     pub epoch: i64,
     /// When the saga looks at the order again, from now; otherwise when its reservation ends.
@@ -39,14 +39,14 @@ pub struct Note {
 
 /// What a change is made from.
 #[derive(Debug, Clone)]
-pub enum From {
+pub enum Before {
     /// No order yet; what the call asks for that places it.
     Nothing(Fingerprint),
     /// The state and the epoch that the order must still be in.
     State(State, i64),
 }
 
-impl From {
+impl Before {
     fn fingerprint(&self) -> Option<&[u8]> {
         match self {
             Self::Nothing(fingerprint) => Some(fingerprint.as_bytes()),
@@ -76,7 +76,7 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
     let due_after = |change: &Change| change.due_after.as_ref().map(Duration::as_secs_f64);
     // of new orders: nothing changes the lines of an order
     let lines = || {
-        let new = changes.iter().filter(|change| change.from.state().is_none());
+        let new = changes.iter().filter(|change| change.before.state().is_none());
         new.flat_map(|change| {
             (1_i32..)
                 .zip(&change.order.lines)
@@ -85,17 +85,17 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
     };
     let made: Vec<i32> = sqlx::query_scalar(include_str!("changes.sql"))
         .bind(orders().map(|order| order.id.uuid()).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| change.from.fingerprint()).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.before.fingerprint()).collect::<Vec<_>>())
         .bind(
             changes
                 .iter()
-                .map(|change| change.from.state().map(|(state, _)| state.as_str()))
+                .map(|change| change.before.state().map(|(state, _)| state.as_str()))
                 .collect::<Vec<_>>(),
         )
         .bind(
             changes
                 .iter()
-                .map(|change| change.from.state().map(|(_, epoch)| epoch))
+                .map(|change| change.before.state().map(|(_, epoch)| epoch))
                 .collect::<Vec<_>>(),
         )
         .bind(orders().map(|order| order.customer.uuid()).collect::<Vec<_>>())

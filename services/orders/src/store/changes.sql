@@ -10,6 +10,8 @@ with given as (
             version, updated_at, event_id, payload, actor, action,
             subject, request_id, operation, status, metadata, response,
             place)
+    -- in one order for all, here and below: two statements never wait for each other
+    order by id
 ), placed as (
     -- of two with one key the first is kept, and the other does nothing
     insert into orders (id, customer_id, idempotency_key, fingerprint, state, total_minor, currency,
@@ -17,6 +19,7 @@ with given as (
     select id, customer_id, key, fingerprint, state, total_minor, currency, request_id, updated_at,
         updated_at, now() + due_after * interval '1 second', epoch
     from given where from_state is null
+    order by customer_id, key
     on conflict (customer_id, idempotency_key) do nothing
     returning id, customer_id
 ), recorded as (
@@ -39,7 +42,6 @@ with given as (
         select 'orders of ' || customer_id, count(*) from placed group by customer_id
     ) as placed
     where count > 0
-    -- in one order for all: two statements never wait for each other
     order by list
     on conflict (list, shard) do update set count = kept.count + excluded.count
 ), changed as (

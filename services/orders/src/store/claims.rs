@@ -81,7 +81,7 @@ pub async fn postpone(
     sqlx::query(
         "update orders set due_at = now() + (0.5 + random() / 2)
              * least($3 * power(2, least(attempts, 20)), $4) * interval '1 second'
-         where id = $1 and epoch = $2",
+         where id = $1 and epoch = $2 and due_at is not null",
     )
     .bind(id.uuid())
     .bind(epoch)

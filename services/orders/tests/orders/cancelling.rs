@@ -89,11 +89,21 @@ async fn a_result_and_a_cancellation_in_one_statement_happen_one_after_the_other
     let mut busy = world.test.pool.begin().await.unwrap();
     let lock = "select from orders where state = 'reserved' for update";
     sqlx::query(lock).execute(&mut *busy).await.unwrap();
-    let blocked = join_all(others.iter().map(|order| shop.cancel(&buyer, &order.id)));
-    let both = async {
+    let waiting = async |lanes| {
         let waiting =
             "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        soon("all lanes are taken", || async { world.test.count(waiting).await == 3 }).await;
+        soon("lanes are taken", || async { world.test.count(waiting).await == lanes }).await;
+    };
+    let blocked = join_all((0..).zip(&others).map(|(earlier, order)| {
+        let (waiting, shop, buyer) = (&waiting, &shop, &buyer);
+        async move {
+            // those that come together would go in one statement
+            waiting(earlier).await;
+            shop.cancel(buyer, &order.id).await
+        }
+    }));
+    let both = async {
+        waiting(3).await;
         gate.open();
         let release = async {
             tokio::time::sleep(Duration::from_millis(100)).await;

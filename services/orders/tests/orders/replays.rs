@@ -35,6 +35,29 @@ async fn the_same_key_and_request_get_the_same_answer() {
 }
 
 #[tokio::test]
+async fn a_repeat_does_not_wait_for_a_catalog_that_does_not_answer() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let buyer = world.buyer();
+    let first = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
+    let gate = Gate::new();
+    world.catalog.always(Rpc::Quote, Fault::Hold(gate.clone()));
+    // and it never does
+    let again = shop.create(buyer.order("key", &[(&product, 2)])).await.unwrap();
+    assert!(is_replayed(again.metadata()));
+    assert_eq!(again.get_ref(), first.get_ref());
+    // who asks for the first time waits for the prices
+    let (new, ()) = tokio::join!(shop.create(buyer.order("new", &[(&product, 1)])), async {
+        gate.arrived(2).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        gate.open();
+    });
+    assert_eq!(new.unwrap().get_ref().status(), OrderStatus::Reserved);
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn a_refusal_is_repeated_to_the_byte() {
     let world = World::new().await;
     let (plenty, scarce) = (world.catalog.product("5.00", 10), world.catalog.product("5.00", 1));

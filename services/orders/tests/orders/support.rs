@@ -81,6 +81,7 @@ impl World {
             secret: MasterSecret::new("a secret of at least 32 characters".into()).unwrap(),
             client_secret: FakeAuth::client_secret(),
             reservation_ttl: TTL,
+            product_slots: 24,
             limits: Limits::default(),
         };
         let (auth, catalog) = (self.auth.channel(), catalog.channel(&self.auth));
