@@ -221,6 +221,19 @@ impl Limits {
         );
         Ok(())
     }
+
+    /// Refuses more connections than a server of our own takes, for three services and what watches
+    /// over each.
+    pub fn check_for(&self, server: u32) -> anyhow::Result<()> {
+        const SPARE: u32 = 20;
+        let most = (server - SPARE) / 3;
+        ensure!(
+            self.database_connections <= most,
+            "--database-connections must be at most {most} without --database-url: the server that \
+             souk starts takes no more"
+        );
+        Ok(())
+    }
 }
 
 /// The role of a process.

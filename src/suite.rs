@@ -30,6 +30,9 @@ use crate::{sample, secrets};
 /// Everything in this process; returns when it has been told to end, and has.
 pub async fn run_all(options: Suite) -> anyhow::Result<()> {
     options.limits.check()?;
+    if options.data.database_url.is_none() {
+        options.limits.check_for(souk_postgres::MAX_CONNECTIONS)?;
+    }
     let shutdown = on_signal()?;
     let data_dir = &options.data.data_dir;
     std::fs::create_dir_all(data_dir)

@@ -115,6 +115,12 @@ fn limits_that_contradict_each_other_are_refused_by_name() {
 }
 
 #[test]
+fn more_connections_than_our_own_server_takes_are_refused() {
+    let (succeeded, text) = output(&["--database-connections", "61"], &[]);
+    assert!(!succeeded && text.contains("--database-connections must be at most 60"), "{text}");
+}
+
+#[test]
 fn a_role_refuses_to_run_without_its_secrets_or_with_short_ones() {
     let auth = ["serve", "--role", "auth", "--database-url", "postgres://nowhere/auth"];
     let (succeeded, text) = output(&auth, &[]);

@@ -32,8 +32,7 @@ use crate::importing::Importing;
 use crate::reading::Reading;
 use crate::reserving::Reserving;
 use crate::stock::Actor;
-use crate::store::reservations::Request as ReservationRequest;
-use crate::{Error, adjusting, category, editing, product};
+use crate::{Error, adjusting, category, editing, product, reservation};
 
 const ADJUST_STOCK: Operation = Operation::new(SERVICE_NAME, "AdjustStock");
 /// The RPCs that keep idempotency keys.
@@ -201,7 +200,7 @@ impl CatalogService for Handlers {
     async fn reserve_stock(&self, request: Request<ReserveStockRequest>) -> Reply<Reservation> {
         let (context, message) = open(request)?;
         let ttl = message.ttl.and_then(|ttl| Duration::try_from(ttl).ok());
-        let request = ReservationRequest {
+        let request = reservation::Request {
             order: parse_id("order_id", &message.order_id)?,
             lines: lines(&message.lines)?,
             ttl: ttl.ok_or_else(|| Failure::invalid("ttl", "is required"))?,

@@ -2,13 +2,25 @@
 //! it stands.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_kit::id::{OrderId, ProductId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::stock::MoveKind;
+use crate::stock::{Actor, MoveKind};
+
+/// Stock to hold for an order.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub order: OrderId,
+    /// Each product once.
+    pub lines: Vec<Line>,
+    /// How long, on the database's clock.
+    pub ttl: Duration,
+    pub actor: Actor,
+}
 
 /// The reservation of an order.
 #[derive(Debug, Clone)]

@@ -8,9 +8,9 @@ use souk_db::{Access, Batches, Database, Limits, Work};
 use souk_kit::id::OrderId;
 use uuid::Uuid;
 
-use crate::reservation::{Illegal, Reservation, Status, Step};
+use crate::reservation::{Illegal, Request, Reservation, Status, Step};
 use crate::stock::Actor;
-use crate::store::reservations::{self, Request};
+use crate::store::reservations;
 use crate::{Error, store};
 
 /// How many expired reservations one statement gives back.

@@ -36,4 +36,4 @@ pub use binaries::Binaries;
 pub use download::Release;
 pub use error::Error;
 pub use options::Options;
-pub use server::Server;
+pub use server::{MAX_CONNECTIONS, Server};

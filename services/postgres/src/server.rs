@@ -28,6 +28,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 const POLL: Duration = Duration::from_millis(20);
 
+/// How many connections it takes, some of which are for its own people.
+pub const MAX_CONNECTIONS: u32 = 200;
+
 /// On the command line they win over every file. Nothing here trades safety for speed.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
@@ -35,7 +38,6 @@ const SETTINGS: &[&str] = &[
     "fsync=on",
     "full_page_writes=on",
     "synchronous_commit=on",
-    "max_connections=200",
     "shared_buffers=128MB",
     "password_encryption=scram-sha-256",
     "logging_collector=off",
@@ -178,6 +180,7 @@ fn free_port() -> std::io::Result<u16> {
 fn command(place: &Place, programs: &Programs, port: u16) -> Result<Command, Error> {
     let mut command = place.command(&programs.path("postgres"));
     command.arg("-D").arg(place.cluster()).arg("-p").arg(port.to_string());
+    command.arg("-c").arg(format!("max_connections={MAX_CONNECTIONS}"));
     for setting in SETTINGS {
         command.args(["-c", setting]);
     }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use souk_db::Access;
 use souk_kit::id::OrderId;
 use sqlx::postgres::PgRow;
@@ -7,19 +5,8 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
-use crate::reservation::{Line, Reservation, Shortage, Status, Step};
+use crate::reservation::{Request, Reservation, Shortage, Status, Step};
 use crate::stock::{Actor, MoveKind};
-
-/// Stock to hold for an order.
-#[derive(Debug, Clone)]
-pub struct Request {
-    pub order: OrderId,
-    /// Each product once.
-    pub lines: Vec<Line>,
-    /// How long, on the database's clock.
-    pub ttl: Duration,
-    pub actor: Actor,
-}
 
 impl FromRow<'_, PgRow> for Reservation {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
