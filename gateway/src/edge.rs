@@ -98,7 +98,8 @@ impl Inner {
             let (method, headers) = (&parts.method, &parts.headers);
             Caller { method, headers, request_id: &context.request_id }.answer(&problem)
         });
-        if !is_over(&parts, &mut body).await && parts.version < Version::HTTP_2 {
+        // what HTTP/2 has not read of one request keeps no other back
+        if parts.version < Version::HTTP_2 && !is_over(&parts, &mut body).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let headers = response.headers_mut();
