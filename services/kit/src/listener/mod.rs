@@ -4,6 +4,7 @@
 //! Neither `axum::serve` nor tonic's server has a limit on the time that a client takes to say what it
 //! wants, so this is an accept loop of our own.
 
+mod accept;
 mod activity;
 mod connection;
 mod descriptors;
@@ -21,21 +22,20 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 pub use activity::{Peer, Share, Shares, Waiting};
 pub use descriptors::{connections_that_fit, raise_descriptor_limit};
 
+use accept::accept;
 use connection::Server;
 use registry::Registry;
 
-/// How long to wait after an accept that failed: file descriptors may have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long to wait for the place of a connection that was told to go, before others are.
 const EVICTION_PAUSE: Duration = Duration::from_millis(20);
 
@@ -133,7 +133,7 @@ pub async fn serve<S, B>(
     let mut connections = JoinSet::new();
     let accepting = async {
         loop {
-            let Some(tcp) = accept(&listener, &registry).await else { continue };
+            let tcp = accept(&listener, &registry).await;
             let slot = room(&slots, &registry).await;
             // tasks that have ended are forgotten
             while connections.try_join_next().is_some() {}
@@ -151,19 +151,6 @@ pub async fn serve<S, B>(
         let left = connections.len();
         tracing::warn!(left, "connections were still open after the drain limit");
         connections.shutdown().await;
-    }
-}
-
-/// The next connection. `None` when the listener has failed.
-async fn accept(listener: &TcpListener, registry: &Registry) -> Option<TcpStream> {
-    match listener.accept().await {
-        Ok((tcp, _)) => Some(tcp),
-        Err(error) => {
-            tracing::warn!(%error, "a connection cannot be accepted");
-            registry.evict();
-            sleep(ACCEPT_PAUSE).await;
-            None
-        }
     }
 }
 
