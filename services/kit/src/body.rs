@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use souk_proto::souk::types::v1::Reason;
 use tokio::time::{sleep, timeout};
+
+use crate::failure::Failure;
 
 /// A body that is as small as this finds room when larger ones no longer do.
 const SMALL: usize = 64 * 1024;
@@ -48,6 +51,20 @@ pub enum Error {
     /// There are too many bodies at once.
     #[error("too many requests are being read at once")]
     NoRoom,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let reason = match error {
+            Error::TooLarge(_) => Reason::PayloadTooLarge,
+            Error::Broken | Error::Stalled => Reason::MalformedRequest,
+            Error::NoRoom => {
+                return Self::new(Reason::Overloaded, error.to_string())
+                    .retry_after(Duration::from_secs(1));
+            }
+        };
+        Self::new(reason, error.to_string())
+    }
 }
 
 impl Budget {

@@ -39,6 +39,9 @@ use crate::request::{Context, REQUEST_ID};
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// A client stream (an import) may take its time, but not for ever.
 const STREAM_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// How long a client stream may pause while the service waits for its next message. It has a permit
+/// meanwhile, of which there are few.
+const STREAM_IDLE: Duration = Duration::from_secs(30);
 /// How long a message may pause on its way.
 const MESSAGE_IDLE: Duration = Duration::from_secs(10);
 /// One connection has no more than this part of the permits: a quarter.
@@ -170,7 +173,8 @@ impl Shared {
         let (mut request, permit) = if rpc.is_client_stream {
             let shares = peer.map(|peer| &peer.streams);
             let permit = permit(&self.streams, self.limits.streams, shares)?;
-            let check = |body| Body::new(CheckedStream::new(body, rpc.max_request_bytes));
+            let limits = body::Limits { size: rpc.max_request_bytes, idle: STREAM_IDLE };
+            let check = |body| Body::new(CheckedStream::new(body, limits));
             (request.map(check), permit)
         } else {
             let waiting = peer.map(Peer::waiting);
@@ -224,20 +228,6 @@ fn refuse_compression(headers: &HeaderMap) -> Result<(), Failure> {
             Err(Failure::new(Reason::Unimplemented, message))
         }
         _ => Ok(()),
-    }
-}
-
-impl From<body::Error> for Failure {
-    fn from(error: body::Error) -> Self {
-        let reason = match error {
-            body::Error::TooLarge(_) => Reason::PayloadTooLarge,
-            body::Error::Broken | body::Error::Stalled => Reason::MalformedRequest,
-            body::Error::NoRoom => {
-                return Self::new(Reason::Overloaded, error.to_string())
-                    .retry_after(Duration::from_secs(1));
-            }
-        };
-        Self::new(reason, error.to_string())
     }
 }
 
