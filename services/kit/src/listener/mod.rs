@@ -9,6 +9,7 @@ mod activity;
 mod connection;
 mod descriptors;
 mod registry;
+mod shares;
 mod stream;
 
 use std::convert::Infallible;
@@ -29,8 +30,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-pub use activity::{Peer, Share, Shares, Waiting};
+pub use activity::{Peer, Waiting};
 pub use descriptors::{connections_that_fit, raise_descriptor_limit};
+pub(crate) use shares::part_of;
+pub use shares::{Share, Shares};
 
 use accept::accept;
 use connection::Server;
