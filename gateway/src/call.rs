@@ -19,12 +19,12 @@ use tonic::Status;
 use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
-use crate::Options;
 use crate::answer::Answer;
 use crate::codec::WireBytes;
 use crate::http_rules::BodyRule;
 use crate::input::{Given, Media, to_wire};
 use crate::media::media;
+use crate::options::Options;
 use crate::problem::{Problem, is_replayed};
 use crate::routes::Route;
 use crate::transcode::Plans;

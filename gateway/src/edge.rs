@@ -25,10 +25,10 @@ use tokio::time::{timeout, timeout_at};
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
-use crate::Options;
 use crate::answer::Answer;
 use crate::call::{Asked, Calls};
 use crate::caller::Caller;
+use crate::options::Options;
 use crate::problem::Problem;
 use crate::table::{Found, Table};
 
