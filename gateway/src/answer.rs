@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
+use souk_kit::permit::Permit;
 use tracing::Span;
 
 /// An answer on its way.
 pub(crate) struct Answer {
     content: Content,
     /// The right to be under way, for answers of services.
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub permit: Option<Permit>,
     pub span: Option<Span>,
 }
 

@@ -12,19 +12,19 @@ use souk_kit::admission::admit;
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
 use souk_kit::listener::Peer;
+use souk_kit::permit::Permits;
 use souk_kit::request::{Context, HTTP_STATUS, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use souk_proto::souk::types::v1::Reason;
-use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
-use crate::Options;
 use crate::answer::Answer;
 use crate::codec::WireBytes;
 use crate::http_rules::BodyRule;
 use crate::input::{Given, Media, to_wire};
 use crate::media::media;
+use crate::options::Options;
 use crate::problem::{Problem, is_replayed};
 use crate::routes::Route;
 use crate::transcode::Plans;
@@ -36,7 +36,7 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 pub(crate) struct Calls {
     plans: Plans,
     verifier: Arc<Verifier>,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     bodies: Budget,
     max_body: usize,
     body_idle: Duration,
@@ -58,7 +58,7 @@ impl Calls {
         Self {
             plans,
             verifier,
-            permits: Arc::new(Semaphore::new(options.max_calls)),
+            permits: Permits::new(options.max_calls),
             bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
             body_idle: options.body_idle,
@@ -78,9 +78,9 @@ impl Calls {
             .await
             .map_err(|failure| Problem::from_failure(failure, context))?;
         let waiting = peer.map(Peer::waiting);
-        let (media, body) = self.read(route, headers, body).await?;
+        let (media, body) = self.read(route, headers, body, peer).await?;
         drop(waiting);
-        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+        let Some(permit) = self.permits.take(peer.map(|peer| &peer.calls)) else {
             return Err(Problem::new(Reason::Overloaded, "too many calls at once"));
         };
         let path: Vec<&str> = variables.iter().map(|value| &**value).collect();
@@ -105,6 +105,7 @@ impl Calls {
         route: &Route,
         headers: &HeaderMap,
         body: &mut B,
+        peer: Option<&Peer>,
     ) -> Result<(Media, Bytes), Problem> {
         if route.body == BodyRule::Ignored || body.is_end_stream() {
             return Ok((Media::Json, Bytes::new()));
@@ -116,7 +117,8 @@ impl Calls {
         }
         let size = self.max_body.min(route.rpc.max_request_bytes);
         let limits = body::Limits { size, idle: self.body_idle };
-        Ok((media, self.bodies.read(body, limits).await?))
+        let shares = peer.map(|peer| &peer.bytes);
+        Ok((media, self.bodies.read(body, limits, shares).await?))
     }
 
     fn answer(

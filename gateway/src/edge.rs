@@ -25,10 +25,10 @@ use tokio::time::{timeout, timeout_at};
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
-use crate::Options;
 use crate::answer::Answer;
 use crate::call::{Asked, Calls};
 use crate::caller::Caller;
+use crate::options::Options;
 use crate::problem::Problem;
 use crate::table::{Found, Table};
 
@@ -98,7 +98,8 @@ impl Inner {
             let (method, headers) = (&parts.method, &parts.headers);
             Caller { method, headers, request_id: &context.request_id }.answer(&problem)
         });
-        if !is_over(&parts, &mut body).await && parts.version < Version::HTTP_2 {
+        // what HTTP/2 has not read of one request keeps no other back
+        if parts.version < Version::HTTP_2 && !is_over(&parts, &mut body).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let headers = response.headers_mut();

@@ -16,13 +16,13 @@ mod http_rules;
 mod input;
 mod location;
 mod media;
+mod options;
 mod problem;
 mod routes;
 mod table;
 pub mod transcode;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use souk_kit::Channel;
 use souk_kit::auth::Verifier;
@@ -31,49 +31,11 @@ use souk_kit::server::Probe;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use options::Options;
+
 use crate::call::Calls;
 use crate::edge::Edge;
 use crate::table::Table;
-
-/// The limits of a gateway.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The largest body of a request, in bytes, whatever its contract takes.
-    pub max_body: usize,
-    /// How many bytes of bodies that are still arriving are kept.
-    pub body_bytes: usize,
-    /// How long a client may take to send the head of a request, from its first byte.
-    pub header_timeout: Duration,
-    /// How long a client may pause while it sends a body.
-    pub body_idle: Duration,
-    /// How long a request may take, from its head to its answer.
-    pub request_limit: Duration,
-    /// How long a connection may have nothing to do before it is closed.
-    pub connection_idle: Duration,
-    /// How many connections are served at once; when there are more, the idlest are closed, and where
-    /// none is idle others wait in the backlog of the listener.
-    pub max_connections: usize,
-    /// How many calls may be under way at once; others are refused as OVERLOADED.
-    pub max_calls: usize,
-    /// How long requests may take to finish once the process has been told to end.
-    pub drain_limit: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_body: 1024 * 1024,
-            body_bytes: 64 * 1024 * 1024,
-            header_timeout: Duration::from_secs(5),
-            body_idle: Duration::from_secs(10),
-            request_limit: Duration::from_secs(15),
-            connection_idle: Duration::from_secs(60),
-            max_connections: 10_000,
-            max_calls: 4096,
-            drain_limit: souk_kit::server::DRAIN_LIMIT,
-        }
-    }
-}
 
 /// A service behind the gateway.
 #[derive(Clone)]

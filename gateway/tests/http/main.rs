@@ -14,4 +14,5 @@ mod fake;
 mod limits;
 mod protocol;
 mod remote;
+mod shares;
 mod shop;

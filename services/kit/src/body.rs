@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use souk_proto::souk::types::v1::Reason;
 use tokio::time::{sleep, timeout};
+
+use crate::failure::Failure;
+use crate::listener::{Share, Shares, part_of};
 
 /// A body that is as small as this finds room when larger ones no longer do.
 const SMALL: usize = 64 * 1024;
@@ -50,13 +54,28 @@ pub enum Error {
     NoRoom,
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let reason = match error {
+            Error::TooLarge(_) => Reason::PayloadTooLarge,
+            Error::Broken | Error::Stalled => Reason::MalformedRequest,
+            Error::NoRoom => {
+                return Self::new(Reason::Overloaded, error.to_string())
+                    .retry_after(Duration::from_secs(1));
+            }
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
 impl Budget {
     /// A budget of this many bytes.
     pub fn new(total: usize) -> Self {
         Self { total, used: Arc::default() }
     }
 
-    /// Reads a body to its end.
+    /// Reads a body to its end. The connection of these shares has no more than its part of the budget,
+    /// or one body; a body that came over no connection has no such limit.
     ///
     /// # Errors
     ///
@@ -65,11 +84,14 @@ impl Budget {
         &self,
         mut body: B,
         limits: Limits,
+        shares: Option<&Shares>,
     ) -> Result<Bytes, Error> {
         if body.size_hint().lower() > limits.size as u64 {
             return Err(Error::TooLarge(limits.size));
         }
-        let mut room = Room { budget: self, bytes: 0 };
+        let most = part_of(self.total).max(limits.size);
+        let share = shares.map(Shares::begin);
+        let mut room = Room { budget: self, bytes: 0, share, most };
         let mut whole = BytesMut::new();
         while !body.is_end_stream() {
             let Some(frame) = self.frame(&mut body, limits.idle).await? else { break };
@@ -127,19 +149,26 @@ impl Budget {
 struct Room<'a> {
     budget: &'a Budget,
     bytes: usize,
+    /// What its connection has of the budget, with this, and may have.
+    share: Option<Share>,
+    most: usize,
 }
 
 impl Room<'_> {
     async fn extend(&mut self, bytes: usize) -> Result<(), Error> {
-        let began = Instant::now();
-        while !self.budget.take(bytes, self.bytes) {
-            if began.elapsed() > ROOM_LIMIT {
-                return Err(Error::NoRoom);
+        let most = self.most;
+        let taking = async {
+            while let Some(share) = &mut self.share
+                && !share.grow(bytes, most)
+            {
+                sleep(ROOM_INTERVAL).await;
             }
-            sleep(ROOM_INTERVAL).await;
-        }
-        self.bytes += bytes;
-        Ok(())
+            while !self.budget.take(bytes, self.bytes) {
+                sleep(ROOM_INTERVAL).await;
+            }
+            self.bytes += bytes;
+        };
+        timeout(ROOM_LIMIT, taking).await.map_err(|_| Error::NoRoom)
     }
 }
 
@@ -172,14 +201,14 @@ mod tests {
     #[tokio::test]
     async fn a_body_in_pieces_is_put_together_and_leaves_nothing_behind() {
         let budget = Budget::new(1_000);
-        let whole = budget.read(body(&[10, 20, 30]), LIMITS).await.unwrap();
+        let whole = budget.read(body(&[10, 20, 30]), LIMITS, None).await.unwrap();
         assert_eq!(whole.len(), 60);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_body_over_its_limit_is_refused() {
-        let refused = Budget::new(1_000_000).read(body(&[60_000, 60_000]), LIMITS).await;
+        let refused = Budget::new(1_000_000).read(body(&[60_000, 60_000]), LIMITS, None).await;
         assert_eq!(refused, Err(Error::TooLarge(100_000)));
     }
 
@@ -192,7 +221,7 @@ mod tests {
             )))]),
             stream::pending(),
         ));
-        assert_eq!(budget.read(endless, LIMITS).await, Err(Error::Stalled));
+        assert_eq!(budget.read(endless, LIMITS, None).await, Err(Error::Stalled));
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }
 
@@ -200,7 +229,22 @@ mod tests {
     async fn small_bodies_find_room_when_large_ones_no_longer_do() {
         let budget = Budget::new(400_000);
         assert!(budget.take(290_000, 0));
-        assert_eq!(budget.read(body(&[50_000, 50_000]), LIMITS).await, Err(Error::NoRoom));
-        assert!(budget.read(body(&[20_000, 20_000]), LIMITS).await.is_ok());
+        assert_eq!(budget.read(body(&[50_000, 50_000]), LIMITS, None).await, Err(Error::NoRoom));
+        assert!(budget.read(body(&[20_000, 20_000]), LIMITS, None).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_its_part_of_the_room_and_always_one_body() {
+        let (budget, greedy) = (Budget::new(400_000), Shares::default());
+        let mut held = greedy.begin();
+        assert!(held.grow(90_000, 100_000));
+        let refused = budget.read(body(&[8_000, 8_000]), LIMITS, Some(&greedy)).await;
+        assert_eq!(refused, Err(Error::NoRoom));
+        let other = budget.read(body(&[50_000, 50_000]), LIMITS, Some(&Shares::default())).await;
+        assert!(other.is_ok());
+        drop(held);
+        assert!(budget.read(body(&[8_000, 8_000]), LIMITS, Some(&greedy)).await.is_ok());
+        let small = Budget::new(160_000);
+        assert!(small.read(body(&[50_000, 50_000]), LIMITS, Some(&greedy)).await.is_ok());
     }
 }

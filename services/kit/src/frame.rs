@@ -3,13 +3,16 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use http_body::{Frame, SizeHint};
 use souk_proto::souk::types::v1::Reason;
+use tokio::time::{Instant, Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::body::{self, Limits};
 use crate::failure::Failure;
 
 /// The flag and the length.
@@ -29,12 +32,19 @@ pub(crate) fn check_single(body: &Bytes, most: usize) -> Result<(), Failure> {
 }
 
 /// A client stream whose messages are looked at as they pass: what tonic would call an internal error
-/// is the caller's fault.
+/// is the caller's fault. So is a pause that is too long; while nobody asks for the next message, the
+/// client does not pause.
 pub(crate) struct CheckedStream {
     body: Body,
     /// The largest message, in bytes.
     most: usize,
     place: Place,
+    /// How long the client may let us wait.
+    idle: Duration,
+    /// Ends then, where `is_waiting`.
+    patience: Pin<Box<Sleep>>,
+    /// Whether the next piece has been asked for and has not come.
+    is_waiting: bool,
 }
 
 /// Where in the stream the next byte belongs.
@@ -48,8 +58,11 @@ enum Place {
 const BEGINNING: Place = Place::Header([0; HEADER], 0);
 
 impl CheckedStream {
-    pub(crate) fn new(body: Body, most: usize) -> Self {
-        Self { body, most, place: BEGINNING }
+    /// Each message has the limit of size, each pause the limit of time.
+    pub(crate) fn new(body: Body, limits: Limits) -> Self {
+        let Limits { size, idle } = limits;
+        let patience = Box::pin(sleep(idle));
+        Self { body, most: size, place: BEGINNING, idle, patience, is_waiting: false }
     }
 
     fn follow(&mut self, mut data: &[u8]) -> Result<(), Failure> {
@@ -84,6 +97,17 @@ impl CheckedStream {
             Place::Header(..) | Place::Message(_) => Err(broken_off()),
         }
     }
+
+    /// Waits for the client, until patience ends.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        if !self.is_waiting {
+            self.is_waiting = true;
+            self.patience.as_mut().reset(Instant::now() + self.idle);
+        }
+        ready!(self.patience.as_mut().poll(cx));
+        self.is_waiting = false;
+        Poll::Ready(body::Error::Stalled.into())
+    }
 }
 
 impl http_body::Body for CheckedStream {
@@ -94,7 +118,11 @@ impl http_body::Body for CheckedStream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            return self.poll_patience(cx).map(|failure| Some(Err(failure.into())));
+        };
+        self.is_waiting = false;
+        let frame = match frame {
             Some(Err(status)) => return Poll::Ready(Some(Err(status))),
             Some(Ok(frame)) => Some(frame),
             None => None,

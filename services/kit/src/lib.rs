@@ -16,6 +16,7 @@ pub mod listener;
 pub mod money;
 pub mod options;
 pub mod page;
+pub mod permit;
 pub mod policy;
 pub mod request;
 pub mod secret;

@@ -18,7 +18,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use souk_proto::souk::types::v1::Reason;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 use tonic::Status;
 use tonic::body::Body;
@@ -31,7 +30,8 @@ use crate::auth::Verifier;
 use crate::body::{self, Budget};
 use crate::failure::Failure;
 use crate::frame::{self, CheckedStream};
-use crate::listener::{Peer, Share, Shares};
+use crate::listener::{Peer, Shares};
+use crate::permit::{Permit, Permits};
 use crate::policy::{self, Rpc};
 use crate::request::{Context, REQUEST_ID};
 
@@ -39,10 +39,11 @@ use crate::request::{Context, REQUEST_ID};
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// A client stream (an import) may take its time, but not for ever.
 const STREAM_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// How long a client stream may pause while the service waits for its next message. It has a permit
+/// meanwhile, of which there are few.
+const STREAM_IDLE: Duration = Duration::from_secs(30);
 /// How long a message may pause on its way.
 const MESSAGE_IDLE: Duration = Duration::from_secs(10);
-/// One connection has no more than this part of the permits: a quarter.
-const CONNECTION_SHARE: usize = 4;
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// How much a service does at once.
@@ -74,10 +75,9 @@ pub struct Stack {
 
 struct Shared {
     verifier: Arc<Verifier>,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    calls: Permits,
+    streams: Permits,
     messages: Budget,
-    limits: Limits,
 }
 
 impl Stack {
@@ -93,10 +93,9 @@ impl Stack {
     {
         let shared = Shared {
             verifier,
-            calls: Arc::new(Semaphore::new(limits.calls)),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            calls: Permits::new(limits.calls),
+            streams: Permits::new(limits.streams),
             messages: Budget::new(limits.message_bytes),
-            limits,
         };
         Self { inner: Inner::new(service), shared: Arc::new(shared) }
     }
@@ -168,15 +167,15 @@ impl Shared {
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.as_ref();
         let (mut request, permit) = if rpc.is_client_stream {
-            let shares = peer.map(|peer| &peer.streams);
-            let permit = permit(&self.streams, self.limits.streams, shares)?;
-            let check = |body| Body::new(CheckedStream::new(body, rpc.max_request_bytes));
+            let permit = permit(&self.streams, peer.map(|peer| &peer.streams))?;
+            let limits = body::Limits { size: rpc.max_request_bytes, idle: STREAM_IDLE };
+            let check = |body| Body::new(CheckedStream::new(body, limits));
             (request.map(check), permit)
         } else {
             let waiting = peer.map(Peer::waiting);
-            let request = self.receive(rpc, request).await?;
+            let request = self.receive(rpc, request, peer).await?;
             drop(waiting);
-            (request, permit(&self.calls, self.limits.calls, peer.map(|peer| &peer.calls))?)
+            (request, permit(&self.calls, peer.map(|peer| &peer.calls))?)
         };
         request.extensions_mut().insert(context);
         match inner.call(request).await {
@@ -186,34 +185,27 @@ impl Shared {
     }
 
     /// Waits for the message, which must be whole.
-    async fn receive(&self, rpc: &Rpc, request: Request<Body>) -> Result<Request<Body>, Failure> {
+    async fn receive(
+        &self,
+        rpc: &Rpc,
+        request: Request<Body>,
+        peer: Option<&Peer>,
+    ) -> Result<Request<Body>, Failure> {
         let most = rpc.max_request_bytes;
         let limits = body::Limits { size: most.saturating_add(frame::HEADER), idle: MESSAGE_IDLE };
         let (parts, body) = request.into_parts();
-        let message = self.messages.read(body, limits).await?;
+        let message = self.messages.read(body, limits, peer.map(|peer| &peer.bytes)).await?;
         frame::check_single(&message, most)?;
         Ok(Request::from_parts(parts, Body::new(Full::new(message))))
     }
 }
 
-/// The right to be under way, of which one connection has no more than its part.
-fn permit(
-    permits: &Arc<Semaphore>,
-    total: usize,
-    shares: Option<&Shares>,
-) -> Result<Permit, Failure> {
-    let overloaded = || {
+/// A permit: where none is left, the call is refused, not queued.
+fn permit(permits: &Permits, shares: Option<&Shares>) -> Result<Permit, Failure> {
+    permits.take(shares).ok_or_else(|| {
         Failure::new(Reason::Overloaded, "too many calls at once")
             .retry_after(Duration::from_secs(1))
-    };
-    let share = match shares {
-        Some(shares) => {
-            Some(shares.take((total / CONNECTION_SHARE).max(1)).ok_or_else(overloaded)?)
-        }
-        None => None,
-    };
-    let permit = permits.clone().try_acquire_owned().map_err(|_| overloaded())?;
-    Ok(Permit { _permit: permit, _share: share })
+    })
 }
 
 /// Refuses a call whose messages are compressed: nothing here is (gRPC, compression).
@@ -227,28 +219,8 @@ fn refuse_compression(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-impl From<body::Error> for Failure {
-    fn from(error: body::Error) -> Self {
-        let reason = match error {
-            body::Error::TooLarge(_) => Reason::PayloadTooLarge,
-            body::Error::Broken | body::Error::Stalled => Reason::MalformedRequest,
-            body::Error::NoRoom => {
-                return Self::new(Reason::Overloaded, error.to_string())
-                    .retry_after(Duration::from_secs(1));
-            }
-        };
-        Self::new(reason, error.to_string())
-    }
-}
-
 fn refuse(failure: Failure) -> Response<Body> {
     Status::from(failure).into_http()
-}
-
-/// The right to be under way.
-struct Permit {
-    _permit: OwnedSemaphorePermit,
-    _share: Option<Share>,
 }
 
 /// The body of an answer: its call is under way, with its permit and its span, until it has been

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
+use super::shares::Shares;
+
 /// The connection that a request came over: in the extensions of each.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -17,12 +19,15 @@ pub struct Peer {
     pub calls: Shares,
     /// Client streams, of which a process has far fewer.
     pub streams: Shares,
+    /// Bytes of bodies that are still arriving.
+    pub bytes: Shares,
     activity: Arc<Activity>,
 }
 
 impl Peer {
     pub(super) fn new(activity: Arc<Activity>) -> Self {
-        Self { calls: Shares::default(), streams: Shares::default(), activity }
+        let shares = Shares::default;
+        Self { calls: shares(), streams: shares(), bytes: shares(), activity }
     }
 
     /// Notes that a request waits for its client, which has more of it to send. A connection whose
@@ -40,29 +45,6 @@ pub struct Waiting(Arc<Activity>);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How many shares of something a connection has.
-#[derive(Debug, Clone, Default)]
-pub struct Shares(Arc<AtomicUsize>);
-
-impl Shares {
-    /// Takes a share for one request, unless the connection has `most` already.
-    pub fn take(&self, most: usize) -> Option<Share> {
-        let taken = self.0.fetch_add(1, Ordering::Relaxed);
-        let share = Share(self.0.clone());
-        (taken < most).then_some(share)
-    }
-}
-
-/// A share that a request has; it goes back when this is dropped.
-#[derive(Debug)]
-pub struct Share(Arc<AtomicUsize>);
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -19,9 +19,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Peer, Tracked, now};
+use super::handler::Handler;
+use super::options::{Options, Protocol};
 use super::registry::Entry;
 use super::stream::Stream;
-use super::{Handler, Options, Protocol};
 
 /// The largest head of an HTTP/1 request; hyper takes up to 100 headers in it.
 const MAX_HEAD: usize = 64 * 1024;

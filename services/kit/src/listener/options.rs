@@ -1,0 +1,38 @@
+//! What a listener speaks, and its limits.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 or HTTP/2 without TLS: the first bytes say which.
+    Http,
+    /// HTTP/2 alone, for gRPC.
+    Grpc,
+}
+
+/// The limits of a listener.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Connections at once. When there are more, those go that have done nothing for longest, or have
+    /// waited for longest for the rest of what they were asked; where all are at work, others wait in
+    /// the backlog of the listener.
+    pub connections: usize,
+    /// Requests that one HTTP/2 connection may have under way.
+    pub streams: u32,
+    /// How long a client may take for the head of a request, from its first byte, and for the
+    /// beginning of a connection.
+    pub header_timeout: Duration,
+    /// How long a connection may have nothing to do, and how long a client may take no bytes of an
+    /// answer.
+    pub idle: Duration,
+    /// How long requests may take to finish once the process has been told to end.
+    pub drain: Duration,
+    /// The body of an answer that the HTTP layer itself makes for a request that it cannot read, by
+    /// its status: the whole response. `None` leaves it empty.
+    pub rejection: Option<fn(u16) -> Option<Bytes>>,
+}
