@@ -100,6 +100,7 @@ impl CatalogService for Handlers {
     ) -> Reply<ListProductsResponse> {
         let (context, ListProductsRequest { size, cursor, page }) = open(request)?;
         let page = Page::parse(self.reading.cursors(), product::LIST, size, &cursor, page)?;
+        let _place = self.database.place_to_list().await;
         let (rows, position) = self.reading.list_products(&self.until(&context), &page).await?;
         let data = rows.into_iter().map(Product::from).collect();
         let pagination = Some(wire::pagination(position));
@@ -155,6 +156,7 @@ impl CatalogService for Handlers {
     ) -> Reply<ListCategoriesResponse> {
         let (context, ListCategoriesRequest { size, cursor, page }) = open(request)?;
         let page = Page::parse(self.reading.cursors(), category::LIST, size, &cursor, page)?;
+        let _place = self.database.place_to_list().await;
         let (rows, position) = self.reading.list_categories(&self.until(&context), &page).await?;
         let data = rows.into_iter().map(Category::from).collect();
         let pagination = Some(wire::pagination(position));

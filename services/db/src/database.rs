@@ -9,7 +9,7 @@ use souk_kit::server::Probe;
 use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::connection::{Connector, late, lost};
@@ -27,6 +27,7 @@ const WATCH_LIMIT: Duration = Duration::from_secs(3);
 pub struct Database {
     pool: Pool<Connector>,
     state: watch::Receiver<State>,
+    lists: Arc<Semaphore>,
 }
 
 /// What is known of the database.
@@ -58,7 +59,8 @@ impl Database {
             .map_err(|error| Error::Unreachable(sqlx::Error::Configuration(error.into())))?;
         let (sender, state) = watch::channel(State { answers: true, losses: 0 });
         tokio::spawn(watch_over(pool.clone(), sender));
-        Ok(Self { pool, state })
+        let lists = Arc::new(Semaphore::new((pool.status().max_size / 2).max(1)));
+        Ok(Self { pool, state, lists })
     }
 
     /// Whether the database answers.
@@ -70,6 +72,13 @@ impl Database {
     /// How many connections there are at most.
     pub fn connections(&self) -> usize {
         self.pool.status().max_size
+    }
+
+    /// A place for somebody who reads many rows and makes an answer of them, until it is dropped. They
+    /// leave half of the connections to others, and rows do not pile up that nobody works on yet.
+    pub async fn place_to_list(&self) -> Option<OwnedSemaphorePermit> {
+        // nobody closes it
+        self.lists.clone().acquire_owned().await.ok()
     }
 
     /// A connection of our own, for a while.

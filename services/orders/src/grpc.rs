@@ -76,6 +76,7 @@ impl OrdersService for Handlers {
         let list = reading::list_of(customer);
         let page = Page::parse(&self.cursors, &list, size, &cursor, page)?;
         let access = self.database.until(context.deadline);
+        let _place = self.database.place_to_list().await;
         let (rows, position) =
             reading::list(&access, &self.cursors, &self.totals, customer, &page).await?;
         let data = rows.into_iter().map(Order::from).collect();

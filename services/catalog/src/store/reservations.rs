@@ -41,7 +41,7 @@ pub async fn reserve(
          ), locked as (
              -- in the order of their ids: two statements that share products wait, and never for
              -- each other
-             select product_id, available from stock join products on id = product_id
+             select product_id, available, reserved from stock join products on id = product_id
              where product_id = any ($2) and deleted_at is null
              order by product_id for update of stock
          ), weighed as (
@@ -71,9 +71,12 @@ pub async fn reserve(
              select order_id, product_id, quantity from lines join decided using (order_id)
              where status = 'held'
          ), moved as (
-             update stock set available = available - quantity, reserved = reserved + quantity
+             -- from what was locked: the constraints look at what the row was when the statement
+             -- began, before they learn that it has changed
+             update stock set available = locked.available - taken.quantity,
+                 reserved = locked.reserved + taken.quantity
              from (select product_id, sum(quantity)::int as quantity from held group by product_id)
-                 as taken
+                 as taken join locked using (product_id)
              where stock.product_id = taken.product_id
          ), noted as (
              insert into stock_moves (order_id, product_id, kind, available, reserved, actor)
@@ -110,8 +113,8 @@ pub async fn end(
              where order_id = any ($1) and status = 'held'
          ), locked as (
              -- the stock before the reservation, as who reserves does
-             select product_id from stock where product_id in (select product_id from lines)
-             order by product_id for update
+             select product_id, available, reserved from stock
+             where product_id in (select product_id from lines) order by product_id for update
          ), ended as (
              update reservations set status = $2, updated_at = now()
              from (select count(*) from locked) as stock_is_locked
@@ -123,11 +126,11 @@ pub async fn end(
              from lines join ended using (order_id)
          ), moved as (
              update stock set
-                 available = stock.available + sums.available,
-                 reserved = reserved - sums.quantity
+                 available = locked.available + sums.available,
+                 reserved = locked.reserved - sums.quantity
              from (select product_id, sum(quantity)::int as quantity,
                        sum(available)::int as available
-                   from back group by product_id) as sums
+                   from back group by product_id) as sums join locked using (product_id)
              where stock.product_id = sums.product_id
          ), noted as (
              insert into stock_moves (order_id, product_id, kind, available, reserved, actor)

@@ -6,7 +6,7 @@ use souk_proto::souk::catalog::v1::{DeleteProductRequest, Reservation, Reservati
 use souk_testing::Dice;
 use tonic::Code;
 
-use crate::support::{Shop, World, reason};
+use crate::support::{Shop, World, reason, soon};
 
 fn is_held(reservation: &Reservation) -> bool {
     reservation.status() == ReservationStatus::Held
@@ -32,6 +32,29 @@ async fn of_many_who_want_the_last_units_exactly_as_many_get_them_as_there_are()
     }
     assert_eq!(held, 50);
     assert_eq!(world.stock(&product).await, (0, 50));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn stock_that_comes_back_while_somebody_waits_for_it_is_theirs() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let product = shop.product("HOT", 5).await.id;
+    let id: ProductId = product.parse().unwrap();
+    let mut back = world.test.pool.begin().await.unwrap();
+    let more = "with moved as (update stock set available = available + 3 where product_id = $1)
+        insert into stock_moves (product_id, kind, available, reserved, actor)
+        values ($1, 'adjust', 3, 0, 'test')";
+    sqlx::query(more).bind(id.uuid()).execute(&mut *back).await.unwrap();
+    let waiting =
+        "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let wanted = [(product.as_str(), 7)];
+    let (reservation, ()) = tokio::join!(shop.reserve(id::new(), &wanted), async {
+        soon("it waits", || async { world.test.count(waiting).await == 1 }).await;
+        back.commit().await.unwrap();
+    });
+    assert!(is_held(&reservation.unwrap()));
+    assert_eq!(world.stock(&product).await, (1, 7));
     world.audit().await;
 }
 
