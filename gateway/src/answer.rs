@@ -1,5 +1,5 @@
-//! The body of an answer. What a request has (its permit, its span) it keeps until its answer has been
-//! given to its end.
+//! The body of an answer. An answer that comes in pieces keeps what its request has (its span) until the
+//! last of them. One that is whole does not: however slowly its client takes it, the request is over.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -8,14 +8,11 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use souk_kit::permit::Permit;
 use tracing::Span;
 
 /// An answer on its way.
 pub(crate) struct Answer {
     content: Content,
-    /// The right to be under way, for answers of services.
-    pub permit: Option<Permit>,
     pub span: Option<Span>,
 }
 
@@ -39,7 +36,7 @@ impl Answer {
 
 impl From<Content> for Answer {
     fn from(content: Content) -> Self {
-        Self { content, permit: None, span: None }
+        Self { content, span: None }
     }
 }
 

@@ -80,7 +80,8 @@ impl Calls {
         let waiting = peer.map(Peer::waiting);
         let (media, body) = self.read(route, headers, body, peer).await?;
         drop(waiting);
-        let Some(permit) = self.permits.take(peer.map(|peer| &peer.calls)) else {
+        // given back when the answer is whole
+        let Some(_permit) = self.permits.take(peer.map(|peer| &peer.calls)) else {
             return Err(Problem::new(Reason::Overloaded, "too many calls at once"));
         };
         let path: Vec<&str> = variables.iter().map(|value| &**value).collect();
@@ -93,10 +94,7 @@ impl Calls {
         forward(&IDEMPOTENCY_KEY, headers, outgoing.metadata_mut());
         let answer = invoke(route, outgoing).await;
         let answer = answer.map_err(|status| Problem::from_status(&status, context))?;
-        let mut response =
-            self.answer(route, &answer).map_err(|error| Problem::internal(context, &error))?;
-        response.body_mut().permit = Some(permit);
-        Ok(response)
+        self.answer(route, &answer).map_err(|error| Problem::internal(context, &error))
     }
 
     /// The body, where the route takes one.

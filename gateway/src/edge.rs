@@ -190,9 +190,7 @@ fn other_methods(parts: &Parts, context: &Context) -> Response<Answer> {
 /// The answer to `HEAD` says how long the content would be (RFC 9110, section 9.3.2).
 fn without_content(response: &mut Response<Answer>) {
     let length = response.body().length();
-    let permit = response.body_mut().permit.take();
     *response.body_mut() = Answer::empty();
-    response.body_mut().permit = permit;
     if let Some(length) = length {
         response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
     }

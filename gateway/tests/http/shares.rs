@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, StreamBody};
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use souk_gateway::Options;
 use tokio::time::{sleep, timeout};
@@ -31,8 +31,12 @@ struct Connection {
 
 impl Connection {
     async fn to(shop: &Shop) -> Self {
+        Self::with(shop, &mut Builder::new(TokioExecutor::new())).await
+    }
+
+    async fn with(shop: &Shop, builder: &mut Builder<TokioExecutor>) -> Self {
         let io = TokioIo::new(shop.connect().await);
-        let (sender, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
+        let (sender, connection) = builder.handshake(io).await.unwrap();
         tokio::spawn(connection);
         Self { sender, origin: format!("http://{}", shop.address) }
     }
@@ -103,6 +107,25 @@ async fn one_connection_has_a_quarter_of_the_calls() {
     for _ in 0..8 {
         assert_eq!(greedy.get().await.0, 200);
     }
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_no_calls() {
+    let options = Options { max_calls: 8, ..Options::default() };
+    let shop = Shop::with(&Fake::answering(()), options).await;
+    let mut unread = Vec::new();
+    for _ in 0..5 {
+        let mut builder = Builder::new(TokioExecutor::new());
+        let mute = Connection::with(&shop, builder.initial_stream_window_size(0)).await;
+        for _ in 0..4 {
+            let request = Request::get(format!("{}/v1/products/p", mute.origin));
+            let request = request.body(Body::new(Empty::new())).unwrap();
+            let answer = timeout(LONG, mute.sender.clone().send_request(request)).await.unwrap();
+            unread.push(answer.unwrap());
+        }
+    }
+    assert!(unread.iter().all(|answer| answer.status() == 200));
+    assert_eq!(Connection::to(&shop).await.get().await.0, 200);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! or in process. It knows no database.
 
 pub mod admission;
+mod answer;
 pub mod auth;
 pub mod body;
 pub mod channel;

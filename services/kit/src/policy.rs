@@ -17,6 +17,8 @@ pub struct Rpc {
     pub policy: Policy,
     /// Whether it takes a stream of messages, which may take longer than one.
     pub is_client_stream: bool,
+    /// Whether it answers with a stream of messages.
+    pub is_server_stream: bool,
     /// The largest request message, in bytes.
     pub max_request_bytes: usize,
 }
@@ -45,7 +47,12 @@ impl Rpc {
             Ok(0) | Err(_) => DEFAULT_REQUEST_BYTES,
             Ok(bytes) => bytes,
         };
-        Some(Self { policy, is_client_stream: method.is_client_streaming(), max_request_bytes })
+        Some(Self {
+            policy,
+            is_client_stream: method.is_client_streaming(),
+            is_server_stream: method.is_server_streaming(),
+            max_request_bytes,
+        })
     }
 }
 

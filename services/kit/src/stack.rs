@@ -6,16 +6,13 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::timeout_at;
@@ -26,6 +23,7 @@ use tower::util::BoxCloneSyncService;
 use tracing::{Instrument as _, Span};
 
 use crate::admission::{Admitted, admit};
+use crate::answer::{Pieces, whole};
 use crate::auth::Verifier;
 use crate::body::{self, Budget};
 use crate::failure::Failure;
@@ -132,11 +130,9 @@ impl Shared {
         );
         let deadline = context.deadline;
         let call = AssertUnwindSafe(self.carry_out(inner, request, rpc, context)).catch_unwind();
-        let answer = timeout_at(deadline.into(), call).instrument(span.clone()).await;
+        let answer = timeout_at(deadline.into(), call).instrument(span).await;
         let mut response = match answer {
-            Ok(Ok(Ok((response, permit)))) => {
-                response.map(|body| Body::new(Answer { body, _permit: permit, span }))
-            }
+            Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(failure))) => refuse(failure),
             // the panic hook has told what and where
             Ok(Err(_)) => refuse(Failure::new(Reason::Internal, "internal error")),
@@ -157,7 +153,7 @@ impl Shared {
         request: Request<Body>,
         rpc: Option<&Rpc>,
         mut context: Context,
-    ) -> Result<(Response<Body>, Permit), Failure> {
+    ) -> Result<Response<Body>, Failure> {
         let rpc = rpc.ok_or_else(|| Failure::new(Reason::Unimplemented, "there is no such rpc"))?;
         let Admitted { principal, idempotency_key } =
             admit(rpc, &self.verifier, request.headers()).await?;
@@ -178,10 +174,16 @@ impl Shared {
             (request, permit(&self.calls, peer.map(|peer| &peer.calls))?)
         };
         request.extensions_mut().insert(context);
-        match inner.call(request).await {
-            Ok(response) => Ok((response, permit)),
+        let response = match inner.call(request).await {
+            Ok(response) => response,
             Err(never) => match never {},
+        };
+        if rpc.is_server_stream {
+            let span = Span::current();
+            return Ok(response.map(|body| Body::new(Pieces { body, _permit: permit, span })));
         }
+        // its client may take it as slowly as it likes: the call is over
+        Ok(whole(response).await)
     }
 
     /// Waits for the message, which must be whole.
@@ -221,38 +223,4 @@ fn refuse_compression(headers: &HeaderMap) -> Result<(), Failure> {
 
 fn refuse(failure: Failure) -> Response<Body> {
     Status::from(failure).into_http()
-}
-
-/// The body of an answer: its call is under way, with its permit and its span, until it has been
-/// given to its end.
-struct Answer {
-    body: Body,
-    _permit: Permit,
-    span: Span,
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body, span, .. } = &mut *self;
-        let _entered = span.enter();
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx)));
-        polled.unwrap_or_else(|_| {
-            let failure = Failure::new(Reason::Internal, "internal error");
-            Poll::Ready(Some(Err(Status::from(failure))))
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

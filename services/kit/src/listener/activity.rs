@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
@@ -56,8 +57,12 @@ pub(super) struct Activity {
     under_way: AtomicUsize,
     /// Those of them that wait for more of their client.
     waiting: AtomicUsize,
-    /// Those of them whose answer has begun.
+    /// Those of them whose answer has begun, and those whose answer is whole: the client has to take it.
     answering: AtomicUsize,
+    whole: AtomicUsize,
+    /// The bytes of whole answers that have not been taken, and those of all connections.
+    unread: AtomicUsize,
+    all_unread: Arc<AtomicUsize>,
     /// Whether a request was ever begun.
     asked: AtomicBool,
     /// Whether the beginning that HTTP/2 prescribes has come.
@@ -67,6 +72,8 @@ pub(super) struct Activity {
     heard: AtomicU64,
     /// When a request last began or ended, or a piece of an answer was taken.
     moved: AtomicU64,
+    /// When a piece of an answer was last taken, or the first after a while was there to be taken.
+    taken: AtomicU64,
     /// When the first byte came after that, while nothing was under way; 0 when none has.
     head_began: AtomicU64,
     /// Since when bytes of an answer cannot be sent; 0 when they can.
@@ -75,6 +82,8 @@ pub(super) struct Activity {
     pub(super) sent: AtomicU64,
     /// Told when the connection's place is needed.
     pub(super) evicted: Notify,
+    /// Told when the memory is needed that its unread answers take.
+    pub(super) expelled: Notify,
 }
 
 /// What the beginning of HTTP/2 is: the preface and an empty frame of settings (RFC 9113, 3.4).
@@ -87,22 +96,27 @@ pub(super) fn now() -> u64 {
 }
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(all_unread: Arc<AtomicUsize>) -> Arc<Self> {
         let opened = now();
         Arc::new(Self {
             opened,
             under_way: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
+            whole: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
+            all_unread,
             asked: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             received: AtomicUsize::new(0),
             heard: AtomicU64::new(opened),
             moved: AtomicU64::new(opened),
+            taken: AtomicU64::new(opened),
             head_began: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             evicted: Notify::new(),
+            expelled: Notify::new(),
         })
     }
 
@@ -126,11 +140,18 @@ impl Activity {
     pub(super) fn idle_since(&self) -> Option<u64> {
         match self.under_way.load(Ordering::Relaxed) {
             0 => Some(self.moved.load(Ordering::Relaxed)),
-            all if all <= self.waiting.load(Ordering::Relaxed) => {
-                Some(self.heard.load(Ordering::Relaxed))
+            all => {
+                let whole = self.whole.load(Ordering::Relaxed);
+                let since = if whole > 0 { &self.taken } else { &self.heard };
+                (all <= whole + self.waiting.load(Ordering::Relaxed))
+                    .then(|| since.load(Ordering::Relaxed))
             }
-            _ => None,
         }
+    }
+
+    /// The bytes of answers that the client has not taken.
+    pub(super) fn unread(&self) -> usize {
+        self.unread.load(Ordering::Relaxed)
     }
 
     pub(super) fn has_received(&self, bytes: &[u8]) {
@@ -159,8 +180,11 @@ impl Activity {
         let blocked = self.blocked.load(Ordering::Relaxed);
         let stalled = if blocked > 0 { blocked + idle } else { u64::MAX };
         let moved = self.moved.load(Ordering::Relaxed);
+        if self.whole.load(Ordering::Relaxed) > 0 {
+            // a client that does not take what it has asked for, however much more it asks for
+            return stalled.min(self.taken.load(Ordering::Relaxed) + idle);
+        }
         if self.answering.load(Ordering::Relaxed) > 0 {
-            // a client that does not take what it has asked for
             return stalled.min(moved + idle);
         }
         if self.is_under_way() {
@@ -195,47 +219,100 @@ impl Drop for UnderWay {
     }
 }
 
+/// How much of an answer is handed on at once, to where it is counted no longer.
+const PIECE: usize = 16 * 1024;
+
 /// The body of an answer: its request is under way until it has been given to its end.
 #[derive(Debug)]
 pub(super) struct Tracked<B> {
     body: B,
+    /// What has been taken from the body, and has not been handed on.
+    rest: Bytes,
+    /// What is counted as unread.
+    unread: usize,
+    is_whole: bool,
     under_way: UnderWay,
 }
 
-impl<B> Tracked<B> {
+impl<B: Body> Tracked<B> {
     pub(super) fn new(body: B, under_way: UnderWay) -> Self {
-        under_way.0.answering.fetch_add(1, Ordering::Relaxed);
-        under_way.0.moved.store(now(), Ordering::Relaxed);
-        Self { body, under_way }
+        let activity = &under_way.0;
+        let unread = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let is_whole = unread > 0;
+        activity.answering.fetch_add(1, Ordering::Relaxed);
+        activity.moved.store(now(), Ordering::Relaxed);
+        if is_whole {
+            if activity.whole.fetch_add(1, Ordering::Relaxed) == 0 {
+                activity.taken.store(now(), Ordering::Relaxed);
+            }
+            activity.unread.fetch_add(unread, Ordering::Relaxed);
+            activity.all_unread.fetch_add(unread, Ordering::Relaxed);
+        }
+        Self { body, rest: Bytes::new(), unread, is_whole, under_way }
+    }
+}
+
+impl<B> Tracked<B> {
+    fn take(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.unread);
+        self.unread -= bytes;
+        self.under_way.0.unread.fetch_sub(bytes, Ordering::Relaxed);
+        self.under_way.0.all_unread.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn next_piece(&mut self) -> Bytes {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        self.take(piece.len());
+        self.has_moved();
+        piece
+    }
+
+    fn has_moved(&self) {
+        let now = now();
+        self.under_way.0.moved.store(now, Ordering::Relaxed);
+        self.under_way.0.taken.store(now, Ordering::Relaxed);
     }
 }
 
 impl<B> Drop for Tracked<B> {
     fn drop(&mut self) {
+        self.take(self.unread);
         self.under_way.0.answering.fetch_sub(1, Ordering::Relaxed);
+        self.under_way.0.whole.fetch_sub(usize::from(self.is_whole), Ordering::Relaxed);
     }
 }
 
-impl<B: Body + Unpin> Body for Tracked<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
-            self.under_way.0.moved.store(now(), Ordering::Relaxed);
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.rest.is_empty() {
+            let polled = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            self.has_moved();
+            match polled.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
         }
-        polled
+        Poll::Ready(Some(Ok(Frame::data(self.next_piece()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, mut size) = (self.rest.len() as u64, self.body.size_hint());
+        if let Some(upper) = size.upper() {
+            size.set_upper(upper + rest);
+        }
+        size.set_lower(size.lower() + rest);
+        size
     }
 }

@@ -65,15 +65,17 @@ impl<S> Server<S> {
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "a connection has no TCP_NODELAY");
         }
+        let registry = entry.registry.clone();
         let (activity, peer) = (&entry.activity, Peer::new(entry.activity.clone()));
         let stream = Stream::new(tcp, place, activity.clone(), self.options.rejection);
         let service = service_fn(|mut request: Request<Incoming>| {
             let under_way = activity.begin();
             request.extensions_mut().insert(peer.clone());
-            let answer = self.handler.clone().call(request);
+            let (answer, registry) = (self.handler.clone().call(request), registry.clone());
             async move {
-                let response = answer.await?;
-                Ok::<_, Infallible>(response.map(|body| Tracked::new(body, under_way)))
+                let response = answer.await?.map(|body| Tracked::new(body, under_way));
+                registry.bound_unread();
+                Ok::<_, Infallible>(response)
             }
         });
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
@@ -90,6 +92,7 @@ impl<S> Server<S> {
                 }
                 // nothing is to be expected of it
                 () = &mut overdue => return,
+                () = activity.expelled.notified() => return,
                 () = &mut goodbye, if is_ending && activity.idle_since().is_some() => return,
                 () = activity.evicted.notified(), if !is_ending => {
                     // one that has never asked has nothing to lose by it
