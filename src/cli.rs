@@ -39,7 +39,29 @@ pub struct Cli {
     #[command(flatten)]
     pub suite: Suite,
     #[command(flatten)]
+    pub machine: Machine,
+    #[command(flatten)]
     pub log: Log,
+}
+
+/// What a process has of its machine.
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// Threads that answer calls; by default one fewer than there are cores, which the database and
+    /// the network need as well
+    #[arg(long, env = "SOUK_THREADS", global = true, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl Machine {
+    /// How many threads answer calls.
+    pub fn threads(&self) -> usize {
+        // more than are needed get in each other's way: to wake one takes longer than most of what it
+        // does
+        let spare = || std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1);
+        self.threads.map_or_else(spare, usize::from).max(1)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -37,7 +37,8 @@ fn start() -> anyhow::Result<()> {
     let cli: Cli = options::parse()?;
     telemetry::init(cli.log.log_format, &cli.log.log)?;
     listener::raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(cli.machine.threads()).enable_all().build()?;
     let result = runtime.block_on(async {
         match cli.command {
             None => suite::run_all(cli.suite).await,

@@ -21,7 +21,7 @@ fn help_explains_every_option() {
 }
 
 /// Every limit: its flag, its variable, a value that contradicts nothing.
-const LIMITS: [(&str, &str, &str); 14] = [
+const LIMITS: [(&str, &str, &str); 15] = [
     ("--database-connections", "SOUK_DATABASE_CONNECTIONS", "4"),
     ("--reservation-ttl", "SOUK_RESERVATION_TTL", "60"),
     ("--product-slots", "SOUK_PRODUCT_SLOTS", "8"),
@@ -35,6 +35,7 @@ const LIMITS: [(&str, &str, &str); 14] = [
     ("--request-timeout", "SOUK_REQUEST_TIMEOUT", "12"),
     ("--idle-timeout", "SOUK_IDLE_TIMEOUT", "30"),
     ("--grpc-idle-timeout", "SOUK_GRPC_IDLE_TIMEOUT", "30"),
+    ("--threads", "SOUK_THREADS", "2"),
     ("--log", "SOUK_LOG", "info"),
 ];
 
@@ -101,6 +102,7 @@ fn limits_that_contradict_each_other_are_refused_by_name() {
         (&["--product-slots", "0"], &["--product-slots", "at least 1"]),
         (&["--max-body", "0"], &["--max-body", "at least 1"]),
         (&["--idle-timeout", "0"], &["--idle-timeout", "between 1 second and 30 days"]),
+        (&["--threads", "0"], &["--threads", "1..=1024"]),
         (&["--database-connections", "1"], &["--database-connections", "2..=1000"]),
     ] {
         // a role, and everything in one process
