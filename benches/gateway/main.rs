@@ -3,8 +3,6 @@
 //!
 //! Every round measures all contenders one after the other; a ratio is the median over rounds.
 
-#![allow(missing_docs, reason = "a program")]
-
 mod peers;
 mod reader;
 #[path = "../support/mod.rs"]

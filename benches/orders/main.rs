@@ -7,8 +7,6 @@
 //!
 //! Each round measures Souk and its peer one after the other; a ratio is the median over rounds.
 
-#![allow(missing_docs, reason = "a program")]
-
 mod buyer;
 mod pgbench;
 #[path = "../support/mod.rs"]

@@ -4,7 +4,7 @@
 //! Every round measures all of them one after the other; a ratio is the median over the rounds of
 //! ratios within a round, so that a machine that is busy for a while does not favour one of them.
 
-#![allow(missing_docs, clippy::expect_used, reason = "a bench stops where something is wrong")]
+#![allow(clippy::expect_used, reason = "a bench stops where something is wrong")]
 
 #[path = "../support/machine.rs"]
 mod machine;

@@ -2,7 +2,6 @@
 
 #![allow(
     dead_code,
-    missing_docs,
     clippy::all,
     clippy::allow_attributes_without_reason,
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! The body of an answer. An answer that comes in pieces keeps what its request has (its span) until the
-//! last of them. One that is whole does not: however slowly its client takes it, the request is over.
+//! The body of an answer. One that comes in pieces is made within the span of its request. One that is
+//! whole needs nothing any more: however slowly its client takes it, the request is over.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;

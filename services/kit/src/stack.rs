@@ -2,7 +2,7 @@
 //!
 //! A call is admitted in this order: the RPC and its policy, the token, the idempotency key, then the
 //! message under a budget of bytes, then a permit, then the handler. Nothing waits for a message while
-//! it holds what others need.
+//! it holds what others need, but for a client stream, which may not let us wait for long.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;

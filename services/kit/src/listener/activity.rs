@@ -1,14 +1,10 @@
 //! What a connection has to do, and since when it has had nothing to do.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
 use super::shares::Shares;
@@ -154,6 +150,38 @@ impl Activity {
         self.unread.load(Ordering::Relaxed)
     }
 
+    /// Notes that an answer has begun; all its bytes where they are there already, which the client then
+    /// has to take.
+    pub(super) fn begin_answer(&self, whole: Option<usize>) {
+        let now = now();
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        self.moved.store(now, Ordering::Relaxed);
+        let Some(bytes) = whole else { return };
+        if self.whole.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.taken.store(now, Ordering::Relaxed);
+        }
+        self.unread.fetch_add(bytes, Ordering::Relaxed);
+        self.all_unread.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that so many bytes of an answer were taken, or will not be.
+    pub(super) fn has_taken(&self, bytes: usize) {
+        self.unread.fetch_sub(bytes, Ordering::Relaxed);
+        self.all_unread.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that an answer goes on.
+    pub(super) fn has_moved(&self) {
+        let now = now();
+        self.moved.store(now, Ordering::Relaxed);
+        self.taken.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_answer(&self, is_whole: bool) {
+        self.answering.fetch_sub(1, Ordering::Relaxed);
+        self.whole.fetch_sub(usize::from(is_whole), Ordering::Relaxed);
+    }
+
     pub(super) fn has_received(&self, bytes: &[u8]) {
         let before = self.received.fetch_add(bytes.len(), Ordering::Relaxed);
         self.heard.store(now(), Ordering::Relaxed);
@@ -210,109 +238,11 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// A request that is being answered, also when that ends without an answer.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Activity>);
+pub(super) struct UnderWay(pub(super) Arc<Activity>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.moved.store(now(), Ordering::Relaxed);
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How much of an answer is handed on at once, to where it is counted no longer.
-const PIECE: usize = 16 * 1024;
-
-/// The body of an answer: its request is under way until it has been given to its end.
-#[derive(Debug)]
-pub(super) struct Tracked<B> {
-    body: B,
-    /// What has been taken from the body, and has not been handed on.
-    rest: Bytes,
-    /// What is counted as unread.
-    unread: usize,
-    is_whole: bool,
-    under_way: UnderWay,
-}
-
-impl<B: Body> Tracked<B> {
-    pub(super) fn new(body: B, under_way: UnderWay) -> Self {
-        let activity = &under_way.0;
-        let unread = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let is_whole = unread > 0;
-        activity.answering.fetch_add(1, Ordering::Relaxed);
-        activity.moved.store(now(), Ordering::Relaxed);
-        if is_whole {
-            if activity.whole.fetch_add(1, Ordering::Relaxed) == 0 {
-                activity.taken.store(now(), Ordering::Relaxed);
-            }
-            activity.unread.fetch_add(unread, Ordering::Relaxed);
-            activity.all_unread.fetch_add(unread, Ordering::Relaxed);
-        }
-        Self { body, rest: Bytes::new(), unread, is_whole, under_way }
-    }
-}
-
-impl<B> Tracked<B> {
-    fn take(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.unread);
-        self.unread -= bytes;
-        self.under_way.0.unread.fetch_sub(bytes, Ordering::Relaxed);
-        self.under_way.0.all_unread.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    fn next_piece(&mut self) -> Bytes {
-        let piece = self.rest.split_to(self.rest.len().min(PIECE));
-        self.take(piece.len());
-        self.has_moved();
-        piece
-    }
-
-    fn has_moved(&self) {
-        let now = now();
-        self.under_way.0.moved.store(now, Ordering::Relaxed);
-        self.under_way.0.taken.store(now, Ordering::Relaxed);
-    }
-}
-
-impl<B> Drop for Tracked<B> {
-    fn drop(&mut self) {
-        self.take(self.unread);
-        self.under_way.0.answering.fetch_sub(1, Ordering::Relaxed);
-        self.under_way.0.whole.fetch_sub(usize::from(self.is_whole), Ordering::Relaxed);
-    }
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.rest.is_empty() {
-            let polled = ready!(Pin::new(&mut self.body).poll_frame(cx));
-            self.has_moved();
-            match polled.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => self.rest = data,
-                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
-        Poll::Ready(Some(Ok(Frame::data(self.next_piece()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let (rest, mut size) = (self.rest.len() as u64, self.body.size_hint());
-        if let Some(upper) = size.upper() {
-            size.set_upper(upper + rest);
-        }
-        size.set_lower(size.lower() + rest);
-        size
     }
 }

@@ -18,7 +18,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, Peer, Tracked, now};
+use super::activity::{Activity, Peer, now};
+use super::answer::Answer;
 use super::handler::Handler;
 use super::options::{Options, Protocol};
 use super::registry::Entry;
@@ -73,7 +74,7 @@ impl<S> Server<S> {
             request.extensions_mut().insert(peer.clone());
             let (answer, registry) = (self.handler.clone().call(request), registry.clone());
             async move {
-                let response = answer.await?.map(|body| Tracked::new(body, under_way));
+                let response = answer.await?.map(|body| Answer::new(body, under_way));
                 registry.bound_unread();
                 Ok::<_, Infallible>(response)
             }

@@ -18,9 +18,9 @@ pub enum Protocol {
 pub struct Options {
     /// What it speaks.
     pub protocol: Protocol,
-    /// Connections at once. When there are more, those go that have done nothing for longest, or have
-    /// waited for longest for the rest of what they were asked; where all are at work, others wait in
-    /// the backlog of the listener.
+    /// Connections at once. When there are more, those go that have done nothing for longest, or whose
+    /// clients have let us wait for longest: for the rest of what they ask, or to take what they were
+    /// answered. Where all are at work, others wait in the backlog of the listener.
     pub connections: usize,
     /// Requests that one HTTP/2 connection may have under way.
     pub streams: u32,
