@@ -4,10 +4,7 @@
 mod generated {
     #![allow(
         missing_docs,
-        clippy::all,
         clippy::allow_attributes_without_reason,
-        clippy::unwrap_used,
-        clippy::expect_used,
         reason = "generated from the contracts, which carry the documentation"
     )]
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
