@@ -13,8 +13,6 @@ use crate::{Error, store};
 /// How long the keys are kept. A key is published long before it signs, and verifiers keep what they
 /// were told for minutes: nobody misses it for these seconds.
 const KEPT_FOR: Duration = Duration::from_secs(10);
-/// How long a statement for many may take.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Publishes keys. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,7 +57,7 @@ impl Work for Lookup {
             // the askers before them have just been told
             Some(keys) => keys,
             None => {
-                let access = self.database.within(STATEMENT_LIMIT);
+                let access = self.database.for_many();
                 let keys: Keys = store::keys::public(&access, ACCESS_LIFETIME).await?.into();
                 self.kept.set(keys.clone(), Instant::now());
                 keys

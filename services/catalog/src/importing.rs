@@ -35,13 +35,14 @@ pub type Checked = Result<Row, Rejection>;
 #[derive(Debug, Clone)]
 pub struct Importing {
     database: Database,
-    /// Batches that are stored at once: imports leave half of the connections to others.
+    /// Batches that are stored at once: imports have a quarter of the connections, and lists half of
+    /// them, so that some are left to others.
     room: Arc<Semaphore>,
 }
 
 impl Importing {
     pub fn new(database: Database) -> Self {
-        let room = Arc::new(Semaphore::new((database.connections() / 2).max(1)));
+        let room = Arc::new(Semaphore::new((database.connections() / 4).max(1)));
         Self { database, room }
     }
 
@@ -62,7 +63,7 @@ impl Importing {
             }
             Ok(())
         };
-        let (mut read, mut store) = (pin!(read.fuse()), pin!(store.fuse()));
+        let (mut read, mut store) = (pin!(read), pin!(store));
         tokio::select! {
             read = &mut read => {
                 let stored = store.await.map_err(E::from);

@@ -38,7 +38,7 @@ impl Work for ById {
         let mut ids: Vec<ProductId> = asked.iter().flat_map(|asked| &asked.ids).copied().collect();
         ids.sort_unstable_by_key(ProductId::uuid);
         ids.dedup();
-        let access = self.0.while_any_waits(asked.iter().map(|asked| asked.deadline)).in_place();
+        let access = self.0.while_any_waits(asked.iter().map(|asked| asked.deadline));
         let found = store::products::get_many(&access, &ids).await?;
         let found: HashMap<ProductId, Product> =
             found.into_iter().map(|product| (product.id, product)).collect();
@@ -54,9 +54,8 @@ impl Work for ById {
 
 impl Reading {
     pub fn new(database: Database, cursors: Cursors) -> Self {
-        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
         let totals = Totals::new(database.clone());
-        Self { products: Batches::new(ById(database), limits), totals, cursors }
+        Self { products: Batches::new(ById(database), Limits::READS), totals, cursors }
     }
 
     /// The cursors of the lists.

@@ -15,7 +15,7 @@ use crate::{Error, store};
 
 /// How many expired reservations one statement gives back.
 const EXPIRY_BATCH: i64 = 500;
-/// How long a statement for many may take.
+/// How long it may take to look for what is due.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 /// Orders that ask for the last units are decided one after the other; each round decides at least one.
 const ROUNDS: usize = 1_000;
@@ -44,7 +44,7 @@ impl Work for Reservations {
             if left.is_empty() {
                 break;
             }
-            let access = self.0.within(STATEMENT_LIMIT).in_place();
+            let access = self.0.for_many();
             let now = store::reservations::reserve(&access, &left).await?;
             decided.extend(now.into_iter().map(|reservation| (reservation.order, reservation)));
             left.retain(|request| !decided.contains_key(&request.order));
@@ -73,8 +73,7 @@ impl Work for Reservations {
 
 impl Reserving {
     pub fn new(database: Database) -> Self {
-        let limits = Limits { lanes: 3, weight: 100, waiting: 10_000 };
-        Self { requests: Batches::new(Reservations(database.clone()), limits), database }
+        Self { requests: Batches::new(Reservations(database.clone()), Limits::WRITES), database }
     }
 
     /// Holds the stock of an order: all lines or none.

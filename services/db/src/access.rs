@@ -44,13 +44,18 @@ impl Database {
         Access { database: self.clone(), deadline, in_place: false }
     }
 
-    /// The same for a batch, of which each item has somebody who waits until one of the `deadlines`.
-    pub fn while_any_waits(&self, deadlines: impl Iterator<Item = Instant>) -> Access {
-        let limit = Instant::now() + BATCH_LIMIT;
-        self.until(deadlines.max().map_or(limit, |latest| latest.min(limit)))
+    /// The way to the database of a batch, which nobody interrupts.
+    pub fn for_many(&self) -> Access {
+        self.within(BATCH_LIMIT).in_place()
     }
 
-    /// The same for work that no call waits for.
+    /// The same for a batch of which each item has somebody who waits until one of the `deadlines`.
+    pub fn while_any_waits(&self, deadlines: impl Iterator<Item = Instant>) -> Access {
+        let limit = Instant::now() + BATCH_LIMIT;
+        self.until(deadlines.max().map_or(limit, |latest| latest.min(limit))).in_place()
+    }
+
+    /// The way to the database of work that no call waits for.
     pub fn within(&self, limit: Duration) -> Access {
         self.until(Instant::now() + limit)
     }
@@ -64,8 +69,7 @@ impl Access {
 
     /// Statements run in the task that asks for them, which spares each the way to another. For work
     /// that nobody interrupts: what is interrupted all the same takes its connection with it.
-    #[must_use]
-    pub fn in_place(self) -> Self {
+    fn in_place(self) -> Self {
         Self { in_place: true, ..self }
     }
 

@@ -58,6 +58,13 @@ pub struct Limits {
     pub waiting: usize,
 }
 
+impl Limits {
+    /// For what is only read.
+    pub const READS: Self = Self { lanes: 2, weight: 200, waiting: 10_000 };
+    /// For what changes rows.
+    pub const WRITES: Self = Self { lanes: 3, weight: 100, waiting: 10_000 };
+}
+
 /// Collects items into batches. Cheap to clone.
 pub struct Batches<W: Work> {
     inner: Arc<Inner<W>>,

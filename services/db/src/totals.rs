@@ -33,7 +33,7 @@ impl Work for Lists {
         let mut lists: Vec<&str> = asked.iter().map(|asked| asked.list.as_str()).collect();
         lists.sort_unstable();
         lists.dedup();
-        let access = self.0.while_any_waits(asked.iter().map(|asked| asked.deadline)).in_place();
+        let access = self.0.while_any_waits(asked.iter().map(|asked| asked.deadline));
         let rows: Vec<(String, i32)> = sqlx::query_as(
             "select list, sum(count)::int from totals where list = any ($1) group by list",
         )
@@ -49,8 +49,7 @@ impl Work for Lists {
 impl Totals {
     /// The totals that a database has.
     pub fn new(database: Database) -> Self {
-        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
-        Self { lists: Batches::new(Lists(database), limits) }
+        Self { lists: Batches::new(Lists(database), Limits::READS) }
     }
 
     /// How many rows a list has, for somebody who waits until `deadline`.

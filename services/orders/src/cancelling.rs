@@ -1,7 +1,5 @@
 //! Cancelling an order: its stock goes back, whoever carries it at the moment.
 
-use std::time::Duration;
-
 use souk_db::Database;
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::request::Context;
@@ -11,12 +9,11 @@ use crate::order::Order;
 use crate::saga::Saga;
 use crate::state::{Event, State};
 use crate::transition::{Author, Claim, Transitions};
+use crate::waiting::latest;
 use crate::{Error, store};
 
 /// How often a change is tried that others are faster than.
 const ATTEMPTS: usize = 5;
-/// What a waiting call keeps of its deadline to still answer in time.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// Cancels orders. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -61,8 +58,7 @@ impl Cancelling {
     async fn give_back(&self, context: &Context, order: Order, epoch: i64) -> Order {
         let (saga, cancelled) = (self.saga.clone(), order.clone());
         let carried = self.saga.detach(async move { saga.carry(cancelled, epoch).await });
-        let latest = context.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(context.deadline);
-        match timeout_at(latest.into(), carried).await {
+        match timeout_at(latest(context).into(), carried).await {
             Ok(Ok(Some(settled))) => settled,
             // it is cancelled, which is what counts; the stock goes back later
             _ => order,

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use souk_db::idempotency::{Answer, Call, Record};
 use souk_db::{Batches, Database, Limits, Work};
@@ -18,15 +18,11 @@ use crate::saga::Saga;
 use crate::slots::{Slot, Slots};
 use crate::state::State;
 use crate::transition::{Encoding, FIRST_EPOCH, Transitions};
-use crate::waiting::Waiting;
+use crate::waiting::{Waiting, latest};
 use crate::{Error, store};
 
-/// What a waiting call keeps of its deadline to still answer in time.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 /// A catalog that takes longer to tell prices is not waited for before the key is looked up.
 const PROMPT: Duration = Duration::from_millis(250);
-/// How long a statement for many may take.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Places orders. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,7 +58,7 @@ impl Work for Records {
     type Outcome = Option<Record>;
 
     async fn run(&self, calls: &[Call]) -> Result<Vec<Option<Record>>, sqlx::Error> {
-        store::records::find(&self.0.within(STATEMENT_LIMIT).in_place(), calls).await
+        store::records::find(&self.0.for_many(), calls).await
     }
 }
 
@@ -76,9 +72,8 @@ impl Placing {
         slots: Slots,
         encoding: Encoding,
     ) -> Self {
-        let limits = Limits { lanes: 2, weight: 200, waiting: 10_000 };
         Self {
-            records: Batches::new(Records(database.clone()), limits),
+            records: Batches::new(Records(database.clone()), Limits::READS),
             transitions,
             database,
             catalog,
@@ -222,9 +217,4 @@ impl Placing {
         let found = store::orders::get(&access, id, None).await?;
         found.map(|(order, _)| order).ok_or(Error::NotFound(id))
     }
-}
-
-/// When a call stops to wait for its order.
-fn latest(context: &Context) -> Instant {
-    context.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(context.deadline)
 }

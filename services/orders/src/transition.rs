@@ -2,8 +2,6 @@
 //! next. State, event, audit line and the record of the call that placed it are written together, or
 //! nothing is.
 
-use std::time::Duration;
-
 use souk_db::idempotency::{Answer, Call};
 use souk_db::{Batches, Database, Limits, Work};
 use souk_kit::clock;
@@ -15,9 +13,6 @@ use crate::state::{Event, State};
 use crate::store::changes::{Before, Change, Note};
 use crate::store::claims::LEASE;
 use crate::{Error, store};
-
-/// How long a statement for many may take.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The epoch of an order that who placed it carries.
 pub const FIRST_EPOCH: i64 = 1;
@@ -76,7 +71,7 @@ impl Work for Changes {
     type Outcome = bool;
 
     async fn run(&self, changes: &[Change]) -> Result<Vec<bool>, sqlx::Error> {
-        store::changes::write(&self.0.within(STATEMENT_LIMIT).in_place(), changes).await
+        store::changes::write(&self.0.for_many(), changes).await
     }
 
     fn weight(change: &Change) -> usize {
@@ -89,8 +84,7 @@ impl Work for Changes {
 
 impl Transitions {
     pub fn new(database: Database, encoding: Encoding) -> Self {
-        let limits = Limits { lanes: 3, weight: 100, waiting: 10_000 };
-        Self { encoding, changes: Batches::new(Changes(database), limits) }
+        Self { encoding, changes: Batches::new(Changes(database), Limits::WRITES) }
     }
 
     /// Makes a new order true. `false` when the customer has used its key before. Who places it has

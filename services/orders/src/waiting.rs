@@ -2,11 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use souk_kit::id::OrderId;
+use souk_kit::request::Context;
 use tokio::sync::watch;
 
 use crate::order::Order;
+
+/// What a waiting call keeps of its deadline to still answer in time.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
+/// When a call stops to wait.
+pub fn latest(context: &Context) -> Instant {
+    context.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(context.deadline)
+}
 
 type Settled = watch::Sender<Option<Arc<Order>>>;
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use souk_proto::souk::catalog::v1::{ImportProductsRequest, ImportProductsResponse};
 use souk_testing::Proxy;
+use tonic::Code;
 
 use crate::support::{Shop, World, price, soon};
 
-fn row(line: i32, sku: &str) -> ImportProductsRequest {
+pub fn row(line: i32, sku: &str) -> ImportProductsRequest {
     ImportProductsRequest {
         line,
         sku: sku.to_owned(),
@@ -43,6 +44,17 @@ async fn rows_of_several_batches_are_created_and_then_updated() {
     assert_eq!(world.test.ask::<i64>("select sum(available) from stock").await, 1_200 * 1_201 / 2);
     assert_eq!(world.test.count("import_lines").await, 0, "an import leaves nothing behind");
     world.audit().await;
+}
+
+#[tokio::test]
+async fn an_import_that_cannot_be_stored_is_told_so_though_its_client_pauses() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    world.test.sql("alter table import_lines rename to moved").await;
+    let rows = stream::iter(many()).chain(stream::pending());
+    let imported = shop.client().import_products(shop.admin(rows)).await;
+    world.test.sql("alter table moved rename to import_lines").await;
+    assert_eq!(imported.unwrap_err().code(), Code::Internal);
 }
 
 #[tokio::test]

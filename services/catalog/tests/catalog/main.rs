@@ -9,6 +9,7 @@ mod importing;
 mod leaving;
 mod pages;
 mod reserving;
+mod room;
 mod support;
 mod totals;
 mod versions;
