@@ -1,12 +1,14 @@
 //! The answer of a commit is lost: the database has done it, and nobody hears of that.
 
+use std::time::Duration;
+
 use souk_proto::souk::orders::v1::OrderStatus;
 use souk_testing::{Happened, Proxy};
 use tonic::Code;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{CHANGE, LOOK_UP, World, is_replayed, reason};
+use crate::support::{CHANGE, LOOK_UP, POSTPONE, World, has_seen, is_replayed, reason, soon};
 
 /// Something goes wrong with the next result of the catalog.
 async fn fault_of_the_result(world: &World, fault: impl FnOnce() -> Happened) -> Happened {
@@ -100,6 +102,24 @@ async fn a_result_whose_commit_was_not_heard_of_counts_once() {
     assert_eq!((world.test.count("outbox").await, world.catalog.stock(&product)), (2, (8, 2)));
     world.audit().await;
     world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn what_has_ended_unheard_is_not_tried_again() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 1);
+    let proxy = Proxy::before(&world.test.options).await;
+    let shop = world.shop_with(proxy.options(), &world.catalog).await;
+    let buyer = world.buyer();
+    let fault = fault_of_the_result(&world, || proxy.lose_answer(CHANGE));
+    let mut request = buyer.order("key", &[(&product, 2)]);
+    // nobody wakes the caller, who looks in the end
+    request.set_timeout(Duration::from_secs(2));
+    let (lost, refused) = tokio::join!(fault, shop.create(request));
+    assert!(lost.yet());
+    assert_eq!(reason(&refused.unwrap_err()), "OUT_OF_STOCK");
+    soon("it is postponed", || async { has_seen(&proxy, POSTPONE) }).await;
+    assert_eq!(world.test.count("orders where state = 'rejected' and due_at is null").await, 1);
 }
 
 #[tokio::test]

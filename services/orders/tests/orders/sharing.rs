@@ -1,13 +1,19 @@
 //! Several orders processes on one database.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use souk_proto::souk::catalog::v1::ReservationStatus;
-use souk_proto::souk::orders::v1::OrderStatus;
+use souk_proto::souk::orders::v1::{Order, OrderStatus};
 use souk_testing::Proxy;
+use sqlx::{Postgres, Transaction};
+use tokio::time::sleep;
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{CHANGE, World, has_seen, is_pending, soon};
+use crate::support::{CHANGE, World, has_seen, is_pending, soon, uuid};
 
 #[tokio::test]
 async fn the_late_result_of_a_worker_that_stalled_past_its_lease_changes_nothing() {
@@ -135,4 +141,66 @@ async fn two_processes_share_the_work_and_carry_each_order_once() {
     for shop in shops {
         shop.rest().await;
     }
+}
+
+/// Has these orders to itself until the end of the transaction.
+async fn lock(world: &World, orders: &[Order]) -> Transaction<'static, Postgres> {
+    let mut busy = world.test.pool.begin().await.unwrap();
+    let lock = "select from orders where id = any ($1) for update";
+    let ids: Vec<Uuid> = orders.iter().map(|order| uuid(&order.id)).collect();
+    sqlx::query(lock).bind(ids).execute(&mut *busy).await.unwrap();
+    busy
+}
+
+#[tokio::test]
+async fn two_processes_that_change_the_same_orders_at_once_never_wait_for_each_other() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 100);
+    let shops = [world.shop().await, world.shop().await];
+    let buyer = world.buyer();
+    let mut orders = shops[0].orders(&buyer, 8, &product).await;
+    orders.sort_by_key(|order| uuid(&order.id));
+    let (both, others) = orders.split_at(2);
+    let waiting = async |statements: i64| {
+        let waiting =
+            "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        soon("they wait", || async { world.test.count(waiting).await == statements }).await;
+    };
+
+    // three statements of each process wait, one after the other: no fourth begins
+    let (first, second) = (lock(&world, both).await, lock(&world, others).await);
+    let blocked = join_all((0..).zip(others).map(|(earlier, order)| {
+        let (shop, waiting, buyer) = (&shops[usize::from(earlier > 2)], &waiting, &buyer);
+        async move {
+            waiting(earlier).await;
+            shop.cancel(buyer, &order.id).await
+        }
+    }));
+    // and then go two changes together, in each process, which ask in another order
+    let crossing = join_all([(0, 0), (1, 1), (0, 1), (1, 0)].into_iter().enumerate().map(
+        |(place, (shop, order))| {
+            let (shop, order, waiting, buyer) = (&shops[shop], &both[order], &waiting, &buyer);
+            async move {
+                waiting(6).await;
+                sleep(Duration::from_millis(100) * (1 + u32::try_from(place).unwrap())).await;
+                shop.cancel(buyer, &order.id).await
+            }
+        },
+    ));
+    let release = async {
+        waiting(6).await;
+        sleep(Duration::from_millis(700)).await;
+        second.rollback().await.unwrap();
+        waiting(2).await;
+        first.rollback().await.unwrap();
+    };
+    let (blocked, crossing, ()) = tokio::join!(blocked, crossing, release);
+    for cancelled in blocked.into_iter().chain(crossing) {
+        assert_eq!(cancelled.unwrap().status(), OrderStatus::Cancelled);
+    }
+    world.settles().await;
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(world.test.ask::<i64>(deadlocks).await, 0);
+    assert_eq!(world.catalog.stock(&product), (100, 0));
+    world.audit().await;
 }

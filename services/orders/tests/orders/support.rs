@@ -33,6 +33,8 @@ const CONNECTIONS: u32 = 8;
 pub const LOOK_UP: &str = "left join idempotency_keys";
 /// The same of the one which places and changes orders.
 pub const CHANGE: &str = "insert into orders (id";
+/// And of the one which puts an order off.
+pub const POSTPONE: &str = "power(2, least(attempts";
 
 /// What is around an orders process.
 pub struct World {
