@@ -92,3 +92,56 @@ impl http_body::Body for Pieces {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::permit::Permits;
+
+    fn pieces(permits: &Permits, frames: Vec<fn() -> Frame<Bytes>>) -> Pieces {
+        let frames = frames.into_iter().map(|frame| Ok::<_, Status>(frame()));
+        Pieces {
+            body: Body::new(StreamBody::new(stream::iter(frames))),
+            _permit: permits.take(None).unwrap(),
+            span: Span::none(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_answers_is_a_call_until_its_last_piece() {
+        let permits = Permits::new(1);
+        let mut stream = pieces(&permits, vec![|| Frame::data("one".into())]);
+        assert!(stream.frame().await.unwrap().is_ok());
+        assert!(permits.take(None).is_none());
+        assert!(stream.frame().await.is_none());
+        drop(stream);
+        assert!(permits.take(None).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_stream_is_an_error_of_the_stream() {
+        let permits = Permits::new(1);
+        let mut stream = pieces(&permits, vec![|| panic!("in the middle")]);
+        let error = stream.frame().await.unwrap().unwrap_err();
+        assert_eq!((error.code(), error.message()), (tonic::Code::Internal, "internal error"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_whole_is_what_it_was() {
+        let trailers =
+            HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+        let frames = [Frame::data(Bytes::from("one")), Frame::trailers(trailers.clone())];
+        let body = StreamBody::new(stream::iter(frames.map(Ok::<_, Status>)));
+        let answer = whole(Response::new(Body::new(body))).await.into_body();
+        assert!(!http_body::Body::is_end_stream(&answer));
+        let taken = answer.collect().await.unwrap();
+        assert_eq!(taken.trailers(), Some(&trailers));
+        assert_eq!(taken.to_bytes(), "one");
+        // a refusal is all in its head
+        let refusal = whole(Response::new(Body::empty())).await;
+        assert!(http_body::Body::is_end_stream(refusal.body()));
+    }
+}
