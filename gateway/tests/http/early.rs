@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::fake::Fake;
+use crate::http2::{Connection, trickle};
 use crate::shop::{Reply, Shop, admin_token};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -119,4 +120,17 @@ async fn who_asks_for_leave_to_send_and_is_refused_gets_none() {
     assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"{}").await.unwrap();
     assert_eq!(answer(&mut stream).await.status, 201);
+}
+
+#[tokio::test]
+async fn over_http2_a_body_that_does_not_come_costs_nothing() {
+    let shop = Shop::of(&Fake::answering(Product::default())).await;
+    let connection = Connection::to(&shop).await;
+    for (method, path, status) in
+        [("POST", "/v1/nothing", 404), ("PUT", "/v1/products", 405), ("POST", "/v1/products", 401)]
+    {
+        let (refused, body) = connection.ask(method, path, trickle(5_000)).await;
+        assert_eq!(refused, status, "{body}");
+    }
+    assert_eq!(connection.get().await.0, 200);
 }

@@ -11,6 +11,7 @@ mod docs;
 mod early;
 mod errors;
 mod fake;
+mod http2;
 mod limits;
 mod protocol;
 mod remote;

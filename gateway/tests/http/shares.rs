@@ -1,79 +1,19 @@
 //! One connection among others: it has no more than its part of what all share.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
-use http::{Request, StatusCode};
-use http_body::Frame;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Empty, StreamBody};
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::StatusCode;
 use souk_gateway::Options;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::fake::Fake;
+use crate::http2::{Connection, trickle};
 use crate::shop::Shop;
 
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(8);
-
-type Body = BoxBody<Bytes, Infallible>;
-
-/// An HTTP/2 connection.
-struct Connection {
-    sender: SendRequest<Body>,
-    origin: String,
-}
-
-impl Connection {
-    async fn to(shop: &Shop) -> Self {
-        Self::with(shop, &mut Builder::new(TokioExecutor::new())).await
-    }
-
-    async fn with(shop: &Shop, builder: &mut Builder<TokioExecutor>) -> Self {
-        let io = TokioIo::new(shop.connect().await);
-        let (sender, connection) = builder.handshake(io).await.unwrap();
-        tokio::spawn(connection);
-        Self { sender, origin: format!("http://{}", shop.address) }
-    }
-
-    /// The answer to one of the requests of the connection.
-    fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        body: Body,
-    ) -> impl Future<Output = (StatusCode, String)> + Send + 'static {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.origin))
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        let mut sender = self.sender.clone();
-        async move {
-            let response = timeout(LONG, sender.send_request(request)).await.expect("an answer");
-            let (parts, body) = response.unwrap().into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            (parts.status, String::from_utf8(body.to_vec()).unwrap())
-        }
-    }
-
-    /// A call that takes no body.
-    fn get(&self) -> impl Future<Output = (StatusCode, String)> + Send + 'static {
-        self.ask("GET", "/v1/products/p", Body::new(Empty::new()))
-    }
-}
-
-/// The beginning of a body that does not go on.
-fn trickle(bytes: usize) -> Body {
-    let begun = stream::iter([Ok(Frame::data(Bytes::from(vec![b' '; bytes])))]);
-    Body::new(StreamBody::new(begun.chain(stream::pending())))
-}
 
 #[track_caller]
 fn assert_overloaded((status, body): (StatusCode, String)) {
@@ -115,13 +55,9 @@ async fn answers_that_nobody_reads_are_no_calls() {
     let shop = Shop::with(&Fake::answering(()), options).await;
     let mut unread = Vec::new();
     for _ in 0..5 {
-        let mut builder = Builder::new(TokioExecutor::new());
-        let mute = Connection::with(&shop, builder.initial_stream_window_size(0)).await;
+        let mute = Connection::mute(&shop).await;
         for _ in 0..4 {
-            let request = Request::get(format!("{}/v1/products/p", mute.origin));
-            let request = request.body(Body::new(Empty::new())).unwrap();
-            let answer = timeout(LONG, mute.sender.clone().send_request(request)).await.unwrap();
-            unread.push(answer.unwrap());
+            unread.push(mute.begin_get().await);
         }
     }
     assert!(unread.iter().all(|answer| answer.status() == 200));
