@@ -70,7 +70,7 @@ async fn forge(suite: &Suite, audience: &str, expires_in: i64) -> String {
          on conflict do nothing",
     )
     .bind(key.kid())
-    .bind(public_bytes(&key))
+    .bind(key.public())
     .execute(&mut database)
     .await
     .unwrap();
@@ -89,11 +89,6 @@ async fn forge(suite: &Suite, audience: &str, expires_in: i64) -> String {
         scope: ADMIN_SCOPES.join(" "),
     };
     key.sign(&claims).unwrap()
-}
-
-fn public_bytes(key: &SigningKey) -> Vec<u8> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key.public()).unwrap()
 }
 
 async fn tokens(suite: &Suite) -> Vec<(Caller, String)> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use souk_gateway::{Gateway, Options, Upstream};
 use souk_kit::Channel;
 use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey, Verifier};
-use souk_proto::souk::auth::v1::{Jwk, Jwks};
+use souk_proto::souk::auth::v1::Jwks;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -94,15 +94,7 @@ fn gateway(channel: Channel, options: Options) -> Gateway {
 
 /// Knows the key of [`admin_token`].
 pub fn verifier() -> Arc<Verifier> {
-    let key = signing_key();
-    let jwk = Jwk {
-        kty: "OKP".to_owned(),
-        crv: "Ed25519".to_owned(),
-        x: key.public(),
-        kid: key.kid().to_owned(),
-        ..Jwk::default()
-    };
-    let auth = Fake::answering(Jwks { keys: vec![jwk] });
+    let auth = Fake::answering(Jwks { keys: vec![signing_key().jwk()] });
     Arc::new(Verifier::new(Channel::in_process(auth.routes()), AUDIENCE))
 }
 

@@ -44,7 +44,7 @@ impl Sealer {
     pub fn generate(&self) -> Result<(SealedKey, [u8; 32]), Error> {
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(secret.as_mut_slice())?;
-        let public = public_half(&secret)?;
+        let public = SigningKey::new("", &secret).public();
         let kid = thumbprint(&public);
 
         let mut sealed = vec![0; NONCE_LEN];
@@ -68,11 +68,6 @@ impl Sealer {
         let secret = self.0.decrypt(&XNonce::try_from(nonce).ok()?, payload).ok()?;
         Some(Zeroizing::new(Zeroizing::new(secret).as_slice().try_into().ok()?))
     }
-}
-
-fn public_half(secret: &[u8; 32]) -> Result<[u8; 32], Error> {
-    let public = URL_SAFE_NO_PAD.decode(SigningKey::new("", secret).public());
-    public.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(Error::Seal)
 }
 
 /// The id of a key (RFC 7638): two processes can never give one id to two keys.

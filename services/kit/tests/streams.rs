@@ -16,7 +16,7 @@ use souk_kit::Channel;
 use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey, Verifier};
 use souk_kit::id::{self, kind};
 use souk_kit::stack::{Limits, Stack};
-use souk_proto::souk::auth::v1::{Jwk, Jwks};
+use souk_proto::souk::auth::v1::Jwks;
 use tokio::time::sleep;
 use tonic::Status;
 use tonic::body::Body;
@@ -48,15 +48,7 @@ fn service(work: Duration) -> Stack {
 /// Knows the key of [`token`].
 fn verifier() -> Verifier {
     let publish = |_: Request<Body>| async {
-        let key = key();
-        let jwk = Jwk {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            x: key.public(),
-            kid: key.kid().to_owned(),
-            ..Jwk::default()
-        };
-        let message = Jwks { keys: vec![jwk] }.encode_to_vec();
+        let message = Jwks { keys: vec![key().jwk()] }.encode_to_vec();
         let length = u32::try_from(message.len()).unwrap().to_be_bytes();
         let bytes = [&[0][..], &length, &message].concat();
         let trailers = HeaderMap::from_iter([(

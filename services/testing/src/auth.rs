@@ -10,8 +10,8 @@ use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey};
 use souk_kit::id::{self, SessionId, UserId};
 use souk_proto::souk::auth::v1::auth_service_server::{AuthService, AuthServiceServer};
 use souk_proto::souk::auth::v1::{
-    CreateTokenRequest, GetJwksRequest, GetMeRequest, Jwk, Jwks, RegisterRequest,
-    RevokeTokenRequest, Token, User,
+    CreateTokenRequest, GetJwksRequest, GetMeRequest, Jwks, RegisterRequest, RevokeTokenRequest,
+    Token, User,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -86,15 +86,7 @@ pub fn signed<T>(token: &str, message: T) -> Request<T> {
 #[tonic::async_trait]
 impl AuthService for FakeAuth {
     async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<Jwks>, Status> {
-        let key = Jwk {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            x: self.key.public(),
-            kid: self.key.kid().to_owned(),
-            r#use: "sig".to_owned(),
-            alg: "EdDSA".to_owned(),
-        };
-        Ok(Response::new(Jwks { keys: vec![key] }))
+        Ok(Response::new(Jwks { keys: vec![self.key.jwk()] }))
     }
 
     async fn create_token(

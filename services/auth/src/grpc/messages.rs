@@ -1,7 +1,5 @@
 //! Accounts, tokens and keys as messages of the contract.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::auth::v1::{CreateTokenRequest, Jwk, RegisterRequest, Token, User};
@@ -88,13 +86,6 @@ impl From<token::Token> for Token {
 
 impl From<&PublicKey> for Jwk {
     fn from(key: &PublicKey) -> Self {
-        Self {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            x: URL_SAFE_NO_PAD.encode(&key.bytes),
-            kid: key.kid.clone(),
-            r#use: "sig".to_owned(),
-            alg: "EdDSA".to_owned(),
-        }
+        souk_kit::auth::jwk(&key.kid, &key.bytes)
     }
 }

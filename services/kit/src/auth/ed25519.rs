@@ -8,8 +8,21 @@ use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use signature::{Signer, Verifier};
+use souk_proto::souk::auth::v1::Jwk;
 
 use super::Claims;
+
+/// The public half of a key as it is published (RFC 8037).
+pub fn jwk(kid: &str, public: &[u8]) -> Jwk {
+    Jwk {
+        kty: "OKP".to_owned(),
+        crv: "Ed25519".to_owned(),
+        x: URL_SAFE_NO_PAD.encode(public),
+        kid: kid.to_owned(),
+        r#use: "sig".to_owned(),
+        alg: "EdDSA".to_owned(),
+    }
+}
 
 /// The private half of a key that signs access tokens.
 #[derive(Clone)]
@@ -24,9 +37,14 @@ impl SigningKey {
         Self { kid: kid.into(), key: ed25519_dalek::SigningKey::from_bytes(secret) }
     }
 
-    /// The public half, as the `x` of a JWK (RFC 8037).
-    pub fn public(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes())
+    /// The public half.
+    pub fn public(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    /// The public half, as it is published.
+    pub fn jwk(&self) -> Jwk {
+        jwk(&self.kid, &self.public())
     }
 
     /// The id of the key.

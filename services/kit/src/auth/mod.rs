@@ -7,7 +7,7 @@ mod service_token;
 mod verifier;
 
 pub use claims::{Claims, ISSUER};
-pub use ed25519::{SigningKey, install as install_ed25519};
+pub use ed25519::{SigningKey, install as install_ed25519, jwk};
 pub use service_token::ServiceToken;
 pub use verifier::Verifier;
 
