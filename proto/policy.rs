@@ -1,11 +1,11 @@
 use prost_reflect::MethodDescriptor;
 
-use crate::descriptors;
 use crate::souk::policy::v1::Policy;
 
-/// The policy of an RPC; `None` only for RPCs that are not Souk's (health, reflection).
+/// The policy of an RPC; `None` where its contract does not have one: health, reflection, and what
+/// others have written.
 pub fn policy_of(method: &MethodDescriptor) -> Option<Policy> {
-    let extension = descriptors().get_extension_by_name("souk.policy.v1.policy")?;
+    let extension = method.parent_pool().get_extension_by_name("souk.policy.v1.policy")?;
     let options = method.options();
     if !options.has_extension(&extension) {
         return None;

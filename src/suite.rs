@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 use souk_auth::Auth;
 use souk_catalog::Catalog;
-use souk_gateway::{Gateway, Upstream};
+use souk_gateway::{Contracts, Gateway, Upstream};
 use souk_kit::Channel;
 use souk_kit::auth::{AUDIENCE, Verifier};
 use souk_kit::listener;
@@ -96,7 +96,7 @@ async fn serve_all(
     let services = vec![auth_service, catalog_service, orders_service];
     let upstreams = services.iter().map(in_process).collect();
     let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
-    let gateway = Gateway::new(upstreams, verifier.clone(), limits.of_gateway(2))?;
+    let gateway = gateway(upstreams, &verifier, limits.of_gateway(2))?;
     let welcome = Welcome {
         http: http.local_addr()?,
         grpc: grpc.local_addr()?,
@@ -167,7 +167,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
                 behind(ORDERS, remote(options.orders_url.as_ref(), "--orders-url")?),
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
-            let gateway = Gateway::new(upstreams, verifier.clone(), limits.of_gateway(1))?;
+            let gateway = gateway(upstreams, &verifier, limits.of_gateway(1))?;
             let listener = bind(options.listen.http, "--http")?;
             announce(options.role, listener.local_addr()?);
             parts.spawn("gateway", |end| gateway.serve(listener, end));
@@ -210,6 +210,15 @@ fn orders_options(
         product_slots: limits.product_slots,
         limits: limits.of_service(),
     }
+}
+
+/// A gateway before the services of this build.
+fn gateway(
+    upstreams: Vec<Upstream>,
+    verifier: &Arc<Verifier>,
+    options: souk_gateway::Options,
+) -> anyhow::Result<Gateway> {
+    Gateway::new(&Contracts::of_this_build(), upstreams, Some(verifier.clone()), options)
 }
 
 /// A service of this process, as the gateway reaches it.

@@ -5,37 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use http_body::Body;
 use souk_kit::admission::admit;
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
 use souk_kit::listener::Peer;
 use souk_kit::permit::Permits;
-use souk_kit::request::{Context, HTTP_STATUS, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
-use tonic::Status;
-use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::answer::Answer;
-use crate::codec::WireBytes;
-use crate::http_rules::BodyRule;
+use crate::api::BodyRule;
 use crate::input::{Given, Media, to_wire};
 use crate::media::media;
 use crate::options::Options;
-use crate::problem::{Problem, is_replayed};
-use crate::routes::Route;
+use crate::problem::Problem;
+use crate::routing::Route;
 use crate::transcode::Plans;
-
-/// The largest answer of a service, in bytes. Services bound their pages well below.
-const MAX_ANSWER: usize = 16 * 1024 * 1024;
+use crate::{invoke, reply};
 
 /// What all routes share.
 pub(crate) struct Calls {
     plans: Plans,
-    verifier: Arc<Verifier>,
+    verifier: Option<Arc<Verifier>>,
     permits: Permits,
     bodies: Budget,
     max_body: usize,
@@ -54,7 +49,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Calls {
-    pub(crate) fn new(plans: Plans, verifier: Arc<Verifier>, options: &Options) -> Self {
+    pub(crate) fn new(plans: Plans, verifier: Option<Arc<Verifier>>, options: &Options) -> Self {
         Self {
             plans,
             verifier,
@@ -74,7 +69,7 @@ impl Calls {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let Asked { uri, headers, variables, context, peer } = asked;
-        admit(&route.rpc, &self.verifier, headers)
+        admit(&route.rpc, self.verifier.as_deref(), headers)
             .await
             .map_err(|failure| Problem::from_failure(failure, context))?;
         let waiting = peer.map(Peer::waiting);
@@ -92,9 +87,10 @@ impl Calls {
         let mut outgoing = context.outgoing(Bytes::from(wire));
         forward(&AUTHORIZATION, headers, outgoing.metadata_mut());
         forward(&IDEMPOTENCY_KEY, headers, outgoing.metadata_mut());
-        let answer = invoke(route, outgoing).await;
+        let answer = invoke::unary(route, outgoing).await;
         let answer = answer.map_err(|status| Problem::from_status(&status, context))?;
-        self.answer(route, &answer).map_err(|error| Problem::internal(context, &error))
+        let reply = reply::unary(&self.plans, route, &answer);
+        reply.map_err(|error| Problem::internal(context, &format!("{}: {error}", route.path)))
     }
 
     /// The body, where the route takes one.
@@ -118,44 +114,6 @@ impl Calls {
         let shares = peer.map(|peer| &peer.bytes);
         Ok((media, self.bodies.read(body, limits, shares).await?))
     }
-
-    fn answer(
-        &self,
-        route: &Route,
-        answer: &tonic::Response<Bytes>,
-    ) -> Result<Response<Answer>, String> {
-        let status = chosen_status(answer.metadata()).unwrap_or(route.success);
-        let mut response = Response::new(Answer::empty());
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, route.cache_control.clone());
-        let location = route.location.as_ref();
-        if let Some(location) = location.and_then(|location| location.render(answer.get_ref())) {
-            headers.insert(LOCATION, location);
-        }
-        if is_replayed(answer.metadata()) {
-            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-        }
-        if status != StatusCode::NO_CONTENT {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let mut json = Vec::new();
-            self.plans
-                .wire_to_json(route.output, answer.get_ref(), &mut json)
-                .map_err(|error| format!("{}: {error}", route.path))?;
-            *response.body_mut() = json.into();
-        }
-        Ok(response)
-    }
-}
-
-async fn invoke(
-    route: &Route,
-    request: tonic::Request<Bytes>,
-) -> Result<tonic::Response<Bytes>, Status> {
-    let codec = WireBytes::for_request(request.get_ref());
-    let mut client = Grpc::new(route.channel.clone()).max_decoding_message_size(MAX_ANSWER);
-    client.ready().await.map_err(Status::from_error)?;
-    client.unary(request, route.path.clone(), codec).await
 }
 
 /// Passes a header on. One that gRPC cannot carry is left out, as if it had not been sent.
@@ -166,10 +124,4 @@ fn forward(name: &HeaderName, headers: &HeaderMap, metadata: &mut MetadataMap) {
     {
         metadata.insert(name, value);
     }
-}
-
-/// The status that the service has chosen, if it means success.
-fn chosen_status(metadata: &MetadataMap) -> Option<StatusCode> {
-    let code = metadata.get(HTTP_STATUS.as_str())?;
-    StatusCode::from_bytes(code.as_bytes()).ok().filter(StatusCode::is_success)
 }

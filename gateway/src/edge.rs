@@ -30,7 +30,7 @@ use crate::call::{Asked, Calls};
 use crate::caller::Caller;
 use crate::options::Options;
 use crate::problem::Problem;
-use crate::table::{Found, Table};
+use crate::routing::{Found, Table};
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
 /// connection can go on. Where that does not do, the end of the connection is announced.

@@ -2,8 +2,8 @@
 
 use souk_kit::failure::shortened;
 
-use crate::http_rules::BodyRule;
-use crate::routes::{Route, UPDATE_MASK};
+use crate::api::BodyRule;
+use crate::routing::{Route, UPDATE_MASK};
 use crate::transcode::{InputError, MessageId, Params, Plans, query_pairs};
 
 /// The form of a body.
@@ -43,8 +43,8 @@ pub(crate) fn to_wire(
     if given.media == Media::Json && !given.body.is_empty() {
         input.json(given.body)?;
     }
-    for (field, value) in route.variables.iter().zip(given.path) {
-        input.params.append(field, value, &mut input.wire)?;
+    for (variable, value) in route.variables.iter().zip(given.path) {
+        input.params.append(&variable.field, value, &mut input.wire)?;
     }
     if given.media == Media::Form {
         input.form(given.body)?;
@@ -74,7 +74,10 @@ impl Input<'_> {
             }
             BodyRule::Whole => {
                 let keys = plans.json_to_wire_with_keys(route.input, body, wire)?;
-                match keys.iter().find(|key| route.variables.iter().any(|field| field == *key)) {
+                match keys
+                    .iter()
+                    .find(|key| route.variables.iter().any(|variable| variable.field == **key))
+                {
                     Some(key) => Err(error(key, "is given by the path")),
                     None => {
                         self.note_changed(keys);

@@ -1,29 +1,31 @@
-//! The REST gateway: it serves the contracts as REST and JSON, and knows none of them.
+//! The REST gateway: it serves contracts as REST and JSON, and knows none of them.
 //!
-//! At start-up the contracts become routes and transcoding plans. A request then goes from the
-//! listener (connections and their limits) through `edge` (request id, deadline, the form of errors)
-//! and `table` (its route) to `call`: its token is checked, parameters and JSON become wire bytes, the
+//! At start-up the contracts become a model of what is exposed (`api`), and that becomes routes and
+//! transcoding plans. A request then goes from the listener (connections and their limits) through
+//! `edge` (request id, deadline, the form of errors) and `routing` (its route) to `call`: its token is checked, parameters and JSON become wire bytes, the
 //! service is called over gRPC, and its wire bytes become JSON.
 
 mod answer;
+mod api;
 mod call;
 mod caller;
 mod codec;
 mod docs;
 mod edge;
 mod health;
-mod http_rules;
 mod input;
+mod invoke;
 mod location;
 mod media;
 mod options;
 mod problem;
-mod routes;
-mod table;
+mod reply;
+mod routing;
 pub mod transcode;
 
 use std::sync::Arc;
 
+use anyhow::bail;
 use souk_kit::Channel;
 use souk_kit::auth::Verifier;
 use souk_kit::listener::{self, Protocol};
@@ -31,11 +33,13 @@ use souk_kit::server::Probe;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use api::{Access, Contracts};
 pub use options::Options;
 
+use crate::api::{Api, Operation};
 use crate::call::Calls;
 use crate::edge::Edge;
-use crate::table::Table;
+use crate::routing::Table;
 
 /// A service behind the gateway.
 #[derive(Clone)]
@@ -57,17 +61,23 @@ pub struct Gateway {
 impl Gateway {
     /// Compiles the contracts of the services behind it. Services that are not among them are not
     /// served. `verifier` looks at access tokens before anything else of a request is read; the
-    /// services look at them again.
+    /// services look at them again. Without one, all RPCs must be public.
     ///
     /// # Errors
     ///
-    /// A service that no contract has, or a contract that cannot be served as REST.
+    /// A service that no contract has, a contract that cannot be served as REST, or an RPC that asks
+    /// for a token that nobody can verify.
     pub fn new(
+        contracts: &Contracts,
         upstreams: Vec<Upstream>,
-        verifier: Arc<Verifier>,
+        verifier: Option<Arc<Verifier>>,
         options: Options,
     ) -> anyhow::Result<Self> {
-        let (routes, plans) = routes::compile(&upstreams)?;
+        let api = Api::of(contracts, upstreams.iter().map(|upstream| upstream.name.as_str()))?;
+        if verifier.is_none() {
+            refuse_tokens(&api)?;
+        }
+        let (routes, plans) = routing::compile(&api, &upstreams)?;
         let pages = docs::router(docs::Pages::build()).merge(health::router(upstreams));
         let table = Table::new(routes)?;
         let calls = Calls::new(plans, verifier, &options);
@@ -89,6 +99,15 @@ impl Gateway {
             rejection: Some(edge::rejection),
         };
         listener::serve(listener, self.edge, options, shutdown).await;
+    }
+}
+
+fn refuse_tokens(api: &Api) -> anyhow::Result<()> {
+    match api.operations.iter().find(|operation| operation.rpc.needs_token()) {
+        None => Ok(()),
+        Some(Operation { method, .. }) => {
+            bail!("{} asks for a token, and nobody here can verify one", method.full_name())
+        }
     }
 }
 

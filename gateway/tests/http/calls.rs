@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use serde_json::json;
-use souk_gateway::{Options, Upstream};
+use souk_gateway::{Contracts, Gateway, Options, Upstream};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::auth::v1::CreateTokenRequest;
 use souk_proto::souk::catalog::v1::{
@@ -287,14 +287,17 @@ async fn options_answers_with_the_methods_of_the_path() {
 
 #[tokio::test]
 async fn a_service_that_no_contract_has_cannot_be_served() {
-    let none = souk_gateway::Gateway::new(Vec::new(), verifier(), Options::default());
-    assert!(none.is_ok());
+    let gateway = |upstreams| {
+        let contracts = Contracts::of_this_build();
+        Gateway::new(&contracts, upstreams, Some(verifier()), Options::default())
+    };
+    assert!(gateway(Vec::new()).is_ok());
     let nobody = Upstream {
         name: "souk.nobody.v1.NobodyService".to_owned(),
         channel: souk_kit::Channel::in_process(Fake::answering(()).routes()),
         probe: None,
     };
-    assert!(souk_gateway::Gateway::new(vec![nobody], verifier(), Options::default()).is_err());
+    assert!(gateway(vec![nobody]).is_err());
 }
 
 #[tokio::test]

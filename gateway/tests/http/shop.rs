@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use souk_gateway::{Gateway, Options, Upstream};
+use souk_gateway::{Contracts, Gateway, Options, Upstream};
 use souk_kit::Channel;
 use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey, Verifier};
 use souk_proto::souk::auth::v1::Jwks;
@@ -89,7 +89,8 @@ impl Shop {
 fn gateway(channel: Channel, options: Options) -> Gateway {
     let upstream =
         |name: &str| Upstream { name: name.to_owned(), channel: channel.clone(), probe: None };
-    Gateway::new(SERVICES.map(upstream).into(), verifier(), options).unwrap()
+    let upstreams = SERVICES.map(upstream).into();
+    Gateway::new(&Contracts::of_this_build(), upstreams, Some(verifier()), options).unwrap()
 }
 
 /// Knows the key of [`admin_token`].

@@ -23,14 +23,15 @@ pub struct Admitted {
     pub idempotency_key: Option<Key>,
 }
 
-/// Lets a call in when the policy of its RPC allows it.
+/// Lets a call in when the policy of its RPC allows it. Without a verifier only public RPCs can be
+/// called.
 ///
 /// # Errors
 ///
 /// There is no token, or none that is good or suffices; or the idempotency key is missing.
 pub async fn admit(
     rpc: &Rpc,
-    verifier: &Verifier,
+    verifier: Option<&Verifier>,
     headers: &HeaderMap,
 ) -> Result<Admitted, Failure> {
     let principal = principal(rpc, verifier, headers).await?;
@@ -41,24 +42,33 @@ pub async fn admit(
 
 async fn principal(
     rpc: &Rpc,
-    verifier: &Verifier,
+    verifier: Option<&Verifier>,
     headers: &HeaderMap,
 ) -> Result<Option<Arc<Principal>>, Failure> {
     match rpc.policy.access.as_ref() {
         Some(Access::Public(true)) => Ok(None),
-        Some(Access::SignedIn(true)) => verifier.authenticate(headers).await.map(Some),
+        Some(Access::SignedIn(true)) => authenticate(verifier, headers).await.map(Some),
         Some(Access::Scope(scope)) => {
-            let principal = verifier.authenticate(headers).await?;
+            let principal = authenticate(verifier, headers).await?;
             if !principal.scopes.contains(scope) {
                 let message = format!("the scope `{scope}` is missing");
                 return Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope));
             }
             Ok(Some(principal))
         }
-        Some(Access::Public(false) | Access::SignedIn(false)) | None => {
-            Err(Failure::new(Reason::PermissionDenied, "nobody may call this rpc"))
-        }
+        Some(Access::Public(false) | Access::SignedIn(false)) | None => Err(nobody()),
     }
+}
+
+async fn authenticate(
+    verifier: Option<&Verifier>,
+    headers: &HeaderMap,
+) -> Result<Arc<Principal>, Failure> {
+    verifier.ok_or_else(nobody)?.authenticate(headers).await
+}
+
+fn nobody() -> Failure {
+    Failure::new(Reason::PermissionDenied, "nobody may call this rpc")
 }
 
 fn idempotency_key(rpc: &Rpc, headers: &HeaderMap) -> Result<Option<Key>, Failure> {

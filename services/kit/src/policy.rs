@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use prost_reflect::MethodDescriptor;
 use souk_proto::souk::policy::v1::Policy;
+use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::{descriptors, policy_of};
 
 /// The largest request message of an RPC whose policy does not say, in bytes.
@@ -42,17 +43,26 @@ pub fn rpc(path: &str) -> Option<&'static Rpc> {
 impl Rpc {
     /// What a contract says of this RPC; `None` when it has no policy.
     pub fn of(method: &MethodDescriptor) -> Option<Self> {
-        let policy = policy_of(method)?;
+        Some(Self::with(policy_of(method)?, method))
+    }
+
+    /// An RPC with this policy.
+    pub fn with(policy: Policy, method: &MethodDescriptor) -> Self {
         let max_request_bytes = match usize::try_from(policy.max_request_bytes) {
             Ok(0) | Err(_) => DEFAULT_REQUEST_BYTES,
             Ok(bytes) => bytes,
         };
-        Some(Self {
+        Self {
             policy,
             is_client_stream: method.is_client_streaming(),
             is_server_stream: method.is_server_streaming(),
             max_request_bytes,
-        })
+        }
+    }
+
+    /// Whether a token is asked for.
+    pub fn needs_token(&self) -> bool {
+        !matches!(self.policy.access, Some(Access::Public(true)))
     }
 }
 

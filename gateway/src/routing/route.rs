@@ -1,16 +1,17 @@
 //! What a route needs to know, worked out once from the contract of its RPC.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, ensure};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode};
-use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{Kind, MessageDescriptor};
 use souk_kit::Channel;
 use souk_kit::policy::Rpc;
-use souk_proto::descriptors;
 use souk_proto::souk::policy::v1::Policy;
 
 use crate::Upstream;
-use crate::http_rules::{BodyRule, HttpRule, rules_of};
+use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::location::Location;
 use crate::transcode::{MessageId, Plans};
 
@@ -30,8 +31,8 @@ pub(crate) struct Route {
     pub input: MessageId,
     /// The response message.
     pub output: MessageId,
-    /// The fields that the variables of the path are, in their order.
-    pub variables: Vec<String>,
+    /// The variables of the path, in their order.
+    pub variables: Vec<PathVariable>,
     /// What the body is.
     pub body: BodyRule,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
@@ -44,54 +45,69 @@ pub(crate) struct Route {
     pub cache_control: HeaderValue,
 }
 
-/// The routes of services, each with its rule, and the transcoding plans
-/// of their messages. RPCs that stream have no route.
-pub(crate) fn compile(upstreams: &[Upstream]) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
-    let mut exposed = Vec::new();
-    for Upstream { name, channel, .. } in upstreams {
-        let service = descriptors()
-            .get_service_by_name(name)
-            .with_context(|| format!("no contract has the service {name}"))?;
-        for method in service.methods() {
-            let is_unary = !method.is_client_streaming() && !method.is_server_streaming();
-            let rules = if is_unary { rules_of(&method) } else { Ok(Vec::new()) };
-            let rules = rules.with_context(|| method.full_name().to_owned())?;
-            exposed.extend(rules.into_iter().map(|rule| (rule, method.clone(), channel)));
-        }
-    }
-    let messages = exposed.iter().flat_map(|(_, method, _)| [method.input(), method.output()]);
+/// A field of the request that is in the path.
+#[derive(Debug)]
+pub(crate) struct PathVariable {
+    /// The path of the field: `id`, `thing.id`.
+    pub field: String,
+    /// Its first segment.
+    pub start: usize,
+    /// The segment after its last one; `None` is the end of the path.
+    pub end: Option<usize>,
+    /// Whether a slash can be a part of it.
+    pub is_multi_segment: bool,
+}
+
+/// The routes of what is exposed, each with its rule, and the transcoding plans of its messages. RPCs
+/// that stream have no route.
+pub(crate) fn compile(
+    api: &Api,
+    upstreams: &[Upstream],
+) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
+    let channels: HashMap<&str, &Channel> =
+        upstreams.iter().map(|upstream| (upstream.name.as_str(), &upstream.channel)).collect();
+    let exposed = || {
+        api.operations.iter().filter(|operation| {
+            !operation.method.is_client_streaming() && !operation.method.is_server_streaming()
+        })
+    };
+    let messages =
+        exposed().flat_map(|operation| [operation.method.input(), operation.method.output()]);
     let plans = Plans::compile(messages)?;
 
     let mut routes = Vec::new();
-    for (rule, method, channel) in exposed {
-        let route = compile_route(&rule, &method, channel.clone(), &plans)
-            .with_context(|| format!("{} at {}", method.full_name(), rule.path))?;
-        routes.push((rule, route));
+    for operation in exposed() {
+        let service = operation.method.parent_service();
+        let channel = channels.get(service.full_name()).context("a service has no upstream")?;
+        for rule in &operation.rules {
+            let route = compile_route(rule, operation, (*channel).clone(), &plans);
+            let name = operation.method.full_name();
+            let route = route.with_context(|| format!("{name} at {}", rule.path))?;
+            routes.push((rule.clone(), route));
+        }
     }
     Ok((routes, plans))
 }
 
 fn compile_route(
     rule: &HttpRule,
-    method: &MethodDescriptor,
+    operation: &Operation,
     channel: Channel,
     plans: &Plans,
 ) -> anyhow::Result<Route> {
+    let (method, rpc) = (&operation.method, operation.rpc.clone());
     let (input, output) = (method.input(), method.output());
-    let rpc = Rpc::of(method).context("the rpc has no policy")?;
-    for variable in &rule.variables {
-        check_variable(&input, variable)?;
-    }
     let plan_of = |message: &MessageDescriptor| {
         plans.message(message.full_name()).context("a message has no plan")
     };
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    ensure!(rule.response_body.is_none(), "`response_body` is not supported");
     Ok(Route {
         channel,
         path: PathAndQuery::try_from(path)?,
         input: plan_of(&input)?,
         output: plan_of(&output)?,
-        variables: rule.variables.clone(),
+        variables: variables(rule, &input)?,
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
         success: success(&rpc.policy, &output)?,
@@ -105,6 +121,22 @@ fn compile_route(
         },
         rpc,
     })
+}
+
+fn variables(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Vec<PathVariable>> {
+    let template = &rule.template;
+    let mut variables = Vec::new();
+    for variable in &template.variables {
+        check_variable(input, &variable.field)?;
+        let segments = &template.segments[variable.start..variable.end];
+        variables.push(PathVariable {
+            field: variable.field.clone(),
+            start: variable.start,
+            end: (segments.last() != Some(&Segment::Rest)).then_some(variable.end),
+            is_multi_segment: template.is_multi_segment(variable),
+        });
+    }
+    Ok(variables)
 }
 
 fn check_variable(input: &MessageDescriptor, path: &str) -> anyhow::Result<()> {
@@ -137,7 +169,7 @@ fn masked(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Option<M
         kind.as_message().is_some_and(|kind| kind.full_name() == "google.protobuf.FieldMask")
     };
     let has_mask = input.get_field_by_name(UPDATE_MASK).is_some_and(|field| is_mask(field.kind()));
-    Ok(body.filter(|_| has_mask && rule.method == Method::PATCH))
+    Ok(body.filter(|_| has_mask && rule.method == Some(Method::PATCH)))
 }
 
 fn success(policy: &Policy, output: &MessageDescriptor) -> anyhow::Result<StatusCode> {

@@ -1,0 +1,69 @@
+//! The contracts that a gateway serves: those of this build, or any others.
+
+use anyhow::Context as _;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use souk_kit::policy::Rpc;
+use souk_proto::souk::policy::v1::{Policy, policy};
+
+/// Contracts, and what holds where they say nothing.
+#[derive(Debug, Clone)]
+pub struct Contracts {
+    pool: DescriptorPool,
+    without_policy: Option<Access>,
+}
+
+/// Who may call an RPC that has no policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Anyone with a valid access token.
+    SignedIn,
+}
+
+impl Contracts {
+    /// Those of this build. Each of their RPCs has a policy.
+    pub fn of_this_build() -> Self {
+        Self { pool: souk_proto::descriptors().clone(), without_policy: None }
+    }
+
+    /// Those of an encoded `google.protobuf.FileDescriptorSet`.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are none, or files that they import are not among them.
+    pub fn read(bytes: &[u8], without_policy: Access) -> anyhow::Result<Self> {
+        let pool = DescriptorPool::decode(bytes).context(
+            "no set of descriptors with all that it imports, as `buf build -o FILE` and \
+             `protoc --include_imports --include_source_info -o FILE` write it",
+        )?;
+        Ok(Self { pool, without_policy: Some(without_policy) })
+    }
+
+    /// The full names of all services.
+    pub fn services(&self) -> impl Iterator<Item = String> {
+        self.pool.services().map(|service| service.full_name().to_owned())
+    }
+
+    pub(crate) fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
+    /// What the contract says of an RPC.
+    ///
+    /// # Errors
+    ///
+    /// It has no policy where these contracts must have one.
+    pub(super) fn rpc(&self, method: &MethodDescriptor) -> anyhow::Result<Rpc> {
+        if let Some(rpc) = Rpc::of(method) {
+            return Ok(rpc);
+        }
+        let access =
+            self.without_policy.with_context(|| format!("{} has no policy", method.full_name()))?;
+        let access = match access {
+            Access::Public => policy::Access::Public(true),
+            Access::SignedIn => policy::Access::SignedIn(true),
+        };
+        Ok(Rpc::with(Policy { access: Some(access), ..Policy::default() }, method))
+    }
+}

@@ -1,0 +1,60 @@
+//! The one model of what is exposed: the RPCs of some contracts, with what these say of each. Routes
+//! and documents are made of it.
+
+mod contracts;
+mod http_rule;
+mod template;
+
+use anyhow::Context as _;
+use prost_reflect::MethodDescriptor;
+use souk_kit::policy::Rpc;
+
+pub use contracts::{Access, Contracts};
+pub(crate) use http_rule::{BodyRule, HttpRule};
+pub(crate) use template::{Segment, Template};
+
+/// What some contracts expose.
+#[derive(Debug)]
+pub(crate) struct Api {
+    /// The RPCs that have an HTTP rule, in the order of the contracts.
+    pub operations: Vec<Operation>,
+}
+
+/// An RPC that is exposed.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its contract.
+    pub method: MethodDescriptor,
+    /// What the contract says of it besides its messages: who may call it, and how.
+    pub rpc: Rpc,
+    /// Where it is in REST: once at least.
+    pub rules: Vec<HttpRule>,
+}
+
+impl Api {
+    /// What these services expose.
+    ///
+    /// # Errors
+    ///
+    /// No contract has such a service, or an RPC has a rule that cannot be read, or no policy where
+    /// the contracts must have one.
+    pub(crate) fn of<'n>(
+        contracts: &Contracts,
+        services: impl IntoIterator<Item = &'n str>,
+    ) -> anyhow::Result<Self> {
+        let mut operations = Vec::new();
+        for name in services {
+            let service = contracts.pool().get_service_by_name(name);
+            let service = service.with_context(|| format!("no contract has the service {name}"))?;
+            for method in service.methods() {
+                let rules = http_rule::rules_of(&method);
+                let rules = rules.with_context(|| method.full_name().to_owned())?;
+                if !rules.is_empty() {
+                    let rpc = contracts.rpc(&method)?;
+                    operations.push(Operation { method, rpc, rules });
+                }
+            }
+        }
+        Ok(Self { operations })
+    }
+}
