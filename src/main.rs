@@ -2,6 +2,7 @@
 
 mod cli;
 mod databases;
+mod gateway;
 mod healthcheck;
 mod import;
 mod parts;
@@ -43,6 +44,7 @@ fn start() -> anyhow::Result<()> {
         match cli.command {
             None => suite::run_all(cli.suite).await,
             Some(Command::Serve(options)) => suite::run_role(options).await,
+            Some(Command::Gateway(options)) => gateway::run(options).await,
             Some(Command::Migrate(options)) => databases::migrate(options).await,
             Some(Command::Import(options)) => import::run(options).await,
             Some(Command::Healthcheck(options)) => healthcheck::run(options).await,

@@ -87,3 +87,11 @@ pub fn on_signal() -> anyhow::Result<CancellationToken> {
     });
     Ok(shutdown)
 }
+
+/// Work that has no end of its own.
+pub async fn until(end: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = end.cancelled() => {}
+        () = work => {}
+    }
+}

@@ -23,7 +23,7 @@ use tonic::transport::Uri;
 
 use crate::cli::{Limits, Role, Serve, Suite};
 use crate::databases::{self, Databases};
-use crate::parts::{Parts, on_signal};
+use crate::parts::{Parts, on_signal, until};
 use crate::welcome::{self, Welcome};
 use crate::{sample, secrets};
 
@@ -96,7 +96,7 @@ async fn serve_all(
     let services = vec![auth_service, catalog_service, orders_service];
     let upstreams = services.iter().map(in_process).collect();
     let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
-    let gateway = gateway(upstreams, &verifier, limits.of_gateway(2))?;
+    let gateway = gateway(upstreams, &verifier, limits.http.of_gateway(2))?;
     let welcome = Welcome {
         http: http.local_addr()?,
         grpc: grpc.local_addr()?,
@@ -167,7 +167,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
                 behind(ORDERS, remote(options.orders_url.as_ref(), "--orders-url")?),
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
-            let gateway = gateway(upstreams, &verifier, limits.of_gateway(1))?;
+            let gateway = gateway(upstreams, &verifier, limits.http.of_gateway(1))?;
             let listener = bind(options.listen.http, "--http")?;
             announce(options.role, listener.local_addr()?);
             parts.spawn("gateway", |end| gateway.serve(listener, end));
@@ -251,7 +251,7 @@ async fn open(
     databases::open_url(url, migrator, options.limits.database_connections).await
 }
 
-fn remote(url: Option<&Uri>, flag: &str) -> anyhow::Result<Channel> {
+pub fn remote(url: Option<&Uri>, flag: &str) -> anyhow::Result<Channel> {
     let url = url.with_context(|| format!("the role needs {flag}"))?;
     anyhow::ensure!(
         url.scheme_str() == Some("http") && url.authority().is_some(),
@@ -260,7 +260,7 @@ fn remote(url: Option<&Uri>, flag: &str) -> anyhow::Result<Channel> {
     Ok(Channel::remote(url.clone()))
 }
 
-fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+pub fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     listener::bind(address)
         .with_context(|| format!("cannot listen on {address}; choose another address with {flag}"))
 }
@@ -268,12 +268,4 @@ fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
 /// Tells whoever started the process where it listens.
 fn announce(role: Role, address: SocketAddr) {
     println!("souk {} listens on {address}", format!("{role:?}").to_lowercase());
-}
-
-/// Work that has no end of its own.
-async fn until(end: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        () = end.cancelled() => {}
-        () = work => {}
-    }
 }

@@ -88,7 +88,7 @@ impl Calls {
         forward(&AUTHORIZATION, headers, outgoing.metadata_mut());
         forward(&IDEMPOTENCY_KEY, headers, outgoing.metadata_mut());
         let answer = invoke::unary(route, outgoing).await;
-        let answer = answer.map_err(|status| Problem::from_status(&status, context))?;
+        let answer = answer.map_err(|status| route.problem(&status, context))?;
         let reply = reply::unary(&self.plans, route, &answer);
         reply.map_err(|error| Problem::internal(context, &format!("{}: {error}", route.path)))
     }

@@ -13,7 +13,7 @@ use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
 
 use crate::answer::Answer;
-use crate::problem::{Detail, Problem, docs_url, status_of};
+use crate::problem::{Detail, Problem};
 
 /// The media type of RFC 9457.
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -28,7 +28,7 @@ pub(crate) struct Caller<'a> {
 impl Caller<'_> {
     /// An error in the form that the client asks for.
     pub(crate) fn answer(&self, problem: &Problem) -> Response<Answer> {
-        let status = status_of(problem.reason);
+        let status = problem.status();
         let as_problem = wants_problem_json(self.headers);
         let json = if as_problem {
             serde_json::to_vec(&ProblemDetails::of(problem, status, self.request_id))
@@ -106,7 +106,7 @@ struct Envelope<'a> {
 
 #[derive(Serialize)]
 struct Shape<'a> {
-    code: &'static str,
+    code: &'a str,
     message: &'a str,
     details: &'a [Detail],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -118,12 +118,12 @@ struct Shape<'a> {
 impl<'a> Shape<'a> {
     fn of(problem: &'a Problem, request_id: &'a str) -> Self {
         Self {
-            code: problem.reason.code(),
+            code: problem.code(),
             message: &problem.message,
             details: &problem.details,
             metadata: &problem.metadata,
             request_id,
-            docs_url: docs_url(problem.reason),
+            docs_url: problem.docs_url(),
         }
     }
 }
@@ -142,7 +142,7 @@ struct ProblemDetails<'a> {
 impl<'a> ProblemDetails<'a> {
     fn of(problem: &'a Problem, status: StatusCode, request_id: &'a str) -> Self {
         Self {
-            r#type: docs_url(problem.reason),
+            r#type: problem.docs_url(),
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: &problem.message,

@@ -11,6 +11,7 @@ use futures::future::join_all;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::timeout;
+use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -44,8 +45,11 @@ async fn serves(upstream: &Upstream) -> bool {
         }
         let mut client = HealthClient::new(upstream.channel.clone());
         let question = HealthCheckRequest { service: upstream.name.clone() };
-        let answer = client.check(question).await;
-        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+        match client.check(question).await {
+            Ok(answer) => answer.into_inner().status() == ServingStatus::Serving,
+            // a server without the health service has answered all the same
+            Err(status) => status.code() == Code::Unimplemented,
+        }
     };
     timeout(LIMIT, answer).await.unwrap_or(false)
 }

@@ -12,6 +12,7 @@ mod caller;
 mod codec;
 mod docs;
 mod edge;
+mod foreign;
 mod health;
 mod input;
 mod invoke;
@@ -106,7 +107,10 @@ fn refuse_tokens(api: &Api) -> anyhow::Result<()> {
     match api.operations.iter().find(|operation| operation.rpc.needs_token()) {
         None => Ok(()),
         Some(Operation { method, .. }) => {
-            bail!("{} asks for a token, and nobody here can verify one", method.full_name())
+            bail!(
+                "{} asks for a token, and there is nothing to verify one with",
+                method.full_name()
+            )
         }
     }
 }

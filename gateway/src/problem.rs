@@ -16,7 +16,7 @@ use souk_kit::request::{Context, IDEMPOTENT_REPLAYED};
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::transcode::InputError;
 
@@ -24,12 +24,21 @@ use crate::transcode::InputError;
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub reason: Reason,
+    /// How a service of others calls it, where one has said so.
+    pub foreign: Option<Box<Foreign>>,
     pub message: Cow<'static, str>,
     pub details: Vec<Detail>,
     pub metadata: BTreeMap<String, String>,
     pub retry_after: Option<Duration>,
     /// Whether the service had said so to an earlier call with the same idempotency key.
     pub replayed: bool,
+}
+
+/// A failure that has a code of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Foreign {
+    pub code: String,
+    pub status: StatusCode,
 }
 
 /// A field and what is wrong with it.
@@ -44,6 +53,7 @@ impl Problem {
     pub(crate) fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             reason,
+            foreign: None,
             message: message.into(),
             details: Vec::new(),
             metadata: BTreeMap::new(),
@@ -70,24 +80,42 @@ impl Problem {
         let Some((info, reason)) =
             known.and_then(|info| Some((info, Reason::from_code(&info.reason)?)))
         else {
-            return Self::from_foreign_status(status, context);
+            return Self::from_transport(status, context);
         };
         let mut problem = Self::new(reason, status.message().to_owned());
         problem.metadata = info.metadata.clone().into_iter().collect();
         problem.replayed = is_replayed(status.metadata());
-        problem.retry_after = details.retry_info().and_then(|info| info.retry_delay);
-        let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
-        for violation in violations.unwrap_or_default() {
-            problem.details.push(Detail {
-                field: violation.field.clone(),
-                issue: violation.description.clone(),
-            });
-        }
+        problem.take_details(&details);
         problem
     }
 
-    /// A status that no service of ours has made: the transport's. Its message is for the log only.
-    fn from_foreign_status(status: &Status, context: &Context) -> Self {
+    /// Takes what is told of a failure besides its reason.
+    pub(crate) fn take_details(&mut self, details: &ErrorDetails) {
+        self.retry_after = details.retry_info().and_then(|info| info.retry_delay);
+        let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+        self.details.extend(violations.unwrap_or_default().iter().map(|violation| Detail {
+            field: violation.field.clone(),
+            issue: violation.description.clone(),
+        }));
+    }
+
+    /// How the client knows it.
+    pub(crate) fn code(&self) -> &str {
+        self.foreign.as_ref().map_or(self.reason.code(), |foreign| &foreign.code)
+    }
+
+    /// The status of the response.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.foreign.as_ref().map_or_else(|| status_of(self.reason), |foreign| foreign.status)
+    }
+
+    /// The page that explains it.
+    pub(crate) fn docs_url(&self) -> String {
+        docs_url(self.reason)
+    }
+
+    /// A status that no service has made: the transport's. Its message is for the log only.
+    pub(crate) fn from_transport(status: &Status, context: &Context) -> Self {
         let is_late = context.remaining().is_zero();
         // a status with a source is a connection that broke, not an answer
         let is_broken = status.source().is_some();
@@ -144,7 +172,7 @@ impl From<InputError> for Problem {
 /// the form it must take.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = status_of(self.reason).into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }

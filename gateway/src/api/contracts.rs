@@ -5,6 +5,8 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use souk_kit::policy::Rpc;
 use souk_proto::souk::policy::v1::{Policy, policy};
 
+use super::http_rule::rules_of;
+
 /// Contracts, and what holds where they say nothing.
 #[derive(Debug, Clone)]
 pub struct Contracts {
@@ -27,22 +29,36 @@ impl Contracts {
         Self { pool: souk_proto::descriptors().clone(), without_policy: None }
     }
 
-    /// Those of an encoded `google.protobuf.FileDescriptorSet`.
+    /// Those of an encoded `google.protobuf.FileDescriptorSet`. Where it is not said who may call an RPC
+    /// that has no policy, each must have one.
     ///
     /// # Errors
     ///
     /// The bytes are none, or files that they import are not among them.
-    pub fn read(bytes: &[u8], without_policy: Access) -> anyhow::Result<Self> {
+    pub fn read(bytes: &[u8], without_policy: Option<Access>) -> anyhow::Result<Self> {
         let pool = DescriptorPool::decode(bytes).context(
             "no set of descriptors with all that it imports, as `buf build -o FILE` and \
              `protoc --include_imports --include_source_info -o FILE` write it",
         )?;
-        Ok(Self { pool, without_policy: Some(without_policy) })
+        Ok(Self { pool, without_policy })
     }
 
-    /// The full names of all services.
-    pub fn services(&self) -> impl Iterator<Item = String> {
-        self.pool.services().map(|service| service.full_name().to_owned())
+    /// The full names of the services that have an RPC with an HTTP rule.
+    ///
+    /// # Errors
+    ///
+    /// A rule that cannot be read.
+    pub fn exposed(&self) -> anyhow::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for service in self.pool.services() {
+            for method in service.methods() {
+                if !rules_of(&method)?.is_empty() {
+                    names.push(service.full_name().to_owned());
+                    break;
+                }
+            }
+        }
+        Ok(names)
     }
 
     pub(crate) fn pool(&self) -> &DescriptorPool {
@@ -58,8 +74,9 @@ impl Contracts {
         if let Some(rpc) = Rpc::of(method) {
             return Ok(rpc);
         }
-        let access =
-            self.without_policy.with_context(|| format!("{} has no policy", method.full_name()))?;
+        let access = self
+            .without_policy
+            .with_context(|| format!("{} has no policy: who may call it?", method.full_name()))?;
         let access = match access {
             Access::Public => policy::Access::Public(true),
             Access::SignedIn => policy::Access::SignedIn(true),

@@ -43,6 +43,10 @@ pub(crate) enum BodyRule {
 
 /// The rules of an RPC, its additional bindings after the first; none when it is not for outsiders.
 pub(super) fn rules_of(method: &MethodDescriptor) -> anyhow::Result<Vec<HttpRule>> {
+    read_all(method).with_context(|| method.full_name().to_owned())
+}
+
+fn read_all(method: &MethodDescriptor) -> anyhow::Result<Vec<HttpRule>> {
     // contracts that do not have the option do not expose anything
     let Some(extension) = method.parent_pool().get_extension_by_name("google.api.http") else {
         return Ok(Vec::new());

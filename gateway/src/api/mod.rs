@@ -47,8 +47,7 @@ impl Api {
             let service = contracts.pool().get_service_by_name(name);
             let service = service.with_context(|| format!("no contract has the service {name}"))?;
             for method in service.methods() {
-                let rules = http_rule::rules_of(&method);
-                let rules = rules.with_context(|| method.full_name().to_owned())?;
+                let rules = http_rule::rules_of(&method)?;
                 if !rules.is_empty() {
                     let rpc = contracts.rpc(&method)?;
                     operations.push(Operation { method, rpc, rules });

@@ -8,12 +8,15 @@ use http::{HeaderValue, Method, StatusCode};
 use prost_reflect::{Kind, MessageDescriptor};
 use souk_kit::Channel;
 use souk_kit::policy::Rpc;
+use souk_kit::request::Context;
 use souk_proto::souk::policy::v1::Policy;
+use tonic::Status;
 
-use crate::Upstream;
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::location::Location;
+use crate::problem::Problem;
 use crate::transcode::{MessageId, Plans};
+use crate::{Upstream, foreign};
 
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";
@@ -27,6 +30,8 @@ pub(crate) struct Route {
     pub path: PathAndQuery,
     /// What the contract says of the RPC: who may call it, and how.
     pub rpc: Rpc,
+    /// Whether the service is of this build: its failures have our reasons.
+    is_ours: bool,
     /// The request message.
     pub input: MessageId,
     /// The response message.
@@ -43,6 +48,17 @@ pub(crate) struct Route {
     pub location: Option<Location>,
     /// The `Cache-Control` of a success.
     pub cache_control: HeaderValue,
+}
+
+impl Route {
+    /// Why a call of the RPC has failed.
+    pub(crate) fn problem(&self, status: &Status, context: &Context) -> Problem {
+        if self.is_ours {
+            Problem::from_status(status, context)
+        } else {
+            foreign::problem(status, context)
+        }
+    }
 }
 
 /// A field of the request that is in the path.
@@ -100,11 +116,13 @@ fn compile_route(
     let plan_of = |message: &MessageDescriptor| {
         plans.message(message.full_name()).context("a message has no plan")
     };
-    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let service = method.parent_service();
+    let path = format!("/{}/{}", service.full_name(), method.name());
     ensure!(rule.response_body.is_none(), "`response_body` is not supported");
     Ok(Route {
         channel,
         path: PathAndQuery::try_from(path)?,
+        is_ours: souk_proto::descriptors().get_service_by_name(service.full_name()).is_some(),
         input: plan_of(&input)?,
         output: plan_of(&output)?,
         variables: variables(rule, &input)?,

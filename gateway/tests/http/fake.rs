@@ -62,11 +62,9 @@ impl Fake {
 
     /// Every RPC of every service.
     pub fn routes(&self) -> Routes {
-        let paths = SERVICES.map(|name| format!("/{name}/{{rpc}}"));
-        Routes::from(paths.iter().fold(axum::Router::new(), |router, path| {
-            let fake = self.clone();
-            router.route(path, any(move |request: Request| fake.clone().serve(request)))
-        }))
+        let fake = self.clone();
+        let serve = any(move |request: Request| fake.clone().serve(request));
+        Routes::from(axum::Router::new().route("/{service}/{rpc}", serve))
     }
 
     async fn serve(self, request: Request) -> axum::response::Response {

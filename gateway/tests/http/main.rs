@@ -17,3 +17,4 @@ mod protocol;
 mod remote;
 mod shares;
 mod shop;
+mod strangers;

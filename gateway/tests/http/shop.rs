@@ -42,7 +42,11 @@ impl Shop {
     }
 
     pub async fn behind(channel: Channel, options: Options) -> Self {
-        let gateway = gateway(channel, options);
+        Self::serving(gateway(channel, options)).await
+    }
+
+    /// Any gateway.
+    pub async fn serving(gateway: Gateway) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();

@@ -1,0 +1,148 @@
+//! Contracts that this build has never seen.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use souk_gateway::{Access, Contracts, Gateway, Options, Upstream};
+use souk_kit::Channel;
+use souk_kit::auth::Verifier;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::fake::Fake;
+use crate::shop::{Shop, verifier};
+
+/// The contract as `protoc` writes it.
+fn descriptors() -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let includes = [root.join("tests/http"), root.join("../proto")];
+    let mut compiler = protox::Compiler::new(includes).unwrap();
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_file("library.proto").unwrap().encode_file_descriptor_set()
+}
+
+fn gateway(
+    fake: &Fake,
+    access: Option<Access>,
+    verifier: Option<Arc<Verifier>>,
+) -> anyhow::Result<Gateway> {
+    let contracts = Contracts::read(&descriptors(), access)?;
+    let channel = Channel::in_process(fake.routes());
+    let upstreams = contracts.exposed()?.into_iter();
+    let upstreams =
+        upstreams.map(|name| Upstream { name, channel: channel.clone(), probe: None }).collect();
+    Gateway::new(&contracts, upstreams, verifier, Options::default())
+}
+
+async fn library(fake: &Fake) -> Shop {
+    Shop::serving(gateway(fake, Some(Access::Public), None).unwrap()).await
+}
+
+/// What the service was asked, as text: `Get {name: "…"}`.
+fn asked(fake: &Fake) -> String {
+    let pool = DescriptorPool::decode(&*descriptors()).unwrap();
+    let call = fake.last_call().expect("a call");
+    let message = pool.get_message_by_name("library.v1.Request").unwrap();
+    let message = DynamicMessage::decode(message, call.wire).unwrap();
+    format!("{} {}", call.path.rsplit('/').next().unwrap(), message.to_text_format())
+}
+
+#[tokio::test]
+async fn templates_have_patterns_verbs_wildcards_and_nested_fields() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    let cases = [
+        ("GET", "/v1/shelves/s%201/books/b%2F2", r#"Get name:"shelves/s 1/books/b%2F2""#),
+        ("GET", "/v1/books/b%2F2", r#"Get id:"b/2""#),
+        ("GET", "/v1/files/a/b%20c/", r#"Get name:"a/b c/""#),
+        ("GET", "/v1/files", r"Get "),
+        ("GET", "/v1/shelves/7/first", r#"Get book{id:"7"}"#),
+        ("POST", "/v1/shelves/1/books/2:publish", r#"Publish name:"shelves/1/books/2""#),
+        ("DELETE", "/v1/any/thing/7", r#"Any id:"7""#),
+        ("PURGE", "/v1/books/7", r#"Purge id:"7""#),
+    ];
+    for (method, path, expected) in cases {
+        let reply = shop.send(method, path, &["authorization: none"], "").await;
+        assert_eq!((reply.status, asked(&fake)), (200, expected.to_owned()), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn queries_have_nested_and_repeated_fields() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    let path =
+        "/v1/books/1?book.id=2&book.authors=a&book.authors=b%26c&number_list=1&number_list=-2";
+    let reply = shop.get(path).await;
+    let expected = r#"Get id:"1",book{id:"2",authors:["a","b&c"]},number_list:[1,-2]"#;
+    assert_eq!((reply.status, asked(&fake)), (200, expected.to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_is_one_field_where_the_rule_says_so() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    let reply = shop.json("POST", "/v1/shelves/7/books?number_list=5", r#"{"id": "b"}"#).await;
+    let expected = r#"Create id:"7",book{id:"b"},number_list:[5]"#;
+    assert_eq!((reply.status, asked(&fake)), (200, expected.to_owned()));
+}
+
+#[tokio::test]
+async fn an_rpc_without_a_rule_is_not_exposed() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    assert_eq!(shop.get("/library.v1.Library/NotExposed").await.code(), "ROUTE_NOT_FOUND");
+    let reply = shop.send("PUT", "/v1/books/7", &[], "").await;
+    assert_eq!((reply.status, reply.header("allow")), (405, "GET, HEAD, OPTIONS, PURGE"));
+}
+
+#[tokio::test]
+async fn where_no_policy_says_who_may_call_the_options_must() {
+    let fake = Fake::answering(());
+    assert!(gateway(&fake, None, Some(verifier())).is_err());
+    assert!(gateway(&fake, Some(Access::SignedIn), None).is_err());
+    let shop = gateway(&fake, Some(Access::SignedIn), Some(verifier())).unwrap();
+    let shop = Shop::serving(shop).await;
+    let nobody = shop.send("GET", "/v1/books/7", &["authorization: Bearer none"], "").await;
+    assert_eq!((nobody.status, fake.last_call().is_none()), (401, true));
+    assert_eq!(shop.get("/v1/books/7").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_failure_keeps_its_code_message_and_details() {
+    let mut details = ErrorDetails::new();
+    details.add_bad_request_violation("book.id", "is taken");
+    let status = Status::with_error_details(Code::AlreadyExists, "a book has this id", details);
+    let reply = library(&Fake::failing(status)).await.get("/v1/books/7").await;
+    let error = reply.json()["error"].clone();
+    assert_eq!((reply.status, &error["code"]), (409, &"ALREADY_EXISTS".into()));
+    assert_eq!(error["message"], "a book has this id");
+    assert_eq!(error["details"][0]["field"], "book.id");
+    let codes = [
+        (Code::InvalidArgument, 400),
+        (Code::NotFound, 404),
+        (Code::PermissionDenied, 403),
+        (Code::Unauthenticated, 401),
+        (Code::ResourceExhausted, 429),
+        (Code::FailedPrecondition, 400),
+        (Code::OutOfRange, 400),
+        (Code::Aborted, 409),
+        (Code::Unimplemented, 501),
+        (Code::Unavailable, 503),
+    ];
+    for (code, http) in codes {
+        let shop = library(&Fake::failing(Status::new(code, "why"))).await;
+        let reply = shop.get("/v1/books/7").await;
+        assert_eq!((reply.status, &reply.json()["error"]["message"]), (http, &"why".into()));
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_calls_its_own_fault_stays_inside() {
+    for code in [Code::Internal, Code::Unknown, Code::DataLoss] {
+        let shop = library(&Fake::failing(Status::new(code, "panic at main.go:7"))).await;
+        let reply = shop.get("/v1/books/7").await;
+        assert_eq!((reply.status, reply.body.contains("main.go")), (500, false));
+    }
+}

@@ -1,0 +1,231 @@
+//! The command line. Each option is explained where it is declared; clap makes the help of it.
+
+mod limits;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use souk_kit::telemetry::LogFormat;
+use tonic::transport::Uri;
+
+pub use limits::{HttpLimits, Limits};
+
+const ABOUT: &str = "\
+A commerce backend: catalog, auth and orders over gRPC, and the same contracts over REST.
+
+Without a command, everything runs in this process, on a PostgreSQL that it starts itself.";
+
+const AFTER_HELP: &str = "\
+Every option can also be set in the environment (as shown) or in souk.toml, or another file named \
+by SOUK_CONFIG, with the long flag as the key. A flag wins over the environment, that over the \
+file.
+
+These secrets have no flag: SOUK_ADMIN_EMAIL and SOUK_ADMIN_PASSWORD (the first admin), \
+SOUK_SECRET (the master secret of a role), SOUK_ORDERS_CLIENT_SECRET (with which orders calls \
+catalog; the same for auth and orders), SOUK_TOKEN (an access token for import). With _FILE \
+appended to its name, each is read from the file that the variable names.";
+
+/// The command line of `souk`.
+#[derive(Debug, Parser)]
+#[command(version, about = ABOUT, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub suite: Suite,
+    #[command(flatten)]
+    pub machine: Machine,
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// What a process has of its machine.
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// Threads that answer calls; by default one fewer than there are cores, which the database and
+    /// the network need as well
+    #[arg(long, env = "SOUK_THREADS", global = true, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl Machine {
+    /// How many threads answer calls.
+    pub fn threads(&self) -> usize {
+        // more than are needed get in each other's way: to wake one takes longer than most of what it
+        // does
+        let spare = || std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1);
+        self.threads.map_or_else(spare, usize::from).max(1)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, for the whole process")]
+pub enum Command {
+    /// Run one role, on a PostgreSQL that you run; for production
+    Serve(Serve),
+    /// Serve the contracts of other gRPC services over REST
+    Gateway(Gateway),
+    /// Bring the databases up to date, and end
+    Migrate(Migrate),
+    /// Create or update products from a CSV file, by SKU
+    Import(Import),
+    /// Ask a running process whether it works; for containers
+    Healthcheck(Healthcheck),
+}
+
+#[derive(Debug, Args)]
+pub struct Log {
+    /// What to log: a level, or a list of target=level
+    #[arg(long, env = "SOUK_LOG", default_value = "warn", global = true)]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, env = "SOUK_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
+    pub log_format: LogFormat,
+}
+
+/// Everything in one process.
+#[derive(Debug, Args)]
+pub struct Suite {
+    #[command(flatten)]
+    pub listen: Listen,
+    #[command(flatten)]
+    pub data: Data,
+    /// Start with an empty catalog
+    #[arg(long, env = "SOUK_NO_SAMPLE_DATA")]
+    pub no_sample_data: bool,
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Where to serve REST; port 0 picks a free one
+    #[arg(long, env = "SOUK_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub http: SocketAddr,
+    /// Where to serve gRPC; port 0 picks a free one
+    #[arg(long, env = "SOUK_GRPC", default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
+    pub grpc: SocketAddr,
+}
+
+/// Where data lives in development.
+#[derive(Debug, Args)]
+pub struct Data {
+    /// Where the database, and the secrets of this installation, are kept
+    #[arg(long, env = "SOUK_DATA_DIR", default_value = ".souk", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// A PostgreSQL that you run, instead of one of our own: NAME_auth, NAME_catalog and
+    /// NAME_orders are used, and created where they are missing
+    #[arg(long, env = "SOUK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+/// The role of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Products, categories, stock
+    Catalog,
+    /// Accounts and tokens
+    Auth,
+    /// Orders
+    Orders,
+    /// REST over the contracts of the other three
+    Gateway,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Which role to run
+    #[arg(long, env = "SOUK_ROLE", value_enum)]
+    pub role: Role,
+    #[command(flatten)]
+    pub listen: Listen,
+    /// The database of the role; not for the gateway
+    #[arg(long, env = "SOUK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Where the catalog serves gRPC
+    #[arg(long, env = "SOUK_CATALOG_URL", value_name = "URL")]
+    pub catalog_url: Option<Uri>,
+    /// Where auth serves gRPC
+    #[arg(long, env = "SOUK_AUTH_URL", value_name = "URL")]
+    pub auth_url: Option<Uri>,
+    /// Where orders serves gRPC
+    #[arg(long, env = "SOUK_ORDERS_URL", value_name = "URL")]
+    pub orders_url: Option<Uri>,
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// A gateway before services of others.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("access").args(["public", "require_token"]))]
+pub struct Gateway {
+    /// Where to serve REST; port 0 picks a free one
+    #[arg(long, env = "SOUK_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub http: SocketAddr,
+    /// The contracts, with all that they import: what `buf build -o FILE` writes, or `protoc
+    /// --include_imports --include_source_info -o FILE`
+    #[arg(long, env = "SOUK_DESCRIPTORS", value_name = "FILE")]
+    pub descriptors: PathBuf,
+    /// Where their services are
+    #[arg(long, env = "SOUK_UPSTREAM", value_name = "URL")]
+    pub upstream: Uri,
+    /// Anyone may call the RPCs that have no policy
+    #[arg(long, env = "SOUK_PUBLIC")]
+    pub public: bool,
+    /// Anyone with a valid access token may call the RPCs that have no policy
+    #[arg(long, env = "SOUK_REQUIRE_TOKEN")]
+    pub require_token: bool,
+    /// Where auth serves gRPC, whose access tokens count
+    #[arg(long, env = "SOUK_AUTH_URL", value_name = "URL")]
+    pub auth_url: Option<Uri>,
+    #[command(flatten)]
+    pub limits: HttpLimits,
+}
+
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Only the database of this role, which the URL names; otherwise all three
+    #[arg(long, env = "SOUK_ROLE", value_enum)]
+    pub role: Option<Role>,
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A CSV file with a header line: sku, name, price, and, if you like, description, stock,
+    /// categories (slugs separated by |), currency (USD)
+    pub file: PathBuf,
+    /// The running suite
+    #[arg(long, env = "SOUK_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub server: Uri,
+    /// The account to sign in with; its password comes from --password or SOUK_ADMIN_PASSWORD.
+    /// SOUK_TOKEN, when set, is used instead
+    #[arg(long, env = "SOUK_ADMIN_EMAIL")]
+    pub email: Option<String>,
+    /// The password of the account; others on this machine can see a flag, so prefer the variable
+    #[arg(long, env = "SOUK_ADMIN_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// Where the process serves gRPC
+    #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub server: Uri,
+    /// Where the process serves REST; asked instead of the gRPC server
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: Option<Uri>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,49 @@
+//! A gateway before services of others, whose contracts it reads from a file.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use souk_gateway::{Access, Contracts, Gateway, Upstream};
+use souk_kit::auth::{AUDIENCE, Verifier};
+
+use crate::cli;
+use crate::parts::{Parts, on_signal, until};
+use crate::suite::{bind, remote};
+
+/// Serves them; returns when it has been told to end, and has.
+pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
+    options.limits.check()?;
+    let contracts = contracts(&options)?;
+    let channel = remote(Some(&options.upstream), "--upstream")?;
+    let upstreams = contracts.exposed()?.into_iter();
+    let upstreams: Vec<Upstream> =
+        upstreams.map(|name| Upstream { name, channel: channel.clone(), probe: None }).collect();
+    ensure!(!upstreams.is_empty(), "no rpc of the contracts has a google.api.http rule");
+    let verifier = match &options.auth_url {
+        None => None,
+        url => Some(Arc::new(Verifier::new(remote(url.as_ref(), "--auth-url")?, AUDIENCE))),
+    };
+    let limits = options.limits.of_gateway(1);
+    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), limits)
+        .context("the contracts cannot be served")?;
+
+    let mut parts = Parts::new(on_signal()?);
+    let listener = bind(options.http, "--http")?;
+    println!("souk gateway listens on {}", listener.local_addr()?);
+    parts.spawn("gateway", |end| gateway.serve(listener, end));
+    if let Some(verifier) = verifier {
+        parts.spawn("keys", |end| async move { until(end, verifier.keep_fresh()).await });
+    }
+    parts.until_ended().await
+}
+
+fn contracts(options: &cli::Gateway) -> anyhow::Result<Contracts> {
+    let access = match (options.public, options.require_token) {
+        (true, _) => Some(Access::Public),
+        (_, true) => Some(Access::SignedIn),
+        (false, false) => None,
+    };
+    let file = &options.descriptors;
+    let read = || Contracts::read(&std::fs::read(file)?, access);
+    read().with_context(|| format!("cannot read the contracts in {}", file.display()))
+}
