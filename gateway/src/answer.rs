@@ -28,9 +28,23 @@ impl Answer {
         Content::Whole(None).into()
     }
 
+    /// The content, where it is whole; it is then no longer here.
+    pub(crate) fn whole(&mut self) -> Option<Bytes> {
+        match &mut self.content {
+            Content::Whole(bytes) => bytes.take(),
+            Content::Pieces(_) => None,
+        }
+    }
+
     /// How long it is, where that is known.
     pub(crate) fn length(&self) -> Option<u64> {
         http_body::Body::size_hint(self).exact()
+    }
+}
+
+impl From<Bytes> for Answer {
+    fn from(content: Bytes) -> Self {
+        Content::Whole(Some(content).filter(|bytes| !bytes.is_empty())).into()
     }
 }
 
@@ -42,7 +56,7 @@ impl From<Content> for Answer {
 
 impl From<Vec<u8>> for Answer {
     fn from(content: Vec<u8>) -> Self {
-        Content::Whole(Some(content.into()).filter(|bytes: &Bytes| !bytes.is_empty())).into()
+        Bytes::from(content).into()
     }
 }
 

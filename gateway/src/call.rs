@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use http_body::Body;
 use souk_kit::admission::admit;
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
 use souk_kit::listener::Peer;
 use souk_kit::permit::Permits;
-use souk_kit::request::{Context, IDEMPOTENCY_KEY};
+use souk_kit::request::{Context, IDEMPOTENCY_KEY, IF_MATCH};
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::answer::Answer;
 use crate::api::BodyRule;
+use crate::entity_tag::Condition;
 use crate::input::{Given, Media, to_wire};
 use crate::media::media;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::Plans;
-use crate::{invoke, reply};
+use crate::{entity_tag, invoke, prefer, reply};
 
 /// What all routes share.
 pub(crate) struct Calls {
@@ -39,6 +40,7 @@ pub(crate) struct Calls {
 
 /// A request, as far as a call is concerned.
 pub(crate) struct Asked<'a> {
+    pub method: &'a Method,
     pub uri: &'a Uri,
     pub headers: &'a HeaderMap,
     /// The variables of the path, decoded.
@@ -68,7 +70,8 @@ impl Calls {
         asked: Asked<'_>,
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
-        let Asked { uri, headers, variables, context, peer } = asked;
+        let Asked { method, uri, headers, variables, context, peer } = asked;
+        let accepted = route.accepted(headers)?;
         admit(&route.rpc, self.verifier.as_deref(), headers)
             .await
             .map_err(|failure| Problem::from_failure(failure, context))?;
@@ -87,9 +90,11 @@ impl Calls {
         let mut outgoing = context.outgoing(Bytes::from(wire));
         forward(&AUTHORIZATION, headers, outgoing.metadata_mut());
         forward(&IDEMPOTENCY_KEY, headers, outgoing.metadata_mut());
+        set_condition(route, headers, outgoing.metadata_mut())?;
         let answer = invoke::unary(route, outgoing).await;
         let answer = answer.map_err(|status| route.problem(&status, context))?;
-        let reply = reply::unary(&self.plans, route, &answer);
+        let asked = reply::Asked { uri, accepted, minimal: prefer::minimal(method, headers) };
+        let reply = reply::unary(&self.plans, route, &asked, &answer);
         reply.map_err(|error| Problem::internal(context, &format!("{}: {error}", route.path)))
     }
 
@@ -124,4 +129,29 @@ fn forward(name: &HeaderName, headers: &HeaderMap, metadata: &mut MetadataMap) {
     {
         metadata.insert(name, value);
     }
+}
+
+/// Passes the version on that a change is for, where the resource has versions: the service compares it
+/// in the statement that makes the change.
+fn set_condition(
+    route: &Route,
+    headers: &HeaderMap,
+    metadata: &mut MetadataMap,
+) -> Result<(), Problem> {
+    if route.version.is_none() {
+        return Ok(());
+    }
+    match entity_tag::condition(headers) {
+        Condition::None => {}
+        Condition::Versions(versions) => {
+            if let Ok(versions) = MetadataValue::try_from(versions) {
+                metadata.insert(IF_MATCH.as_str(), versions);
+            }
+        }
+        Condition::Impossible => {
+            let message = "no strong entity tag is in if-match";
+            return Err(Problem::new(Reason::EtagMismatch, message));
+        }
+    }
+    Ok(())
 }

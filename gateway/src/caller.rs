@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
@@ -20,7 +19,6 @@ const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What an error response depends on, besides the error.
 pub(crate) struct Caller<'a> {
-    pub method: &'a Method,
     pub headers: &'a HeaderMap,
     pub request_id: &'a str,
 }
@@ -35,15 +33,9 @@ impl Caller<'_> {
         } else {
             serde_json::to_vec(&Envelope { error: Shape::of(problem, self.request_id) })
         };
-        let json = Answer::from(json.unwrap_or_default());
-        let length = json.length();
-        let is_head = self.method == Method::HEAD;
-        let mut response = Response::new(if is_head { Answer::empty() } else { json });
+        let mut response = Response::new(Answer::from(json.unwrap_or_default()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        if let (true, Some(length)) = (is_head, length) {
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
         let media = if as_problem { PROBLEM_JSON } else { "application/json" };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -12,9 +12,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::header::{ALLOW, AUTHORIZATION, CONNECTION, EXPECT, HOST, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -25,9 +28,11 @@ use tokio::time::{timeout, timeout_at};
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
+use crate::accept::Accepted;
 use crate::answer::Answer;
 use crate::call::{Asked, Calls};
 use crate::caller::Caller;
+use crate::content;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::routing::{Found, Table};
@@ -95,18 +100,16 @@ impl Inner {
             }
         };
         let mut response = answer.unwrap_or_else(|problem| {
-            let (method, headers) = (&parts.method, &parts.headers);
-            Caller { method, headers, request_id: &context.request_id }.answer(&problem)
+            Caller { headers: &parts.headers, request_id: &context.request_id }.answer(&problem)
         });
+        if let Err(error) = content::settle(&parts, &mut response).await {
+            tracing::warn!(%error, "an answer is sent as it is");
+        }
         // what HTTP/2 has not read of one request keeps no other back
         if parts.version < Version::HTTP_2 && !is_over(&parts, &mut body).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let headers = response.headers_mut();
-        if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
-            headers.insert(REQUEST_ID, request_id);
-        }
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        protect(&context, response.headers_mut());
         response.body_mut().span = Some(span);
         response
     }
@@ -118,16 +121,15 @@ impl Inner {
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
         refuse_ambiguous(parts)?;
-        match self.table.find(&parts.method, parts.uri.path()) {
+        let path = parts.uri.path();
+        let versioned = versioned(path, &parts.headers);
+        let path = versioned.as_deref().unwrap_or(path);
+        match self.table.find(&parts.method, path) {
             Found::Route(route, variables) => {
-                let (uri, headers) = (&parts.uri, &parts.headers);
+                let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
                 let peer = parts.extensions.get();
-                let asked = Asked { uri, headers, variables, context, peer };
-                let mut response = self.calls.call(route, asked, body).await?;
-                if parts.method == Method::HEAD {
-                    without_content(&mut response);
-                }
-                Ok(response)
+                let asked = Asked { method, uri, headers, variables, context, peer };
+                self.calls.call(route, asked, body).await
             }
             Found::OtherMethods(allow) => {
                 let mut response = other_methods(parts, context);
@@ -141,17 +143,19 @@ impl Inner {
 
     /// A page that is not from the contracts. None takes a body.
     async fn page(&self, parts: &Parts, context: &Context) -> Response<Answer> {
-        let request = Request::from_parts(parts.clone(), Body::empty());
+        let mut request = Request::from_parts(parts.clone(), Body::empty());
+        if parts.method == Method::HEAD {
+            *request.method_mut() = Method::GET;
+        }
         let mut response = match self.pages.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
         let Some(problem) = response.extensions_mut().remove::<Problem>() else {
-            return response.map(Answer::from);
+            return whole(response).await;
         };
         let allow = response.headers_mut().remove(ALLOW);
-        let (method, headers) = (&parts.method, &parts.headers);
-        let caller = Caller { method, headers, request_id: &context.request_id };
+        let caller = Caller { headers: &parts.headers, request_id: &context.request_id };
         let mut response = caller.answer(&problem);
         if let Some(allow) = allow {
             response.headers_mut().insert(ALLOW, allow);
@@ -182,18 +186,37 @@ fn other_methods(parts: &Parts, context: &Context) -> Response<Answer> {
         return response;
     }
     let message = format!("the route does not answer {}", parts.method);
-    let (method, headers) = (&parts.method, &parts.headers);
-    Caller { method, headers, request_id: &context.request_id }
+    Caller { headers: &parts.headers, request_id: &context.request_id }
         .answer(&Problem::new(Reason::MethodNotAllowed, message))
 }
 
-/// The answer to `HEAD` says how long the content would be (RFC 9110, section 9.3.2).
-fn without_content(response: &mut Response<Answer>) {
-    let length = response.body().length();
-    *response.body_mut() = Answer::empty();
-    if let Some(length) = length {
-        response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+/// The path with the version that the client asks for, where the path has none.
+fn versioned(path: &str, headers: &HeaderMap) -> Option<String> {
+    let first = path.strip_prefix('/')?.split('/').next()?;
+    let has_version = first.strip_prefix('v').is_some_and(|version| version.parse::<u32>().is_ok());
+    match Accepted::of(headers) {
+        Ok(Accepted::Version(version)) if !has_version => Some(format!("/v{version}{path}")),
+        _ => None,
     }
+}
+
+/// A page, which is in memory anyway.
+async fn whole(response: Response<Body>) -> Response<Answer> {
+    let (parts, body) = response.into_parts();
+    let content = body.collect().await.map(|content| content.to_bytes()).unwrap_or_default();
+    Response::from_parts(parts, content.into())
+}
+
+/// The headers that every response has: its id, and what keeps a browser from making more of it than
+/// it is.
+fn protect(context: &Context, headers: &mut HeaderMap) {
+    if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
+        headers.insert(REQUEST_ID, request_id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
 }
 
 /// Whether nothing of a request's body is left on its way. One that waits for our leave does not get

@@ -5,20 +5,28 @@
 //! `edge` (request id, deadline, the form of errors) and `routing` (its route) to `call`: its token is checked, parameters and JSON become wire bytes, the
 //! service is called over gRPC, and its wire bytes become JSON.
 
+mod accept;
 mod answer;
 mod api;
 mod call;
 mod caller;
 mod codec;
+mod coding;
+mod content;
+mod deprecation;
 mod docs;
 mod edge;
+mod entity_tag;
+mod field_path;
 mod foreign;
 mod health;
 mod input;
 mod invoke;
+mod links;
 mod location;
 mod media;
 mod options;
+mod prefer;
 mod problem;
 mod reply;
 mod routing;

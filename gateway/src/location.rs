@@ -1,10 +1,11 @@
 //! The `Location` of a success: a path whose variables are fields of the response.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use prost_reflect::{Kind, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
+
+use crate::field_path::FieldPath;
 
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -18,8 +19,7 @@ pub(crate) struct Location {
 #[derive(Debug)]
 enum Part {
     Text(String),
-    /// The numbers of the fields on the way to a string.
-    Field(Vec<u32>),
+    Field(FieldPath),
 }
 
 impl Location {
@@ -32,7 +32,7 @@ impl Location {
                 .split_once('}')
                 .with_context(|| format!("the location `{template}` has an unclosed brace"))?;
             parts.push(Part::Text(text.to_owned()));
-            parts.push(Part::Field(field_numbers(response, name)?));
+            parts.push(Part::Field(FieldPath::string(name, response)?));
             rest = after;
         }
         parts.push(Part::Text(rest.to_owned()));
@@ -45,49 +45,11 @@ impl Location {
         for part in &self.parts {
             match part {
                 Part::Text(text) => path.push_str(text),
-                Part::Field(numbers) => {
-                    let value = numbers.iter().try_fold(response, |message, number| {
-                        last_length_delimited(message, *number)
-                    })?;
-                    let text = std::str::from_utf8(value).ok()?;
-                    path.extend(utf8_percent_encode(text, RESERVED));
+                Part::Field(field) => {
+                    path.extend(utf8_percent_encode(field.text(response)?, RESERVED))
                 }
             }
         }
         HeaderValue::try_from(path).ok()
     }
-}
-
-fn field_numbers(response: &MessageDescriptor, path: &str) -> anyhow::Result<Vec<u32>> {
-    let mut message = Some(response.clone());
-    let mut numbers = Vec::new();
-    let mut is_string = false;
-    for name in path.split('.') {
-        let field = message
-            .and_then(|message| message.get_field_by_name(name))
-            .filter(|field| !field.is_list())
-            .with_context(|| format!("{} has no field `{path}`", response.full_name()))?;
-        numbers.push(field.number());
-        is_string = field.kind() == Kind::String;
-        message = field.kind().as_message().cloned();
-    }
-    ensure!(is_string, "`{path}` of {} is no string", response.full_name());
-    Ok(numbers)
-}
-
-/// The last string, bytes or message with this number: the one that counts.
-fn last_length_delimited(mut wire: &[u8], number: u32) -> Option<&[u8]> {
-    let mut last = None;
-    while !wire.is_empty() {
-        let (field, wire_type) = decode_key(&mut wire).ok()?;
-        if field == number && wire_type == WireType::LengthDelimited {
-            let length = usize::try_from(decode_varint(&mut wire).ok()?).ok()?;
-            let (value, rest) = wire.split_at_checked(length)?;
-            last = Some(value);
-            wire = rest;
-        } else {
-            skip_field(wire_type, field, &mut wire, DecodeContext::default()).ok()?;
-        }
-    }
-    last
 }

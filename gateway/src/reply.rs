@@ -1,15 +1,25 @@
 //! The answer to a call that has succeeded.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_TYPE, ETAG, LINK, LOCATION};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use souk_kit::request::{HTTP_STATUS, IDEMPOTENT_REPLAYED};
 use tonic::metadata::MetadataMap;
 
+use crate::accept::Accepted;
 use crate::answer::Answer;
 use crate::problem::is_replayed;
 use crate::routing::Route;
 use crate::transcode::{Plans, WireError};
+use crate::{entity_tag, prefer};
+
+/// What of a request shapes its answer.
+pub(crate) struct Asked<'a> {
+    pub uri: &'a Uri,
+    pub accepted: Accepted,
+    /// Whether the content can be left out.
+    pub minimal: bool,
+}
 
 /// One message as JSON.
 ///
@@ -19,27 +29,57 @@ use crate::transcode::{Plans, WireError};
 pub(crate) fn unary(
     plans: &Plans,
     route: &Route,
+    asked: &Asked<'_>,
     answer: &tonic::Response<Bytes>,
 ) -> Result<Response<Answer>, WireError> {
-    let status = chosen_status(answer.metadata()).unwrap_or(route.success);
+    let wire = answer.get_ref();
     let mut response = Response::new(Answer::empty());
-    *response.status_mut() = status;
+    *response.status_mut() = chosen_status(answer.metadata()).unwrap_or(route.success);
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, route.cache_control.clone());
-    let location = route.location.as_ref();
-    if let Some(location) = location.and_then(|location| location.render(answer.get_ref())) {
+    headers.extend(route.headers.iter().cloned());
+    if let Some(location) = route.location.as_ref().and_then(|location| location.render(wire)) {
         headers.insert(LOCATION, location);
     }
     if is_replayed(answer.metadata()) {
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
-    if status != StatusCode::NO_CONTENT {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let mut json = Vec::new();
-        plans.wire_to_json(route.output, answer.get_ref(), &mut json)?;
-        *response.body_mut() = json.into();
+    if response.status() == StatusCode::NO_CONTENT {
+        return Ok(response);
+    }
+    let json = content(plans, route, asked, wire, response.headers_mut())?;
+    *response.body_mut() = json.into();
+    if asked.minimal {
+        prefer::apply(&mut response);
     }
     Ok(response)
+}
+
+/// The JSON of a message, and what the headers say of it.
+fn content(
+    plans: &Plans,
+    route: &Route,
+    asked: &Asked<'_>,
+    wire: &[u8],
+    headers: &mut HeaderMap,
+) -> Result<Vec<u8>, WireError> {
+    headers.insert(CONTENT_TYPE, asked.accepted.content_type());
+    let mut json = Vec::new();
+    plans.wire_to_json(route.output, wire, &mut json)?;
+    if let Some(paging) = &route.paging {
+        let links = paging.links(asked.uri, wire);
+        if let Some(links) = links.header() {
+            // beside that to a successor
+            headers.append(LINK, links);
+        }
+        if paging.is_in_body() {
+            links.append(&mut json);
+        }
+    }
+    let version = route.version.as_ref().and_then(|version| version.text(wire));
+    if let Some(tag) = version.and_then(|version| entity_tag::of(version, &json)) {
+        headers.insert(ETAG, tag);
+    }
+    Ok(json)
 }
 
 /// The status that the service has chosen, if it means success.

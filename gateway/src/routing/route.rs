@@ -3,20 +3,25 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, ensure};
+use http::header::{ACCEPT, CACHE_CONTROL, VARY};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use prost_reflect::{Kind, MessageDescriptor};
 use souk_kit::Channel;
 use souk_kit::policy::Rpc;
 use souk_kit::request::Context;
 use souk_proto::souk::policy::v1::Policy;
+use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
+use crate::accept::Accepted;
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
+use crate::field_path::FieldPath;
+use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
 use crate::transcode::{MessageId, Plans};
-use crate::{Upstream, foreign};
+use crate::{Upstream, deprecation, foreign};
 
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";
@@ -46,11 +51,33 @@ pub(crate) struct Route {
     pub success: StatusCode,
     /// The `Location` of a success.
     pub location: Option<Location>,
-    /// The `Cache-Control` of a success.
-    pub cache_control: HeaderValue,
+    /// The field of a response that is the version of the resource.
+    pub version: Option<FieldPath>,
+    /// How the pages around a response are found, where it is a page of a list.
+    pub paging: Option<Paging>,
+    /// The major version of the contract that the path names.
+    pub contract: Option<u32>,
+    /// The headers that every success has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Route {
+    /// The form of the answer that a client takes.
+    ///
+    /// # Errors
+    ///
+    /// None that there is, or that of another version than the path's.
+    pub(crate) fn accepted(&self, headers: &HeaderMap) -> Result<Accepted, Problem> {
+        let accepted = Accepted::of(headers)?;
+        match (accepted, self.contract) {
+            (Accepted::Version(asked), Some(version)) if asked != version => {
+                let message = format!("the path is of version {version}");
+                Err(Problem::new(Reason::NotAcceptable, message))
+            }
+            _ => Ok(accepted),
+        }
+    }
+
     /// Why a call of the RPC has failed.
     pub(crate) fn problem(&self, status: &Status, context: &Context) -> Problem {
         if self.is_ours {
@@ -129,16 +156,40 @@ fn compile_route(
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
         success: success(&rpc.policy, &output)?,
-        location: match rpc.policy.location.as_str() {
-            "" => None,
-            template => Some(Location::compile(template, &output)?),
-        },
-        cache_control: match rpc.policy.cache_control.as_str() {
-            "" => HeaderValue::from_static("no-store"),
-            value => HeaderValue::try_from(value)?,
-        },
+        location: optional(&rpc.policy.location, |text| Location::compile(text, &output))?,
+        version: optional(&rpc.policy.version_field, |path| FieldPath::string(path, &output))?,
+        paging: Paging::of(&output),
+        contract: contract(rule),
+        headers: headers(&rpc.policy)?,
         rpc,
     })
+}
+
+/// What a policy says as text, which is empty where it says nothing.
+fn optional<T>(
+    text: &str,
+    compile: impl FnOnce(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    Some(text).filter(|text| !text.is_empty()).map(compile).transpose()
+}
+
+/// The major version that a path begins with: `/v2/…`.
+fn contract(rule: &HttpRule) -> Option<u32> {
+    match rule.template.segments.first()? {
+        Segment::Literal(text) => text.strip_prefix('v')?.parse().ok(),
+        Segment::Any | Segment::Rest => None,
+    }
+}
+
+fn headers(policy: &Policy) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
+    let mut headers = match policy.cache_control.as_str() {
+        "" => vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        value => vec![(CACHE_CONTROL, value.try_into()?), (VARY, ACCEPT.into())],
+    };
+    if let Some(deprecation) = &policy.deprecation {
+        headers.extend(deprecation::headers(deprecation)?);
+    }
+    Ok(headers)
 }
 
 fn variables(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Vec<PathVariable>> {

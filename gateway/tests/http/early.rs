@@ -38,7 +38,7 @@ async fn answer(stream: &mut TcpStream) -> Reply {
         let byte = timeout(PATIENCE, stream.read_u8()).await.expect("an answer in time");
         head.push(byte.unwrap_or_else(|error| panic!("{error}: {head:?}")));
     }
-    let mut reply = Reply::parse(&String::from_utf8(head).unwrap());
+    let mut reply = Reply::parse(&head);
     let mut body = vec![0; reply.header("content-length").parse().unwrap()];
     timeout(PATIENCE, stream.read_exact(&mut body)).await.expect("a body in time").unwrap();
     reply.body = String::from_utf8(body).unwrap();

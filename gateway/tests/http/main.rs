@@ -15,6 +15,7 @@ mod http2;
 mod limits;
 mod protocol;
 mod remote;
+mod representations;
 mod shares;
 mod shop;
 mod strangers;

@@ -88,6 +88,6 @@ async fn a_head_that_cannot_be_read_after_one_that_could_is_refused_as_well() {
     let _ = stream.read_to_end(&mut rest).await;
     let rest = String::from_utf8(rest).unwrap();
     let (_, second) = rest.split_once("HTTP/1.1 400").expect("a second answer");
-    let reply = Reply::parse(&format!("HTTP/1.1 400{second}"));
+    let reply = Reply::parse(format!("HTTP/1.1 400{second}").as_bytes());
     assert_eq!(reply.code(), "MALFORMED_REQUEST");
 }

@@ -29,6 +29,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: HashMap<String, String>,
     pub body: String,
+    /// The body as it came.
+    pub content: Vec<u8>,
 }
 
 impl Shop {
@@ -130,18 +132,21 @@ impl Reply {
         let read = tokio::time::timeout(Duration::from_secs(20), reading).await;
         // a reset after the answer is no worse than a close
         let _ = read.expect("the gateway neither answers nor closes");
-        Self::parse(&String::from_utf8(bytes).unwrap())
+        Self::parse(&bytes)
     }
 
-    pub fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").expect("a response");
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a response");
+        let (head, content) =
+            (String::from_utf8(bytes[..end].to_vec()).unwrap(), &bytes[end + 4..]);
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Self { status, headers, body: body.to_owned() }
+        let body = String::from_utf8_lossy(content).into_owned();
+        Self { status, headers, body, content: content.to_vec() }
     }
 
     pub fn header(&self, name: &str) -> &str {

@@ -167,7 +167,8 @@ fn code_of(reason: Reason) -> Code {
         | Reason::CursorInvalid
         | Reason::IdempotencyKeyMissing
         | Reason::IdempotencyKeyReused
-        | Reason::UnsupportedMediaType => Code::InvalidArgument,
+        | Reason::UnsupportedMediaType
+        | Reason::NotAcceptable => Code::InvalidArgument,
         Reason::Unauthenticated | Reason::TokenExpired | Reason::InvalidCredentials => {
             Code::Unauthenticated
         }
@@ -180,7 +181,7 @@ fn code_of(reason: Reason) -> Code {
         Reason::OutOfStock | Reason::IllegalTransition | Reason::InsufficientStock => {
             Code::FailedPrecondition
         }
-        Reason::InFlight => Code::Aborted,
+        Reason::InFlight | Reason::EtagMismatch => Code::Aborted,
         Reason::PayloadTooLarge | Reason::HeadersTooLarge | Reason::Overloaded => {
             Code::ResourceExhausted
         }

@@ -55,6 +55,9 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header of an answer that an earlier call with the same idempotency key was given.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The metadata with the versions of a resource of which one must be there for the call to change it,
+/// joined by commas; `*` is any.
+pub const IF_MATCH: HeaderName = http::header::IF_MATCH;
 /// The metadata with which a service chooses another HTTP status than the contract's: 202, for example.
 pub const HTTP_STATUS: HeaderName = HeaderName::from_static("x-http-code");
 /// The header of gRPC that carries what is left of the deadline.

@@ -1,0 +1,144 @@
+//! Which of the forms that an answer can have the client takes (RFC 9110, section 12.5.1).
+
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
+use souk_proto::souk::types::v1::Reason;
+
+use crate::coding::quality;
+use crate::problem::Problem;
+
+/// The media type with which a client may choose the version of a contract.
+const VERSIONED: &str = "application/vnd.souk+json";
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// JSON.
+    Json,
+    /// JSON as this major version of the contracts has it.
+    Version(u32),
+}
+
+impl Accepted {
+    /// What the client takes.
+    ///
+    /// # Errors
+    ///
+    /// Nothing that there is.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let (mut json, mut is_asked) = (None, false);
+        for range in headers.get_all(ACCEPT) {
+            for range in range.to_str().unwrap_or_default().split(',') {
+                let Range { media, version, quality } = Range::parse(range);
+                is_asked |= !media.is_empty();
+                if let (Some(version), true) = (version, quality > 0.0) {
+                    return Ok(Self::Version(version));
+                }
+                let Some(precision) = precision(media) else { continue };
+                // the most precise range counts, whatever the others say
+                if json.is_none_or(|(known, _)| precision >= known) {
+                    json = Some((precision, quality > 0.0));
+                }
+            }
+        }
+        match json {
+            Some((_, true)) => Ok(Self::Json),
+            None if !is_asked => Ok(Self::Json),
+            Some((_, false)) | None => Err(Problem::new(
+                Reason::NotAcceptable,
+                "the answer is application/json, or application/vnd.souk+json with a version",
+            )),
+        }
+    }
+
+    /// The `Content-Type` of an answer.
+    pub(crate) fn content_type(self) -> HeaderValue {
+        let versioned = |version| format!("{VERSIONED};version={version}");
+        match self {
+            Self::Json => None,
+            Self::Version(version) => HeaderValue::try_from(versioned(version)).ok(),
+        }
+        .unwrap_or(HeaderValue::from_static("application/json"))
+    }
+}
+
+/// A part of `Accept`.
+struct Range<'h> {
+    media: &'h str,
+    /// Where it is of the type that has versions.
+    version: Option<u32>,
+    quality: f32,
+}
+
+impl<'h> Range<'h> {
+    fn parse(range: &'h str) -> Self {
+        let mut parameters = range.split(';').map(str::trim);
+        let media = parameters.next().unwrap_or_default();
+        let mut versions = parameters.clone().filter_map(|parameter| parameter.split_once('='));
+        let version = versions.find(|(name, _)| name.trim().eq_ignore_ascii_case("version"));
+        let version = version.and_then(|(_, version)| version.trim().parse().ok());
+        let version = version.filter(|_| media.eq_ignore_ascii_case(VERSIONED));
+        Self { media, version, quality: quality(parameters) }
+    }
+}
+
+/// How precisely a range names JSON; `None` where it does not.
+fn precision(media: &str) -> Option<u8> {
+    let is = |name: &str| media.eq_ignore_ascii_case(name);
+    if is("application/json") {
+        Some(3)
+    // who asks for errors in that form takes successes as they are
+    } else if is("application/problem+json") || is(VERSIONED) {
+        Some(2)
+    } else if is("application/*") {
+        Some(1)
+    } else if is("*/*") {
+        Some(0)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(accept: &'static str) -> Option<Accepted> {
+        Accepted::of(&[(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect()).ok()
+    }
+
+    #[test]
+    fn json_is_for_all_who_do_not_refuse_it() {
+        assert_eq!(Accepted::of(&HeaderMap::new()).ok(), Some(Accepted::Json));
+        let json = [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "*/*",
+            "text/html,application/xhtml+xml,*/*;q=0.8",
+            "application/*;q=0.1",
+            "application/problem+json",
+            "text/html, application/json;q=0.1",
+            "application/*;q=0, application/json",
+            "",
+        ];
+        for accept in json {
+            assert_eq!(accepted(accept), Some(Accepted::Json), "{accept}");
+        }
+        let refused = ["text/html", "application/json;q=0", "application/json;q=0, */*", "x"];
+        for accept in refused {
+            assert_eq!(accepted(accept), None, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_version_can_be_asked_for() {
+        assert_eq!(accepted("application/vnd.souk+json;version=2"), Some(Accepted::Version(2)));
+        assert_eq!(
+            accepted("application/vnd.souk+json; q=0.5; version=3"),
+            Some(Accepted::Version(3))
+        );
+        assert_eq!(accepted("application/vnd.souk+json"), Some(Accepted::Json));
+        assert_eq!(accepted("application/vnd.souk+json;version=2;q=0"), None);
+        assert_eq!(accepted("application/vnd.souk+json;version=x, */*"), Some(Accepted::Json));
+    }
+}

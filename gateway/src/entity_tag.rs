@@ -1,0 +1,135 @@
+//! Entity tags, and what is asked under the condition of one (RFC 9110, section 13).
+//!
+//! A tag is strong: it is made of the version of the resource, of a hash of its representation (other
+//! `fields` make another one, and so does what is no part of the version), and of the coding that it
+//! is sent in. `If-Match` means the version alone, whichever representation its tag was taken from.
+
+use std::hash::{DefaultHasher, Hasher as _};
+
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue};
+
+/// What stands between the parts of a tag.
+const SEPARATOR: char = '.';
+
+/// The tag of a representation; `None` where the version has characters that a tag cannot have.
+pub(crate) fn of(version: &str, representation: &[u8]) -> Option<HeaderValue> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b',';
+    if version.is_empty() || !version.bytes().all(is_plain) {
+        return None;
+    }
+    // the same in every process of a release, which is all that a cache needs
+    let mut hasher = DefaultHasher::new();
+    hasher.write(representation);
+    HeaderValue::try_from(format!("\"{version}{SEPARATOR}{:016x}\"", hasher.finish())).ok()
+}
+
+/// The tag of a representation in another coding.
+pub(crate) fn set_coding(headers: &mut HeaderMap, coding: &str) {
+    let plain = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"'));
+    if let Some(tag) = plain.and_then(|tag| HeaderValue::try_from(format!("{tag}-{coding}\"")).ok())
+    {
+        headers.insert(ETAG, tag);
+    }
+}
+
+/// Whether a client has the representation already whose tag is in `response`.
+pub(crate) fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
+    let Some(tag) = response.get(ETAG).and_then(|tag| tag.to_str().ok()) else { return false };
+    // a cache compares weakly: what a proxy has made weak still says the same
+    let opaque = tag.trim_start_matches("W/");
+    tags(request, IF_NONE_MATCH)
+        .any(|known| known == "*" || known.trim_start_matches("W/") == opaque)
+}
+
+/// What a request asks of the version of what it changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing.
+    None,
+    /// It must be one of these, joined by commas; `*` is any.
+    Versions(String),
+    /// What no version can be: only weak tags, which never match here.
+    Impossible,
+}
+
+/// The `If-Match` of a request.
+pub(crate) fn condition(request: &HeaderMap) -> Condition {
+    if !request.contains_key(IF_MATCH) {
+        return Condition::None;
+    }
+    let mut versions: Vec<&str> = tags(request, IF_MATCH).filter_map(version).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    if versions.is_empty() {
+        Condition::Impossible
+    } else {
+        Condition::Versions(versions.join(","))
+    }
+}
+
+/// The version that a tag is of; `None` when it is weak, or no tag. A version as it stands in the
+/// body, between quotation marks, will do.
+fn version(tag: &str) -> Option<&str> {
+    if tag == "*" {
+        return Some(tag);
+    }
+    let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
+    Some(opaque.rsplit_once(SEPARATOR).map_or(opaque, |(version, _)| version))
+}
+
+/// The tags in a header. None of ours has a comma.
+fn tags(headers: &HeaderMap, name: http::HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|tag| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: http::HeaderName, value: &str) -> HeaderMap {
+        [(name, HeaderValue::try_from(value).unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn a_tag_differs_with_the_version_the_representation_and_the_coding() {
+        let tags = [of("1", b"a"), of("2", b"a"), of("1", b"b")];
+        assert!(tags[0] != tags[1] && tags[0] != tags[2] && tags[1] != tags[2]);
+        let mut response: HeaderMap = [(ETAG, of("1", b"a").unwrap())].into_iter().collect();
+        set_coding(&mut response, "br");
+        assert!(response[ETAG].to_str().unwrap().ends_with("-br\""));
+        assert_eq!(of("1", b"a"), of("1", b"a"));
+    }
+
+    #[test]
+    fn a_version_that_no_tag_can_have_makes_none() {
+        for version in ["", "a\"b", "a b", "a,b", "é"] {
+            assert_eq!(of(version, b""), None, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_representation_is_known_by_its_whole_tag() {
+        let tag = of("7", b"x").unwrap();
+        let tag_text = tag.to_str().unwrap().to_owned();
+        let response: HeaderMap = [(ETAG, tag)].into_iter().collect();
+        let knows = |text: &str| is_known(&headers(IF_NONE_MATCH, text), &response);
+        assert!(knows(&tag_text) && knows(&format!("W/{tag_text}")) && knows("*"));
+        assert!(knows(&format!("\"other\", {tag_text}")));
+        assert!(!knows("\"7\"") && !knows("\"7.0000000000000000\"") && !knows(""));
+    }
+
+    #[test]
+    fn if_match_means_the_version_of_any_of_its_tags() {
+        let asked = |text: &str| condition(&headers(IF_MATCH, text));
+        let versions = |text: &str| Condition::Versions(text.to_owned());
+        assert_eq!(condition(&HeaderMap::new()), Condition::None);
+        assert_eq!(asked("\"7.00ff\""), versions("7"));
+        assert_eq!(asked("\"7.00ff-br\", \"7.11\", \"6.00\""), versions("6,7"));
+        assert_eq!(asked("\"7\""), versions("7"));
+        assert_eq!(asked("*"), versions("*"));
+        assert_eq!(asked("W/\"7.00\""), Condition::Impossible);
+        assert_eq!(asked("7"), Condition::Impossible);
+    }
+}

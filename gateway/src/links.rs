@@ -1,0 +1,186 @@
+//! Where the other pages of a list are: `Link` headers (RFC 8288), and `links` in the body.
+
+use http::{HeaderValue, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use prost::Message as _;
+use prost_reflect::MessageDescriptor;
+use serde::Serialize;
+use souk_proto::souk::types::v1::Pagination;
+
+use crate::field_path::FieldPath;
+
+const PAGINATION: &str = "souk.types.v1.Pagination";
+
+/// How the pages of a list are found.
+#[derive(Debug)]
+pub(crate) enum Paging {
+    /// The response has a `souk.types.v1.Pagination`; the request a `cursor` or a `page`.
+    Pagination(FieldPath),
+    /// The response has a `next_page_token`, the request a `page_token` (AIP-158).
+    Token(FieldPath),
+}
+
+/// The pages around one, as references that are relative to the host.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub(crate) struct Links {
+    #[serde(rename = "self")]
+    this: String,
+    first: String,
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+impl Paging {
+    /// That of a list; `None` for a response that is none.
+    pub(crate) fn of(response: &MessageDescriptor) -> Option<Self> {
+        let pagination = FieldPath::message("pagination", PAGINATION, response);
+        let token = || FieldPath::string("next_page_token", response).ok().map(Self::Token);
+        pagination.ok().map(Self::Pagination).or_else(token)
+    }
+
+    /// Whether its links are in the body too: those of others have no room for them.
+    pub(crate) fn is_in_body(&self) -> bool {
+        matches!(self, Self::Pagination(_))
+    }
+
+    /// The links of a page.
+    pub(crate) fn links(&self, uri: &Uri, response: &[u8]) -> Links {
+        match self {
+            Self::Pagination(field) => {
+                let pagination = field.bytes(response).unwrap_or_default();
+                let pagination = Pagination::decode(pagination).unwrap_or_default();
+                of_pagination(uri, &pagination)
+            }
+            Self::Token(field) => {
+                let next = field.text(response).filter(|token| !token.is_empty());
+                Links {
+                    this: target(uri),
+                    first: with(uri, None),
+                    next: next.map(|token| with(uri, Some(("page_token", token)))),
+                    prev: None,
+                }
+            }
+        }
+    }
+}
+
+fn of_pagination(uri: &Uri, pagination: &Pagination) -> Links {
+    let page = |number: i32| with(uri, Some(("page", &number.to_string())));
+    let next_cursor = pagination.next_cursor.as_deref();
+    let this = target(uri);
+    match pagination.page {
+        Some(number) => Links {
+            this,
+            first: page(1),
+            next: (number < pagination.pages.unwrap_or_default()).then(|| page(number + 1)),
+            prev: (number > 1).then(|| page(number - 1)),
+        },
+        None => Links {
+            this,
+            first: with(uri, None),
+            next: next_cursor.map(|cursor| with(uri, Some(("cursor", cursor)))),
+            // a cursor leads one way
+            prev: None,
+        },
+    }
+}
+
+fn target(uri: &Uri) -> String {
+    uri.path_and_query().map_or_else(String::new, ToString::to_string)
+}
+
+/// The same list at another place.
+fn with(uri: &Uri, place: Option<(&str, &str)>) -> String {
+    const PLACES: [&str; 3] = ["cursor", "page", "page_token"];
+    let query = uri.query().unwrap_or_default().split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !pair.is_empty() && !PLACES.contains(&name)
+    });
+    let mut target = uri.path().to_owned();
+    let mut separator = '?';
+    for pair in query {
+        target.push(separator);
+        target.push_str(pair);
+        separator = '&';
+    }
+    if let Some((name, value)) = place {
+        target.push(separator);
+        target.push_str(name);
+        target.push('=');
+        target.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+    }
+    target
+}
+
+impl Links {
+    /// The `Link` header.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let others = [("next", &self.next), ("prev", &self.prev)];
+        let others = others.into_iter().filter_map(|(rel, target)| Some((rel, target.as_ref()?)));
+        let all = [("self", &self.this), ("first", &self.first)].into_iter().chain(others);
+        let all: Vec<String> =
+            all.map(|(rel, target)| format!("<{target}>; rel=\"{rel}\"")).collect();
+        HeaderValue::try_from(all.join(", ")).ok()
+    }
+
+    /// Appends them to the JSON object of a page.
+    pub(crate) fn append(&self, json: &mut Vec<u8>) {
+        if json.last() == Some(&b'}') && json.len() > 2 {
+            json.pop();
+            json.extend_from_slice(b",\"links\":");
+            json.extend(serde_json::to_vec(self).unwrap_or_default());
+            json.push(b'}');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(uri: &str, pagination: Pagination) -> Links {
+        of_pagination(&uri.parse().unwrap(), &pagination)
+    }
+
+    #[test]
+    fn a_cursor_leads_to_the_next_page_and_keeps_the_rest_of_the_query() {
+        let pagination =
+            Pagination { next_cursor: Some("a/b".to_owned()), ..Pagination::default() };
+        let links = links("/v1/things?size=5&cursor=old&q=x%20y", pagination);
+        let expected = Links {
+            this: "/v1/things?size=5&cursor=old&q=x%20y".to_owned(),
+            first: "/v1/things?size=5&q=x%20y".to_owned(),
+            next: Some("/v1/things?size=5&q=x%20y&cursor=a%2Fb".to_owned()),
+            prev: None,
+        };
+        assert_eq!(links, expected);
+    }
+
+    #[test]
+    fn numbered_pages_have_neighbours_where_there_are_some() {
+        let page = |page, pages| {
+            let pagination =
+                Pagination { page: Some(page), pages: Some(pages), ..Pagination::default() };
+            let links = links("/v1/things?page=9", pagination);
+            (links.prev, links.next)
+        };
+        let at = |number: i32| Some(format!("/v1/things?page={number}"));
+        assert_eq!(page(1, 1), (None, None));
+        assert_eq!(page(1, 3), (None, at(2)));
+        assert_eq!(page(2, 3), (at(1), at(3)));
+        assert_eq!(page(3, 3), (at(2), None));
+    }
+
+    #[test]
+    fn they_are_a_header_and_a_member_of_the_body() {
+        let links = links("/v1/things", Pagination::default());
+        assert_eq!(
+            links.header().unwrap(),
+            "</v1/things>; rel=\"self\", </v1/things>; rel=\"first\""
+        );
+        let mut json = b"{\"data\":[]}".to_vec();
+        links.append(&mut json);
+        let expected = r#"{"data":[],"links":{"self":"/v1/things","first":"/v1/things","next":null,"prev":null}}"#;
+        assert_eq!(String::from_utf8(json).unwrap(), expected);
+    }
+}
