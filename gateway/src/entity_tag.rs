@@ -12,8 +12,11 @@ use http::{HeaderMap, HeaderValue};
 /// What stands between the parts of a tag.
 const SEPARATOR: char = '.';
 
-/// The tag of a representation; `None` where the version has characters that a tag cannot have.
+/// The tag of a representation; `None` where the version has characters that a tag cannot have. It may
+/// have quotation marks around it (AIP-154).
 pub(crate) fn of(version: &str, representation: &[u8]) -> Option<HeaderValue> {
+    let version =
+        version.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(version);
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b',';
     if version.is_empty() || !version.bytes().all(is_plain) {
         return None;
@@ -99,7 +102,7 @@ mod tests {
         let mut response: HeaderMap = [(ETAG, of("1", b"a").unwrap())].into_iter().collect();
         set_coding(&mut response, "br");
         assert!(response[ETAG].to_str().unwrap().ends_with("-br\""));
-        assert_eq!(of("1", b"a"), of("1", b"a"));
+        assert_eq!(of("1", b"a"), of("\"1\"", b"a"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn product(available: i32) -> Product {
         id: "prod_1".to_owned(),
         description: "what it is; ".repeat(200),
         available,
-        etag: "7".to_owned(),
+        etag: "\"7\"".to_owned(),
         ..Product::default()
     }
 }
