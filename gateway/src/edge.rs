@@ -30,12 +30,14 @@ use tracing::Instrument as _;
 
 use crate::accept::Accepted;
 use crate::answer::Answer;
-use crate::call::{Asked, Calls};
+use crate::call::{Asked, call};
 use crate::caller::Caller;
 use crate::content;
+use crate::gate::{Client, Gate};
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::routing::{Found, Table};
+use crate::transcode::Plans;
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
 /// connection can go on. Where that does not do, the end of the connection is announced.
@@ -50,19 +52,26 @@ pub(crate) struct Edge {
 
 struct Inner {
     table: Table,
-    calls: Calls,
+    plans: Plans,
+    gate: Gate,
     /// What is not from the contracts: documentation and health.
     pages: Router,
     limit: Duration,
 }
 
 impl Edge {
-    pub(crate) fn new(table: Table, calls: Calls, pages: Router, options: &Options) -> Self {
+    pub(crate) fn new(
+        table: Table,
+        plans: Plans,
+        gate: Gate,
+        pages: Router,
+        options: &Options,
+    ) -> Self {
         let pages = pages
             .fallback(no_route)
             // axum adds `Allow` to what this answers
             .method_not_allowed_fallback(no_method);
-        let inner = Inner { table, calls, pages, limit: options.request_limit };
+        let inner = Inner { table, plans, gate, pages, limit: options.request_limit };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -126,10 +135,11 @@ impl Inner {
         let path = versioned.as_deref().unwrap_or(path);
         match self.table.find(&parts.method, path) {
             Found::Route(route, variables) => {
-                let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
                 let peer = parts.extensions.get();
-                let asked = Asked { method, uri, headers, variables, context, peer };
-                self.calls.call(route, asked, body).await
+                let client = Client { headers: &parts.headers, context, peer };
+                let (method, uri) = (&parts.method, &parts.uri);
+                let asked = Asked { method, uri, variables, client };
+                call(&self.gate, &self.plans, route, asked, body).await
             }
             Found::OtherMethods(allow) => {
                 let mut response = other_methods(parts, context);

@@ -19,9 +19,9 @@ mod edge;
 mod entity_tag;
 mod field_path;
 mod foreign;
+mod gate;
 mod health;
 mod input;
-mod invoke;
 mod links;
 mod location;
 mod media;
@@ -30,6 +30,7 @@ mod prefer;
 mod problem;
 mod reply;
 mod routing;
+mod target;
 pub mod transcode;
 
 use std::sync::Arc;
@@ -46,8 +47,8 @@ pub use api::{Access, Contracts};
 pub use options::Options;
 
 use crate::api::{Api, Operation};
-use crate::call::Calls;
 use crate::edge::Edge;
+use crate::gate::Gate;
 use crate::routing::Table;
 
 /// A service behind the gateway.
@@ -89,8 +90,8 @@ impl Gateway {
         let (routes, plans) = routing::compile(&api, &upstreams)?;
         let pages = docs::router(docs::Pages::build()).merge(health::router(upstreams));
         let table = Table::new(routes)?;
-        let calls = Calls::new(plans, verifier, &options);
-        Ok(Self { edge: Edge::new(table, calls, pages, &options), options })
+        let gate = Gate::new(verifier, &options);
+        Ok(Self { edge: Edge::new(table, plans, gate, pages, &options), options })
     }
 
     /// Serves HTTP/1.1 and HTTP/2 without TLS on a listener until `shutdown`, then lets requests

@@ -1,8 +1,10 @@
 //! Routes: where each RPC is in REST, and what answering it needs.
 
+mod compile;
 mod paths;
 mod route;
 mod table;
 
-pub(crate) use route::{Route, UPDATE_MASK, compile};
+pub(crate) use compile::{UPDATE_MASK, compile};
+pub(crate) use route::Route;
 pub(crate) use table::{Found, Table};

@@ -38,7 +38,8 @@ impl Table {
         for (rule, route) in routes {
             let endpoint: &mut Endpoint = paths.at(&rule.template);
             if let Some((_, other)) = endpoint.iter().find(|(method, _)| *method == rule.method) {
-                bail!("{} has the method and path of {}: {}", route.path, other.path, rule.path);
+                let (one, two) = (&route.target.path, &other.target.path);
+                bail!("{one} has the method and path of {two}: {}", rule.path);
             }
             endpoint.push((rule.method, route));
         }

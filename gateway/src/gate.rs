@@ -1,0 +1,100 @@
+//! What a call passes before it is made, whatever its protocol: who asks comes first, then the message,
+//! then a permit. Nothing waits for a message while it holds what others need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Body;
+use souk_kit::admission::admit;
+use souk_kit::auth::Verifier;
+use souk_kit::body::{self, Budget};
+use souk_kit::listener::Peer;
+use souk_kit::permit::{Permit, Permits};
+use souk_kit::request::{Context, IDEMPOTENCY_KEY};
+use souk_proto::souk::types::v1::Reason;
+use tonic::metadata::{MetadataMap, MetadataValue};
+
+use crate::options::Options;
+use crate::problem::Problem;
+use crate::target::Target;
+
+/// What all calls have to pass.
+pub(crate) struct Gate {
+    verifier: Option<Arc<Verifier>>,
+    permits: Permits,
+    bodies: Budget,
+    max_body: usize,
+    body_idle: Duration,
+}
+
+/// Where a call comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Client<'a> {
+    pub headers: &'a HeaderMap,
+    pub context: &'a Context,
+    /// The connection that it came over.
+    pub peer: Option<&'a Peer>,
+}
+
+impl Gate {
+    pub(crate) fn new(verifier: Option<Arc<Verifier>>, options: &Options) -> Self {
+        Self {
+            verifier,
+            permits: Permits::new(options.max_calls),
+            bodies: Budget::new(options.body_bytes),
+            max_body: options.max_body,
+            body_idle: options.body_idle,
+        }
+    }
+
+    /// Lets a call in when the policy of its RPC allows it.
+    pub(crate) async fn admit(&self, target: &Target, client: Client<'_>) -> Result<(), Problem> {
+        let admitted = admit(&target.rpc, self.verifier.as_deref(), client.headers).await;
+        let refused = |failure| Problem::from_failure(failure, client.context);
+        admitted.map(drop).map_err(refused)
+    }
+
+    /// The body of a request.
+    pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        target: &Target,
+        client: Client<'_>,
+        body: &mut B,
+    ) -> Result<Bytes, Problem> {
+        let _waiting = client.peer.map(Peer::waiting);
+        let size = self.max_body.min(target.rpc.max_request_bytes);
+        let limits = body::Limits { size, idle: self.body_idle };
+        let shares = client.peer.map(|peer| &peer.bytes);
+        Ok(self.bodies.read(body, limits, shares).await?)
+    }
+
+    /// The right to be under way; it goes back when it is dropped.
+    pub(crate) fn permit(&self, client: Client<'_>) -> Result<Permit, Problem> {
+        let permit = self.permits.take(client.peer.map(|peer| &peer.calls));
+        permit.ok_or_else(|| Problem::new(Reason::Overloaded, "too many calls at once"))
+    }
+}
+
+impl Client<'_> {
+    /// The call as the service gets it.
+    pub(crate) fn outgoing(&self, wire: Bytes) -> tonic::Request<Bytes> {
+        let mut request = self.context.outgoing(wire);
+        for name in [AUTHORIZATION, IDEMPOTENCY_KEY] {
+            forward(&name, self.headers, request.metadata_mut());
+        }
+        request
+    }
+}
+
+/// Passes a header on. One that gRPC cannot carry is left out, as if it had not been sent.
+fn forward(name: &HeaderName, headers: &HeaderMap, metadata: &mut MetadataMap) {
+    let value = headers.get(name).map(HeaderValue::as_bytes);
+    if let Some(value) = value.and_then(|value| MetadataValue::try_from(value).ok())
+        && let Ok(name) = tonic::metadata::AsciiMetadataKey::from_bytes(name.as_str().as_bytes())
+    {
+        metadata.insert(name, value);
+    }
+}

@@ -1,0 +1,169 @@
+//! Contracts become routes, once at start-up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use http::header::{ACCEPT, CACHE_CONTROL, VARY};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use prost_reflect::{Kind, MessageDescriptor};
+use souk_kit::Channel;
+use souk_proto::souk::policy::v1::Policy;
+
+use super::route::{PathVariable, Route};
+use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
+use crate::field_path::FieldPath;
+use crate::links::Paging;
+use crate::location::Location;
+use crate::target::Target;
+use crate::transcode::Plans;
+use crate::{Upstream, deprecation};
+
+/// The name of the field that says which fields a PATCH changes.
+pub(crate) const UPDATE_MASK: &str = "update_mask";
+
+/// The routes of what is exposed, each with its rule, and the transcoding plans of its messages. RPCs
+/// that stream have no route.
+pub(crate) fn compile(
+    api: &Api,
+    upstreams: &[Upstream],
+) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
+    let channels: HashMap<&str, &Channel> =
+        upstreams.iter().map(|upstream| (upstream.name.as_str(), &upstream.channel)).collect();
+    let exposed = || {
+        api.operations.iter().filter(|operation| {
+            !operation.method.is_client_streaming() && !operation.method.is_server_streaming()
+        })
+    };
+    let messages =
+        exposed().flat_map(|operation| [operation.method.input(), operation.method.output()]);
+    let plans = Plans::compile(messages)?;
+
+    let mut routes = Vec::new();
+    for operation in exposed() {
+        let service = operation.method.parent_service();
+        let channel = channels.get(service.full_name()).context("a service has no upstream")?;
+        let channel = (*channel).clone();
+        let target = Target::new(&operation.method, operation.rpc.clone(), channel)?;
+        let target = Arc::new(target);
+        for rule in &operation.rules {
+            let route = compile_route(rule, operation, &target, &plans);
+            let name = operation.method.full_name();
+            let route = route.with_context(|| format!("{name} at {}", rule.path))?;
+            routes.push((rule.clone(), route));
+        }
+    }
+    Ok((routes, plans))
+}
+
+fn compile_route(
+    rule: &HttpRule,
+    operation: &Operation,
+    target: &Arc<Target>,
+    plans: &Plans,
+) -> anyhow::Result<Route> {
+    let (method, policy) = (&operation.method, &operation.rpc.policy);
+    let (input, output) = (method.input(), method.output());
+    let plan_of = |message: &MessageDescriptor| {
+        plans.message(message.full_name()).context("a message has no plan")
+    };
+    ensure!(rule.response_body.is_none(), "`response_body` is not supported");
+    Ok(Route {
+        target: target.clone(),
+        input: plan_of(&input)?,
+        output: plan_of(&output)?,
+        variables: variables(rule, &input)?,
+        body: rule.body.clone(),
+        masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
+        success: success(policy, &output)?,
+        location: optional(&policy.location, |text| Location::compile(text, &output))?,
+        version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
+        paging: Paging::of(&output),
+        contract: contract(rule),
+        headers: headers(policy)?,
+    })
+}
+
+/// What a policy says as text, which is empty where it says nothing.
+fn optional<T>(
+    text: &str,
+    compile: impl FnOnce(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    Some(text).filter(|text| !text.is_empty()).map(compile).transpose()
+}
+
+/// The major version that a path begins with: `/v2/…`.
+fn contract(rule: &HttpRule) -> Option<u32> {
+    match rule.template.segments.first()? {
+        Segment::Literal(text) => text.strip_prefix('v')?.parse().ok(),
+        Segment::Any | Segment::Rest => None,
+    }
+}
+
+fn headers(policy: &Policy) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
+    let mut headers = match policy.cache_control.as_str() {
+        "" => vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        value => vec![(CACHE_CONTROL, value.try_into()?), (VARY, ACCEPT.into())],
+    };
+    if let Some(deprecation) = &policy.deprecation {
+        headers.extend(deprecation::headers(deprecation)?);
+    }
+    Ok(headers)
+}
+
+fn variables(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Vec<PathVariable>> {
+    let template = &rule.template;
+    let mut variables = Vec::new();
+    for variable in &template.variables {
+        check_variable(input, &variable.field)?;
+        let segments = &template.segments[variable.start..variable.end];
+        variables.push(PathVariable {
+            field: variable.field.clone(),
+            start: variable.start,
+            end: (segments.last() != Some(&Segment::Rest)).then_some(variable.end),
+            is_multi_segment: template.is_multi_segment(variable),
+        });
+    }
+    Ok(variables)
+}
+
+fn check_variable(input: &MessageDescriptor, path: &str) -> anyhow::Result<()> {
+    let mut message = Some(input.clone());
+    let mut is_scalar = false;
+    for name in path.split('.') {
+        let field = message
+            .and_then(|message| message.get_field_by_name(name))
+            .with_context(|| format!("{} has no field `{path}`", input.full_name()))?;
+        is_scalar = !field.is_list() && field.kind().as_message().is_none();
+        message = field.kind().as_message().cloned();
+    }
+    ensure!(is_scalar, "`{path}` of {} cannot be in a path", input.full_name());
+    Ok(())
+}
+
+/// The message whose keys make the mask, for a PATCH that has one.
+fn masked(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Option<MessageDescriptor>> {
+    let body = match &rule.body {
+        BodyRule::Ignored => return Ok(None),
+        BodyRule::Whole => Some(input.clone()),
+        BodyRule::Field(name) => {
+            let field = input
+                .get_field_by_name(name)
+                .with_context(|| format!("{} has no field `{name}`", input.full_name()))?;
+            field.kind().as_message().cloned().filter(|_| !field.is_list() && !field.is_map())
+        }
+    };
+    let is_mask = |kind: Kind| {
+        kind.as_message().is_some_and(|kind| kind.full_name() == "google.protobuf.FieldMask")
+    };
+    let has_mask = input.get_field_by_name(UPDATE_MASK).is_some_and(|field| is_mask(field.kind()));
+    Ok(body.filter(|_| has_mask && rule.method == Some(Method::PATCH)))
+}
+
+fn success(policy: &Policy, output: &MessageDescriptor) -> anyhow::Result<StatusCode> {
+    Ok(match policy.success_status {
+        0 if output.full_name() == "google.protobuf.Empty" => StatusCode::NO_CONTENT,
+        0 => StatusCode::OK,
+        status => StatusCode::from_u16(u16::try_from(status)?)?,
+    })
+}
