@@ -42,6 +42,12 @@ impl Answer {
     }
 }
 
+impl Default for Answer {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl From<Bytes> for Answer {
     fn from(content: Bytes) -> Self {
         Content::Whole(Some(content).filter(|bytes| !bytes.is_empty())).into()

@@ -73,7 +73,8 @@ async fn read<B: Body<Data = Bytes> + Unpin>(
         let message = "the body must be application/json";
         return Err(Problem::new(Reason::UnsupportedMediaType, message));
     }
-    Ok((media, gate.read(&route.target, client, body).await?))
+    let most = route.target.rpc.max_request_bytes;
+    Ok((media, gate.read(client, body, most).await?))
 }
 
 /// Passes the version on that a change is for, where the resource has versions: the service compares it

@@ -37,6 +37,7 @@ use crate::gate::{Client, Gate};
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::routing::{Found, Table};
+use crate::rpc::Rpcs;
 use crate::transcode::Plans;
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
@@ -53,6 +54,7 @@ pub(crate) struct Edge {
 struct Inner {
     table: Table,
     plans: Plans,
+    rpcs: Rpcs,
     gate: Gate,
     /// What is not from the contracts: documentation and health.
     pages: Router,
@@ -63,6 +65,7 @@ impl Edge {
     pub(crate) fn new(
         table: Table,
         plans: Plans,
+        rpcs: Rpcs,
         gate: Gate,
         pages: Router,
         options: &Options,
@@ -71,7 +74,7 @@ impl Edge {
             .fallback(no_route)
             // axum adds `Allow` to what this answers
             .method_not_allowed_fallback(no_method);
-        let inner = Inner { table, plans, gate, pages, limit: options.request_limit };
+        let inner = Inner { table, plans, rpcs, gate, pages, limit: options.request_limit };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -133,10 +136,9 @@ impl Inner {
         let path = parts.uri.path();
         let versioned = versioned(path, &parts.headers);
         let path = versioned.as_deref().unwrap_or(path);
+        let client = Client { headers: &parts.headers, context, peer: parts.extensions.get() };
         match self.table.find(&parts.method, path) {
             Found::Route(route, variables) => {
-                let peer = parts.extensions.get();
-                let client = Client { headers: &parts.headers, context, peer };
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
                 call(&self.gate, &self.plans, route, asked, body).await
@@ -147,7 +149,10 @@ impl Inner {
                 Ok(response)
             }
             Found::NotUtf8 => Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8")),
-            Found::Nothing => Ok(self.page(parts, context).await),
+            Found::Nothing => match self.rpcs.find(path).filter(|_| parts.method == Method::POST) {
+                Some(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
+                None => Ok(self.page(parts, context).await),
+            },
         }
     }
 

@@ -10,11 +10,17 @@ use tonic_types::StatusExt as _;
 
 use crate::problem::{Foreign, Problem};
 
-/// A failed call of such a service. What it calls its own fault is for the log only.
-pub(crate) fn problem(status: &Status, context: &Context) -> Problem {
-    // a status with a source is a connection that broke, not an answer
+/// Whether a status is what such a service has told the caller. What it calls its own fault is for the
+/// log only.
+pub(crate) fn is_told(status: &Status, context: &Context) -> bool {
     let is_fault = matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss);
-    if is_fault || status.source().is_some() || context.remaining().is_zero() {
+    // a status with a source is a connection that broke, not an answer
+    !is_fault && status.source().is_none() && !context.remaining().is_zero()
+}
+
+/// A failed call of such a service.
+pub(crate) fn problem(status: &Status, context: &Context) -> Problem {
+    if !is_told(status, context) {
         return Problem::from_transport(status, context);
     }
     let (name, http, reason) = meaning(status.code());

@@ -57,16 +57,15 @@ impl Gate {
         admitted.map(drop).map_err(refused)
     }
 
-    /// The body of a request.
+    /// The body of a request, of this many bytes at most.
     pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
         &self,
-        target: &Target,
         client: Client<'_>,
         body: &mut B,
+        most: usize,
     ) -> Result<Bytes, Problem> {
         let _waiting = client.peer.map(Peer::waiting);
-        let size = self.max_body.min(target.rpc.max_request_bytes);
-        let limits = body::Limits { size, idle: self.body_idle };
+        let limits = body::Limits { size: self.max_body.min(most), idle: self.body_idle };
         let shares = client.peer.map(|peer| &peer.bytes);
         Ok(self.bodies.read(body, limits, shares).await?)
     }

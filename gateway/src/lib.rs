@@ -13,6 +13,7 @@ mod caller;
 mod codec;
 mod coding;
 mod content;
+mod cors;
 mod deprecation;
 mod docs;
 mod edge;
@@ -30,6 +31,7 @@ mod prefer;
 mod problem;
 mod reply;
 mod routing;
+mod rpc;
 mod target;
 pub mod transcode;
 
@@ -42,6 +44,7 @@ use souk_kit::listener::{self, Protocol};
 use souk_kit::server::Probe;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
 
 pub use api::{Access, Contracts};
 pub use options::Options;
@@ -50,6 +53,8 @@ use crate::api::{Api, Operation};
 use crate::edge::Edge;
 use crate::gate::Gate;
 use crate::routing::Table;
+use crate::rpc::Rpcs;
+use crate::target::Targets;
 
 /// A service behind the gateway.
 #[derive(Clone)]
@@ -87,18 +92,21 @@ impl Gateway {
         if verifier.is_none() {
             refuse_tokens(&api)?;
         }
-        let (routes, plans) = routing::compile(&api, &upstreams)?;
+        let targets = Targets::new(&api, &upstreams)?;
+        let (routes, plans) = routing::compile(&api, &targets)?;
+        let rpcs = Rpcs::compile(&api, &targets)?;
         let pages = docs::router(docs::Pages::build()).merge(health::router(upstreams));
         let table = Table::new(routes)?;
         let gate = Gate::new(verifier, &options);
-        Ok(Self { edge: Edge::new(table, plans, gate, pages, &options), options })
+        Ok(Self { edge: Edge::new(table, plans, rpcs, gate, pages, &options), options })
     }
 
     /// Serves HTTP/1.1 and HTTP/2 without TLS on a listener until `shutdown`, then lets requests
     /// finish, no longer than the drain limit.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let Options { header_timeout, connection_idle, max_connections, drain_limit, .. } =
-            self.options;
+        let Options {
+            header_timeout, connection_idle, max_connections, drain_limit, origins, ..
+        } = self.options;
         let options = listener::Options {
             protocol: Protocol::Http,
             connections: max_connections,
@@ -108,7 +116,12 @@ impl Gateway {
             drain: drain_limit,
             rejection: Some(edge::rejection),
         };
-        listener::serve(listener, self.edge, options, shutdown).await;
+        if origins.is_empty() {
+            listener::serve(listener, self.edge, options, shutdown).await;
+        } else {
+            let edge = cors::layer(&origins).layer(self.edge);
+            listener::serve(listener, edge, options, shutdown).await;
+        }
     }
 }
 

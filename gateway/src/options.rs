@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+
 /// The limits of a gateway.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -22,6 +24,8 @@ pub struct Options {
     pub max_connections: usize,
     /// How many calls may be under way at once; others are refused as OVERLOADED.
     pub max_calls: usize,
+    /// The origins of pages whose scripts may call; `*` is any.
+    pub origins: Vec<HeaderValue>,
     /// How long requests may take to finish once the process has been told to end.
     pub drain_limit: Duration,
 }
@@ -37,6 +41,7 @@ impl Default for Options {
             connection_idle: Duration::from_secs(60),
             max_connections: 10_000,
             max_calls: 4096,
+            origins: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,
         }
     }

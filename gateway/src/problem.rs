@@ -16,7 +16,7 @@ use souk_kit::request::{Context, IDEMPOTENT_REPLAYED};
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetails, ErrorInfo, StatusExt as _};
 
 use crate::transcode::InputError;
 
@@ -76,10 +76,7 @@ impl Problem {
     /// A failed call.
     pub(crate) fn from_status(status: &Status, context: &Context) -> Self {
         let details = status.get_error_details();
-        let known = details.error_info().filter(|info| info.domain == DOMAIN);
-        let Some((info, reason)) =
-            known.and_then(|info| Some((info, Reason::from_code(&info.reason)?)))
-        else {
+        let Some((reason, info)) = told(&details) else {
             return Self::from_transport(status, context);
         };
         let mut problem = Self::new(reason, status.message().to_owned());
@@ -136,6 +133,30 @@ impl Problem {
             "a call failed in the transport"
         );
         Self::new(reason, message)
+    }
+}
+
+/// The reason that a service of ours has given.
+pub(crate) fn told(details: &ErrorDetails) -> Option<(Reason, &ErrorInfo)> {
+    let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
+    Some((Reason::from_code(&info.reason)?, info))
+}
+
+/// As a service would have told it.
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let Problem { reason, message, details, metadata, retry_after, .. } = problem;
+        let mut failure = Failure::new(reason, message);
+        for Detail { field, issue } in details {
+            failure = failure.violation(field, issue);
+        }
+        for (key, value) in metadata {
+            failure = failure.with(&key, value);
+        }
+        if let Some(delay) = retry_after {
+            failure = failure.retry_after(delay);
+        }
+        failure.into()
     }
 }
 

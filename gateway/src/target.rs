@@ -1,5 +1,9 @@
 //! An RPC of a service behind the gateway, and how it is called: with wire bytes.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost_reflect::MethodDescriptor;
@@ -8,10 +12,12 @@ use souk_kit::policy::Rpc;
 use souk_kit::request::Context;
 use tonic::Status;
 use tonic::client::Grpc;
+use tonic_types::StatusExt as _;
 
+use crate::api::{Api, Operation};
 use crate::codec::WireBytes;
-use crate::foreign;
-use crate::problem::Problem;
+use crate::problem::{Problem, told};
+use crate::{Upstream, foreign};
 
 /// The largest answer of a service, in bytes. Services bound their pages well below.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -28,15 +34,45 @@ pub(crate) struct Target {
     is_ours: bool,
 }
 
+/// The RPCs of what is exposed.
+pub(crate) struct Targets {
+    /// By their full names.
+    targets: HashMap<String, Arc<Target>>,
+}
+
+impl Targets {
+    /// # Errors
+    ///
+    /// A service has no upstream.
+    pub(crate) fn new(api: &Api, upstreams: &[Upstream]) -> anyhow::Result<Self> {
+        let mut targets = HashMap::new();
+        for Operation { method, rpc, .. } in &api.operations {
+            let service = method.parent_service();
+            let upstream = upstreams.iter().find(|upstream| upstream.name == service.full_name());
+            let upstream =
+                upstream.with_context(|| format!("{} has no upstream", service.full_name()))?;
+            let target = Target::new(method, rpc.clone(), upstream.channel.clone())?;
+            targets.insert(method.full_name().to_owned(), Arc::new(target));
+        }
+        Ok(Self { targets })
+    }
+
+    /// That of a method.
+    ///
+    /// # Errors
+    ///
+    /// It is not exposed.
+    pub(crate) fn of(&self, method: &MethodDescriptor) -> anyhow::Result<Arc<Target>> {
+        let target = self.targets.get(method.full_name()).cloned();
+        target.with_context(|| format!("{} is not exposed", method.full_name()))
+    }
+}
+
 impl Target {
     /// # Errors
     ///
     /// Its name can be in no path.
-    pub(crate) fn new(
-        method: &MethodDescriptor,
-        rpc: Rpc,
-        channel: Channel,
-    ) -> anyhow::Result<Self> {
+    fn new(method: &MethodDescriptor, rpc: Rpc, channel: Channel) -> anyhow::Result<Self> {
         let service = method.parent_service();
         let path = format!("/{}/{}", service.full_name(), method.name());
         let is_ours = souk_proto::descriptors().get_service_by_name(service.full_name()).is_some();
@@ -61,5 +97,15 @@ impl Target {
         } else {
             foreign::problem(status, context)
         }
+    }
+
+    /// The same as a status: what the service has told, or what is told in place of the rest.
+    pub(crate) fn status(&self, status: Status, context: &Context) -> Status {
+        let is_told = if self.is_ours {
+            told(&status.get_error_details()).is_some()
+        } else {
+            foreign::is_told(&status, context)
+        };
+        if is_told { status } else { self.problem(&status, context).into() }
     }
 }

@@ -1,23 +1,21 @@
 //! Contracts become routes, once at start-up.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use http::header::{ACCEPT, CACHE_CONTROL, VARY};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use prost_reflect::{Kind, MessageDescriptor};
-use souk_kit::Channel;
 use souk_proto::souk::policy::v1::Policy;
 
 use super::route::{PathVariable, Route};
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
+use crate::deprecation;
 use crate::field_path::FieldPath;
 use crate::links::Paging;
 use crate::location::Location;
-use crate::target::Target;
+use crate::target::{Target, Targets};
 use crate::transcode::Plans;
-use crate::{Upstream, deprecation};
 
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";
@@ -26,26 +24,15 @@ pub(crate) const UPDATE_MASK: &str = "update_mask";
 /// that stream have no route.
 pub(crate) fn compile(
     api: &Api,
-    upstreams: &[Upstream],
+    targets: &Targets,
 ) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
-    let channels: HashMap<&str, &Channel> =
-        upstreams.iter().map(|upstream| (upstream.name.as_str(), &upstream.channel)).collect();
-    let exposed = || {
-        api.operations.iter().filter(|operation| {
-            !operation.method.is_client_streaming() && !operation.method.is_server_streaming()
-        })
-    };
     let messages =
-        exposed().flat_map(|operation| [operation.method.input(), operation.method.output()]);
+        api.unary().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
     let plans = Plans::compile(messages)?;
 
     let mut routes = Vec::new();
-    for operation in exposed() {
-        let service = operation.method.parent_service();
-        let channel = channels.get(service.full_name()).context("a service has no upstream")?;
-        let channel = (*channel).clone();
-        let target = Target::new(&operation.method, operation.rpc.clone(), channel)?;
-        let target = Arc::new(target);
+    for operation in api.unary() {
+        let target = targets.of(&operation.method)?;
         for rule in &operation.rules {
             let route = compile_route(rule, operation, &target, &plans);
             let name = operation.method.full_name();

@@ -7,6 +7,7 @@
 )]
 
 mod calls;
+mod cors;
 mod docs;
 mod early;
 mod errors;
@@ -16,6 +17,7 @@ mod limits;
 mod protocol;
 mod remote;
 mod representations;
+mod rpc;
 mod shares;
 mod shop;
 mod strangers;

@@ -15,11 +15,15 @@ use tonic::body::Body;
 use crate::body::{self, Limits};
 use crate::failure::Failure;
 
-/// The flag and the length.
-pub(crate) const HEADER: usize = 5;
+/// The length of what is in front of a message: the flag and the length, in bytes.
+pub const HEADER: usize = 5;
 
-/// Checks that a body is one message, and all of it.
-pub(crate) fn check_single(body: &Bytes, most: usize) -> Result<(), Failure> {
+/// Checks that a body is one message of `most` bytes at most, and all of it.
+///
+/// # Errors
+///
+/// It is not, or the message is compressed.
+pub fn check_single(body: &Bytes, most: usize) -> Result<(), Failure> {
     let Some((header, message)) = body.split_first_chunk::<HEADER>() else {
         return Err(malformed("the request has no message"));
     };

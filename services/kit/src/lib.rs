@@ -10,7 +10,7 @@ pub mod channel;
 pub mod clock;
 pub mod cursor;
 pub mod failure;
-mod frame;
+pub mod frame;
 pub mod id;
 pub mod idempotency;
 pub mod listener;

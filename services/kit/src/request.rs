@@ -222,7 +222,7 @@ impl Trace {
 }
 
 /// `grpc-timeout`: up to 8 digits and a unit (gRPC over HTTP/2).
-fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
+pub fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

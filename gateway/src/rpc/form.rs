@@ -1,0 +1,105 @@
+//! The protocols, and how messages are written in each.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Response};
+use souk_kit::frame::HEADER;
+use souk_kit::request::{GRPC_TIMEOUT, parse_timeout};
+use souk_proto::souk::types::v1::Reason;
+use tonic::Status;
+
+use super::{connect, grpc_web};
+use crate::answer::Answer;
+use crate::problem::Problem;
+
+/// A protocol, and how it writes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    ConnectJson,
+    ConnectProto,
+    GrpcWeb,
+    /// The same as base64, for browsers that cannot read bytes as they come.
+    GrpcWebText,
+}
+
+impl Form {
+    /// What a client speaks.
+    ///
+    /// # Errors
+    ///
+    /// Something else.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let unsupported = |message| Problem::new(Reason::UnsupportedMediaType, message);
+        if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            return Err(unsupported("a compressed message is not supported"));
+        }
+        let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
+        let essence = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        match essence.to_ascii_lowercase().as_str() {
+            "application/json" => Ok(Self::ConnectJson),
+            "application/proto" => Ok(Self::ConnectProto),
+            "application/grpc-web" | "application/grpc-web+proto" => Ok(Self::GrpcWeb),
+            "application/grpc-web-text" | "application/grpc-web-text+proto" => {
+                Ok(Self::GrpcWebText)
+            }
+            _ => Err(unsupported(
+                "the content type must be application/json or application/proto (connect), or \
+                 application/grpc-web or application/grpc-web-text",
+            )),
+        }
+    }
+
+    /// As `Content-Type` has it.
+    pub(super) fn media(self) -> &'static str {
+        match self {
+            Self::ConnectJson => "application/json",
+            Self::ConnectProto => "application/proto",
+            Self::GrpcWeb => "application/grpc-web+proto",
+            Self::GrpcWebText => "application/grpc-web-text+proto",
+        }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self == Self::ConnectJson
+    }
+
+    /// How large the body of a message of so many bytes can be.
+    pub(super) fn most(self, message: usize) -> usize {
+        let framed = message.saturating_add(HEADER);
+        match self {
+            Self::ConnectJson | Self::ConnectProto => message,
+            Self::GrpcWeb => framed,
+            Self::GrpcWebText => framed.div_ceil(3).saturating_mul(4),
+        }
+    }
+
+    /// The message in a body.
+    pub(super) fn message(self, body: Bytes, most: usize) -> Result<Bytes, Status> {
+        match self {
+            Self::ConnectJson | Self::ConnectProto => Ok(body),
+            Self::GrpcWeb => grpc_web::message(body, most),
+            Self::GrpcWebText => grpc_web::message(grpc_web::from_text(&body)?, most),
+        }
+    }
+
+    /// How long the client waits.
+    pub(super) fn limit(self, headers: &HeaderMap) -> Option<Duration> {
+        match self {
+            Self::ConnectJson | Self::ConnectProto => connect::limit(headers),
+            Self::GrpcWeb | Self::GrpcWebText => parse_timeout(headers.get(GRPC_TIMEOUT)?),
+        }
+    }
+
+    /// The response for what has become of a call.
+    pub(super) fn response(
+        self,
+        answer: Result<tonic::Response<Bytes>, Status>,
+    ) -> Response<Answer> {
+        match self {
+            Self::ConnectJson | Self::ConnectProto => connect::response(self, answer),
+            Self::GrpcWeb | Self::GrpcWebText => grpc_web::response(self, answer),
+        }
+    }
+}

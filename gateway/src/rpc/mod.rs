@@ -1,0 +1,127 @@
+//! The RPCs of what is exposed under their own names, `POST /package.Service/Method`, for clients that
+//! are generated from the contracts: Connect (unary) and gRPC-Web.
+
+mod connect;
+mod form;
+mod grpc_web;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use prost_reflect::MessageDescriptor;
+use tonic::Status;
+
+use crate::answer::Answer;
+use crate::api::Api;
+use crate::gate::{Client, Gate};
+use crate::problem::Problem;
+use crate::target::{Target, Targets};
+use crate::transcode::{MessageId, Plans};
+use form::Form;
+
+/// The RPCs that can be called by their names.
+pub(crate) struct Rpcs {
+    /// By their paths.
+    rpcs: HashMap<String, Rpc>,
+    /// Those of canonical ProtoJSON, which generated clients speak.
+    plans: Plans,
+}
+
+/// One of them.
+pub(crate) struct Rpc {
+    target: Arc<Target>,
+    input: MessageId,
+    output: MessageId,
+}
+
+impl Rpcs {
+    /// Those of what is exposed that take one message and answer one.
+    ///
+    /// # Errors
+    ///
+    /// A message has no JSON form.
+    pub(crate) fn compile(api: &Api, targets: &Targets) -> anyhow::Result<Self> {
+        let methods = || api.unary().map(|operation| &operation.method);
+        let plans = Plans::compile(methods().flat_map(|method| [method.input(), method.output()]))?;
+        let mut rpcs = HashMap::new();
+        for method in methods() {
+            let plan_of = |message: MessageDescriptor| {
+                plans.message(message.full_name()).context("a message has no plan")
+            };
+            let target = targets.of(method)?;
+            let (input, output) = (plan_of(method.input())?, plan_of(method.output())?);
+            rpcs.insert(target.path.to_string(), Rpc { target, input, output });
+        }
+        Ok(Self { rpcs, plans })
+    }
+
+    /// The RPC at a path.
+    pub(crate) fn find(&self, path: &str) -> Option<&Rpc> {
+        self.rpcs.get(path)
+    }
+
+    /// Answers a call.
+    ///
+    /// # Errors
+    ///
+    /// The client speaks none of the protocols. Any other failure is told in the one that it speaks.
+    pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        gate: &Gate,
+        rpc: &Rpc,
+        client: Client<'_>,
+        body: &mut B,
+    ) -> Result<Response<Answer>, Problem> {
+        let form = Form::of(client.headers)?;
+        let answer = self.carry_out(gate, rpc, form, client, body).await;
+        Ok(form.response(answer))
+    }
+
+    /// The answer in the form of the client.
+    async fn carry_out<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        gate: &Gate,
+        rpc: &Rpc,
+        form: Form,
+        client: Client<'_>,
+        body: &mut B,
+    ) -> Result<tonic::Response<Bytes>, Status> {
+        let target = &rpc.target;
+        gate.admit(target, client).await?;
+        let most = target.rpc.max_request_bytes;
+        let body = gate.read(client, body, form.most(most)).await?;
+        let _permit = gate.permit(client)?;
+        let wire = form.message(body, most)?;
+        let wire = if form.is_json() { self.to_wire(rpc, &wire)? } else { wire };
+        let mut outgoing = client.outgoing(wire);
+        if let Some(limit) = form.limit(client.headers) {
+            outgoing.set_timeout(limit.min(client.context.remaining()));
+        }
+        let answer = target.call(outgoing).await;
+        let mut answer = answer.map_err(|status| target.status(status, client.context))?;
+        if form.is_json() {
+            *answer.get_mut() = self.to_json(rpc, client, answer.get_ref())?;
+        }
+        Ok(answer)
+    }
+
+    fn to_wire(&self, rpc: &Rpc, json: &[u8]) -> Result<Bytes, Problem> {
+        let mut wire = Vec::new();
+        self.plans.json_to_wire(rpc.input, json, &mut wire)?;
+        Ok(wire.into())
+    }
+
+    fn to_json(&self, rpc: &Rpc, client: Client<'_>, wire: &[u8]) -> Result<Bytes, Problem> {
+        let mut json = Vec::new();
+        let written = self.plans.wire_to_json(rpc.output, wire, &mut json);
+        written.map_err(|error| {
+            let path = &rpc.target.path;
+            Problem::internal(client.context, &format!("{path}: {error}"))
+        })?;
+        Ok(json.into())
+    }
+}
