@@ -33,6 +33,7 @@ mod reply;
 mod routing;
 mod rpc;
 mod target;
+pub mod template;
 pub mod transcode;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use http::Method;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
-use super::template::Template;
+use super::Template;
 
 /// The patterns of a rule that name their HTTP method.
 const METHODS: [(&str, Method); 5] = [

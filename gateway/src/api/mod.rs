@@ -3,15 +3,14 @@
 
 mod contracts;
 mod http_rule;
-mod template;
 
 use anyhow::Context as _;
 use prost_reflect::MethodDescriptor;
 use souk_kit::policy::Rpc;
 
+pub(crate) use crate::template::{Segment, Template};
 pub use contracts::{Access, Contracts};
 pub(crate) use http_rule::{BodyRule, HttpRule};
-pub(crate) use template::{Segment, Template};
 
 /// What some contracts expose.
 #[derive(Debug)]

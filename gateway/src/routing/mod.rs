@@ -1,7 +1,6 @@
 //! Routes: where each RPC is in REST, and what answering it needs.
 
 mod compile;
-mod paths;
 mod route;
 mod table;
 

@@ -6,9 +6,9 @@ use anyhow::bail;
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
-use super::paths::{Paths, split};
 use super::route::{PathVariable, Route};
 use crate::api::HttpRule;
+use crate::template::{Paths, split};
 
 /// All routes.
 pub(crate) struct Table {
@@ -34,7 +34,7 @@ impl Table {
     ///
     /// Two RPCs have the same method and path.
     pub(crate) fn new(routes: Vec<(HttpRule, Route)>) -> anyhow::Result<Self> {
-        let mut paths = Paths::new();
+        let mut paths = Paths::default();
         for (rule, route) in routes {
             let endpoint: &mut Endpoint = paths.at(&rule.template);
             if let Some((_, other)) = endpoint.iter().find(|(method, _)| *method == rule.method) {

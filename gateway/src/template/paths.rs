@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
-use crate::api::{Segment, Template};
+use super::{Segment, Template};
 
 /// What is at each template of a set.
 #[derive(Debug)]
-pub(super) struct Paths<T> {
+pub struct Paths<T> {
     root: Node<T>,
 }
 
@@ -30,13 +30,15 @@ impl<T> Default for Node<T> {
     }
 }
 
-impl<T: Default> Paths<T> {
-    pub(super) fn new() -> Self {
+impl<T> Default for Paths<T> {
+    fn default() -> Self {
         Self { root: Node::default() }
     }
+}
 
+impl<T: Default> Paths<T> {
     /// What is at a template, or at one that matches the same paths.
-    pub(super) fn at(&mut self, template: &Template) -> &mut T {
+    pub fn at(&mut self, template: &Template) -> &mut T {
         let mut node = &mut self.root;
         for segment in &template.segments {
             node = match segment {
@@ -59,7 +61,7 @@ fn end<'e, T: Default>(ends: &'e mut Ends<T>, verb: &Option<String>) -> &'e mut 
 }
 
 /// The segments of a path, as they stand.
-pub(super) fn split(path: &str) -> Vec<&str> {
+pub fn split(path: &str) -> Vec<&str> {
     let mut segments = Vec::with_capacity(8);
     segments.extend(path.strip_prefix('/').unwrap_or(path).split('/'));
     segments
@@ -68,7 +70,7 @@ pub(super) fn split(path: &str) -> Vec<&str> {
 impl<T> Paths<T> {
     /// The first of what is at the templates that match, for which `choose` has an answer. The segments
     /// are then those without the verb that was matched.
-    pub(super) fn find<'t, R>(
+    pub fn find<'t, R>(
         &'t self,
         segments: &mut [&str],
         mut choose: impl FnMut(&'t T) -> Option<R>,
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     fn paths(templates: &[&str]) -> Paths<Vec<String>> {
-        let mut paths = Paths::new();
+        let mut paths = Paths::default();
         for template in templates {
             let at: &mut Vec<String> = paths.at(&Template::parse(template).unwrap());
             at.push((*template).to_owned());

@@ -1,10 +1,14 @@
 //! Path templates of `google.api.http`: `/v1/{name=shelves/*}/books/**:publish`.
 
+mod paths;
+
 use anyhow::{Context as _, bail, ensure};
+
+pub use paths::{Paths, split};
 
 /// A path template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
+pub struct Template {
     /// What its segments are, those of its variables among them.
     pub segments: Vec<Segment>,
     /// Its variables, from left to right.
@@ -15,7 +19,7 @@ pub(crate) struct Template {
 
 /// A part of a path between two slashes, or with `**` all that is left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Segment {
+pub enum Segment {
     /// This text.
     Literal(String),
     /// `*`: any text but none.
@@ -26,7 +30,7 @@ pub(crate) enum Segment {
 
 /// The segments that are the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Variable {
+pub struct Variable {
     /// The path of the field: `name`, `shelf.id`.
     pub field: String,
     /// Its first segment.
@@ -41,7 +45,7 @@ impl Template {
     /// # Errors
     ///
     /// The text is none (see the grammar in `google/api/http.proto`).
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
         Self::read(text).with_context(|| format!("`{text}` is no path template"))
     }
 
@@ -102,7 +106,7 @@ impl Template {
     }
 
     /// Whether the segments of a variable may be several, or have a slash between them.
-    pub(crate) fn is_multi_segment(&self, variable: &Variable) -> bool {
+    pub fn is_multi_segment(&self, variable: &Variable) -> bool {
         let segments = &self.segments[variable.start..variable.end];
         segments.len() != 1 || segments[0] == Segment::Rest
     }
