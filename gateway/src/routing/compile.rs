@@ -103,11 +103,11 @@ fn variables(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Vec<P
     let mut variables = Vec::new();
     for variable in &template.variables {
         check_variable(input, &variable.field)?;
-        let segments = &template.segments[variable.start..variable.end];
+        let (start, end) = template.places(variable);
         variables.push(PathVariable {
             field: variable.field.clone(),
-            start: variable.start,
-            end: (segments.last() != Some(&Segment::Rest)).then_some(variable.end),
+            start,
+            end,
             is_multi_segment: template.is_multi_segment(variable),
         });
     }

@@ -12,6 +12,7 @@ use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
 use crate::target::Target;
+use crate::template::Place;
 use crate::transcode::MessageId;
 
 /// One HTTP method and path, and the RPC behind it.
@@ -66,9 +67,9 @@ pub(crate) struct PathVariable {
     /// The path of the field: `id`, `thing.id`.
     pub field: String,
     /// Its first segment.
-    pub start: usize,
-    /// The segment after its last one; `None` is the end of the path.
-    pub end: Option<usize>,
+    pub start: Place,
+    /// The segment after its last one.
+    pub end: Place,
     /// Whether a slash can be a part of it.
     pub is_multi_segment: bool,
 }

@@ -90,10 +90,11 @@ fn by_method<'t>(endpoint: &'t Endpoint, method: &Method) -> Option<&'t Route> {
 /// What the segments of a variable stand for; `None` when that is no UTF-8.
 fn value<'p>(variable: &PathVariable, segments: &[&'p str]) -> Option<Cow<'p, str>> {
     let PathVariable { start, end, is_multi_segment, .. } = *variable;
+    let (start, end) = (start.index(segments.len()), end.index(segments.len()));
     if !is_multi_segment {
         return percent_decode_str(segments.get(start)?).decode_utf8().ok();
     }
-    let text = segments.get(start..end.unwrap_or(segments.len())).unwrap_or_default().join("/");
+    let text = segments.get(start..end).unwrap_or_default().join("/");
     if text.contains('%') { decode_but_slashes(&text).map(Cow::Owned) } else { Some(text.into()) }
 }
 
@@ -113,8 +114,11 @@ fn decode_but_slashes(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Place;
 
     fn variable(start: usize, end: Option<usize>, is_multi_segment: bool) -> PathVariable {
+        let start = Place::AfterStart(start);
+        let end = end.map_or(Place::BeforeEnd(0), Place::AfterStart);
         PathVariable { field: "f".to_owned(), start, end, is_multi_segment }
     }
 

@@ -17,14 +17,14 @@ pub struct Template {
     pub verb: Option<String>,
 }
 
-/// A part of a path between two slashes, or with `**` all that is left of it.
+/// A part of a path between two slashes, or with `**` several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
     /// This text.
     Literal(String),
     /// `*`: any text but none.
     Any,
-    /// `**`: any number of segments, also none. Always the last one.
+    /// `**`: any number of segments, also none. Only literals come after it.
     Rest,
 }
 
@@ -39,6 +39,25 @@ pub struct Variable {
     pub end: usize,
 }
 
+/// A place between the segments of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// After so many segments.
+    AfterStart(usize),
+    /// Before so many segments at the end.
+    BeforeEnd(usize),
+}
+
+impl Place {
+    /// The index of the segment that follows, in a path of so many.
+    pub fn index(self, segments: usize) -> usize {
+        match self {
+            Self::AfterStart(index) => index,
+            Self::BeforeEnd(left) => segments.saturating_sub(left),
+        }
+    }
+}
+
 impl Template {
     /// Reads a template.
     ///
@@ -51,6 +70,9 @@ impl Template {
 
     fn read(text: &str) -> anyhow::Result<Self> {
         let path = text.strip_prefix('/').context("it does not start with a slash")?;
+        if path.is_empty() {
+            return Ok(Self { segments: Vec::new(), variables: Vec::new(), verb: None });
+        }
         let (path, verb) = split_verb(path);
         let mut template =
             Self { segments: Vec::new(), variables: Vec::new(), verb: verb.map(str::to_owned) };
@@ -93,11 +115,10 @@ impl Template {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let rest = self.segments.iter().position(|segment| *segment == Segment::Rest);
-        ensure!(
-            rest.is_none_or(|at| at + 1 == self.segments.len()),
-            "`**` is not its last segment"
-        );
+        let mut after =
+            self.segments.iter().skip_while(|segment| **segment != Segment::Rest).skip(1);
+        let is_literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
+        ensure!(after.all(is_literal), "a wildcard comes after `**`");
         for (index, variable) in self.variables.iter().enumerate() {
             let is_known = |other: &Variable| other.field == variable.field;
             ensure!(!self.variables[..index].iter().any(is_known), "a variable is there twice");
@@ -109,6 +130,16 @@ impl Template {
     pub fn is_multi_segment(&self, variable: &Variable) -> bool {
         let segments = &self.segments[variable.start..variable.end];
         segments.len() != 1 || segments[0] == Segment::Rest
+    }
+
+    /// Where a variable is in a path that matches: its first segment, and the one after its last.
+    pub fn places(&self, variable: &Variable) -> (Place, Place) {
+        let rest = self.segments.iter().position(|segment| *segment == Segment::Rest);
+        let place = |index: usize| match rest {
+            Some(rest) if index > rest => Place::BeforeEnd(self.segments.len() - index),
+            _ => Place::AfterStart(index),
+        };
+        (place(variable.start), place(variable.end))
     }
 }
 
@@ -180,11 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_the_rest_is_counted_from_the_end() {
+        let template = Template::parse("/a/{x=*}/{y=b/**}/c/{z=d/e}").unwrap();
+        let places: Vec<_> =
+            template.variables.iter().map(|variable| template.places(variable)).collect();
+        let expected = [
+            (Place::AfterStart(1), Place::AfterStart(2)),
+            (Place::AfterStart(2), Place::BeforeEnd(3)),
+            (Place::BeforeEnd(2), Place::BeforeEnd(0)),
+        ];
+        assert_eq!(places, expected);
+    }
+
+    #[test]
     fn what_is_no_template_is_refused() {
         let wrong = [
             "",
             "v1",
-            "/",
             "/a/",
             "//a",
             "/a//b",
@@ -194,10 +237,13 @@ mod tests {
             "/{a}b",
             "/a{b}",
             "/{a=}",
+            "/:verb",
             "/{a=b//c}",
-            "/{a=**}/b",
+            "/{a=**}/{b}",
             "/**/*",
+            "/**/a/*",
             "/**/**",
+            "/{a=**}/b/{c=**}",
             "/***",
             "/a*",
             "/{a=*b}",
@@ -205,7 +251,6 @@ mod tests {
             "/{1a}",
             "/{a.}",
             "/{a={b}}",
-            "/:verb",
         ];
         for template in wrong {
             assert!(Template::parse(template).is_err(), "{template}");

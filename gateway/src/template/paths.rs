@@ -17,7 +17,8 @@ pub struct Paths<T> {
 struct Node<T> {
     literals: HashMap<Box<str>, Node<T>>,
     any: Option<Box<Node<T>>>,
-    rest: Ends<T>,
+    /// What comes after any number of segments.
+    rest: Option<Box<Node<T>>>,
     ends: Ends<T>,
 }
 
@@ -26,7 +27,7 @@ type Ends<T> = Vec<(Option<Box<str>>, T)>;
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { literals: HashMap::new(), any: None, rest: Vec::new(), ends: Vec::new() }
+        Self { literals: HashMap::new(), any: None, rest: None, ends: Vec::new() }
     }
 }
 
@@ -44,7 +45,7 @@ impl<T: Default> Paths<T> {
             node = match segment {
                 Segment::Literal(text) => node.literals.entry(text.as_str().into()).or_default(),
                 Segment::Any => node.any.get_or_insert_default(),
-                Segment::Rest => return end(&mut node.rest, &template.verb),
+                Segment::Rest => node.rest.get_or_insert_default(),
             };
         }
         end(&mut node.ends, &template.verb)
@@ -63,7 +64,10 @@ fn end<'e, T: Default>(ends: &'e mut Ends<T>, verb: &Option<String>) -> &'e mut 
 /// The segments of a path, as they stand.
 pub fn split(path: &str) -> Vec<&str> {
     let mut segments = Vec::with_capacity(8);
-    segments.extend(path.strip_prefix('/').unwrap_or(path).split('/'));
+    match path.strip_prefix('/').unwrap_or(path) {
+        "" => {}
+        path => segments.extend(path.split('/')),
+    }
     segments
 }
 
@@ -96,18 +100,21 @@ impl<T> Node<T> {
         verb: Option<&str>,
         choose: &mut impl FnMut(&'t T) -> Option<R>,
     ) -> Option<R> {
-        let Some((first, others)) = segments.split_first() else {
-            return chosen(&self.ends, verb, choose).or_else(|| chosen(&self.rest, verb, choose));
+        let found = match segments.split_first() {
+            None => chosen(&self.ends, verb, choose),
+            Some((first, others)) => {
+                let literal = self.literal(first);
+                // a wildcard stands for something
+                let any = || self.any.as_deref().filter(|_| !first.is_empty());
+                let found = literal.and_then(|node| node.find(others, verb, choose));
+                found.or_else(|| any()?.find(others, verb, choose))
+            }
         };
-        let literal = self.literal(first);
-        let found = literal.and_then(|node| node.find(others, verb, choose));
-        if found.is_some() {
-            return found;
-        }
-        // a variable has a value
-        let any = self.any.as_ref().filter(|_| !first.is_empty());
-        let found = any.and_then(|node| node.find(others, verb, choose));
-        found.or_else(|| chosen(&self.rest, verb, choose))
+        // what comes after it is more precise the earlier it begins
+        found.or_else(|| {
+            let rest = self.rest.as_deref()?;
+            (0..=segments.len()).find_map(|from| rest.find(&segments[from..], verb, choose))
+        })
     }
 
     fn literal(&self, segment: &str) -> Option<&Self> {
@@ -160,9 +167,23 @@ mod tests {
         for path in ["/a", "/a/", "/a/b/", "/a//b"] {
             assert_eq!(find(&paths, path), Some("/a/**"), "{path}");
         }
-        for path in ["/b", "/b/", "/b/c/", "/c/", "/", "", "//c"] {
+        for path in ["/b", "/b/", "/b/c/", "/c/", "/", "//c"] {
             assert_eq!(find(&paths, path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn the_rest_may_have_something_after_it() {
+        let paths = paths(&["/a/**", "/a/{x=**}/c", "/a/**/b/c", "/**/a/b", "/a/**:run", "/"]);
+        for path in ["/a/c", "/a/x/c", "/a/c/c/c"] {
+            assert_eq!(find(&paths, path), Some("/a/{x=**}/c"), "{path}");
+        }
+        assert_eq!(find(&paths, "/a/x/y/b/c"), Some("/a/**/b/c"));
+        assert_eq!(find(&paths, "/x/y/a/b"), Some("/**/a/b"));
+        assert_eq!(find(&paths, "/a/b/c/d"), Some("/a/**"));
+        assert_eq!(find(&paths, "/a/b/c:run"), Some("/a/**:run"));
+        assert_eq!(find(&paths, "/"), Some("/"));
+        assert_eq!(find(&paths, "/x/y"), None);
     }
 
     #[test]
