@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
+use http::HeaderValue;
 use souk_kit::listener::{self, Protocol, connections_that_fit};
 use souk_kit::server::DRAIN_LIMIT;
 use souk_kit::stack::{self, CALL_LIMIT};
@@ -73,6 +74,10 @@ pub struct HttpLimits {
     #[arg(long, env = "SOUK_IDLE_TIMEOUT", default_value = "60", value_name = "SECONDS",
           value_parser = seconds)]
     pub idle_timeout: Duration,
+    /// An origin whose pages may call over REST, for example https://shop.example; `*` is any. Can be
+    /// given more than once, or as a list with commas
+    #[arg(long, env = "SOUK_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origin: Vec<HeaderValue>,
 }
 
 impl Limits {
@@ -131,6 +136,7 @@ impl HttpLimits {
             max_connections: connections_that_fit(self.max_connections, listeners),
             // each of the services behind it has its own
             max_calls: 2 * self.max_calls,
+            origins: self.cors_origin.clone(),
             drain_limit: DRAIN_LIMIT,
         }
     }
