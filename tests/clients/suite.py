@@ -42,8 +42,9 @@ class Suite:
 
 
 @contextlib.contextmanager
-def running(binary):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SOUK_")}
+def running(binary, **settings):
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("SOUK_")}
+    environment = inherited | settings
     with tempfile.TemporaryDirectory(prefix="souk-") as data, tempfile.TemporaryFile("w+") as log:
         os.chmod(data, 0o755)  # as root, PostgreSQL runs as somebody else
         process = subprocess.Popen(
