@@ -105,22 +105,22 @@ impl Gateway {
     /// Serves HTTP/1.1 and HTTP/2 without TLS on a listener until `shutdown`, then lets requests
     /// finish, no longer than the drain limit.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let Options {
-            header_timeout, connection_idle, max_connections, drain_limit, origins, ..
-        } = self.options;
+        let limits = self.options;
         let options = listener::Options {
             protocol: Protocol::Http,
-            connections: max_connections,
+            connections: limits.max_connections,
+            connections_per_address: limits.max_connections_per_address,
+            proxies: limits.trusted_proxies,
             streams: REQUESTS_PER_CONNECTION,
-            header_timeout,
-            idle: connection_idle,
-            drain: drain_limit,
+            header_timeout: limits.header_timeout,
+            idle: limits.connection_idle,
+            drain: limits.drain_limit,
             rejection: Some(edge::rejection),
         };
-        if origins.is_empty() {
+        if limits.origins.is_empty() {
             listener::serve(listener, self.edge, options, shutdown).await;
         } else {
-            let edge = cors::layer(&origins).layer(self.edge);
+            let edge = cors::layer(&limits.origins).layer(self.edge);
             listener::serve(listener, edge, options, shutdown).await;
         }
     }

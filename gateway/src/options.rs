@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use souk_kit::listener::Networks;
 
 /// The limits of a gateway.
 #[derive(Debug, Clone)]
@@ -22,6 +23,11 @@ pub struct Options {
     /// How many connections are served at once; when there are more, the idlest are closed, and where
     /// none is idle others wait in the backlog of the listener.
     pub max_connections: usize,
+    /// How many of them one client may have (an IPv4 address, or a /64 of IPv6); when it has more, its own
+    /// idlest is closed.
+    pub max_connections_per_address: usize,
+    /// Whose word counts for the addresses of clients, and whose connections are those of many.
+    pub trusted_proxies: Networks,
     /// How many calls may be under way at once; others are refused as OVERLOADED.
     pub max_calls: usize,
     /// The origins of pages whose scripts may call; `*` is any.
@@ -40,6 +46,8 @@ impl Default for Options {
             request_limit: Duration::from_secs(15),
             connection_idle: Duration::from_secs(60),
             max_connections: 10_000,
+            max_connections_per_address: 2_500,
+            trusted_proxies: Networks::default(),
             max_calls: 4096,
             origins: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,

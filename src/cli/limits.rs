@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 use http::HeaderValue;
-use souk_kit::listener::{self, Protocol, connections_that_fit};
+use souk_kit::listener::{self, Network, Protocol, connections_that_fit};
 use souk_kit::server::DRAIN_LIMIT;
 use souk_kit::stack::{self, CALL_LIMIT};
 
@@ -46,6 +46,15 @@ pub struct HttpLimits {
     #[arg(long, env = "SOUK_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N",
           value_parser = at_least_one)]
     pub max_connections: usize,
+    /// Those of them that one client may have: an IPv4 address, or a /64 of IPv6; by default a quarter. Its
+    /// own idlest makes room
+    #[arg(long, env = "SOUK_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N",
+          value_parser = at_least_one)]
+    pub max_connections_per_address: Option<usize>,
+    /// Proxies before the listeners, as addresses or networks separated by commas. What they say of a
+    /// client's address counts (Forwarded, X-Forwarded-For), and their connections are those of many
+    #[arg(long, env = "SOUK_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxy: Vec<Network>,
     /// Calls that a service, and the gateway, work on at once; others are refused as OVERLOADED
     #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = 2048, value_name = "N",
           value_parser = at_least_one)]
@@ -92,9 +101,12 @@ impl Limits {
 
     /// Those of the gRPC listener, in a process with so many listeners.
     pub fn of_grpc(&self, listeners: usize) -> listener::Options {
+        let connections = connections_that_fit(self.http.max_connections, listeners);
         listener::Options {
             protocol: Protocol::Grpc,
-            connections: connections_that_fit(self.http.max_connections, listeners),
+            connections,
+            connections_per_address: self.http.connections_per_address(connections),
+            proxies: self.http.trusted_proxy.iter().copied().collect(),
             streams: REQUESTS_PER_CONNECTION,
             header_timeout: self.http.header_timeout,
             idle: self.grpc_idle_timeout,
@@ -126,6 +138,7 @@ impl Limits {
 impl HttpLimits {
     /// Those of the gateway, in a process with so many listeners.
     pub fn of_gateway(&self, listeners: usize) -> souk_gateway::Options {
+        let connections = connections_that_fit(self.max_connections, listeners);
         souk_gateway::Options {
             max_body: self.max_body,
             body_bytes: self.body_budget,
@@ -133,7 +146,9 @@ impl HttpLimits {
             body_idle: self.body_timeout,
             request_limit: self.request_timeout,
             connection_idle: self.idle_timeout,
-            max_connections: connections_that_fit(self.max_connections, listeners),
+            max_connections: connections,
+            max_connections_per_address: self.connections_per_address(connections),
+            trusted_proxies: self.trusted_proxy.iter().copied().collect(),
             // each of the services behind it has its own
             max_calls: 2 * self.max_calls,
             origins: self.cors_origin.clone(),
@@ -158,6 +173,11 @@ impl HttpLimits {
             "--body-budget must be at least four times --max-body: one request would take it all"
         );
         Ok(())
+    }
+
+    /// Of so many connections, those that one client may have.
+    fn connections_per_address(&self, connections: usize) -> usize {
+        self.max_connections_per_address.unwrap_or(connections.div_ceil(4))
     }
 
     fn check_idle(&self, flag: &str, idle: Duration) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use souk_gateway::Options;
-use souk_kit::listener::{self, Protocol};
+use souk_kit::listener::{self, Networks, Protocol};
 use souk_kit::server::Service;
 use souk_kit::stack::{Limits, Stack};
 use souk_kit::{Channel, Failure};
@@ -29,6 +29,8 @@ async fn remote(fake: &Fake, options: Options) -> (Shop, CancellationToken) {
     let grpc = listener::Options {
         protocol: Protocol::Grpc,
         connections: 100,
+        connections_per_address: 100,
+        proxies: Networks::default(),
         streams: 100,
         header_timeout: Duration::from_secs(5),
         idle: Duration::from_secs(60),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use souk_kit::listener::{Options, Peer, Protocol, bind, raise_descriptor_limit, serve};
+use souk_kit::listener::{Networks, Options, Peer, Protocol, bind, raise_descriptor_limit, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -28,6 +28,8 @@ fn options(protocol: Protocol) -> Options {
     Options {
         protocol,
         connections: 100,
+        connections_per_address: 100,
+        proxies: Networks::default(),
         streams: 100,
         header_timeout: PATIENCE * 10,
         idle: PATIENCE * 10,

@@ -12,7 +12,7 @@ use http_body_util::{Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use souk_kit::listener::{Options, Protocol, bind, serve};
+use souk_kit::listener::{Networks, Options, Protocol, bind, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -33,6 +33,8 @@ async fn listener(connections: usize, bytes: usize) -> SocketAddr {
     let options = Options {
         protocol: Protocol::Http,
         connections,
+        connections_per_address: connections,
+        proxies: Networks::default(),
         streams: 100,
         header_timeout: PATIENCE * 10,
         idle: PATIENCE * 10,

@@ -1,6 +1,7 @@
 //! Taking connections from the system, also when that fails.
 
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -42,11 +43,12 @@ impl Cause {
     }
 }
 
-/// The next connection. Where the system has nothing left for it, the idlest ones make room.
-pub(super) async fn accept(listener: &TcpListener, registry: &Registry) -> TcpStream {
+/// The next connection, and the address that it comes from. Where the system has nothing left for it, the
+/// idlest ones make room.
+pub(super) async fn accept(listener: &TcpListener, registry: &Registry) -> (TcpStream, IpAddr) {
     loop {
         let error = match listener.accept().await {
-            Ok((tcp, _)) => return tcp,
+            Ok((tcp, address)) => return (tcp, address.ip().to_canonical()),
             Err(error) => error,
         };
         match Cause::of(&error) {

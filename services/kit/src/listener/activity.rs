@@ -1,5 +1,6 @@
 //! What a connection has to do, and since when it has had nothing to do.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,6 +13,8 @@ use super::shares::Shares;
 /// The connection that a request came over: in the extensions of each.
 #[derive(Debug, Clone)]
 pub struct Peer {
+    /// The address that the connection comes from: the client's, or that of a proxy between.
+    pub address: IpAddr,
     /// What it has under way.
     pub calls: Shares,
     /// Client streams, of which a process has far fewer.
@@ -22,9 +25,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(activity: Arc<Activity>) -> Self {
+    pub(super) fn new(address: IpAddr, activity: Arc<Activity>) -> Self {
         let shares = Shares::default;
-        Self { calls: shares(), streams: shares(), bytes: shares(), activity }
+        Self { address, calls: shares(), streams: shares(), bytes: shares(), activity }
     }
 
     /// Notes that a request waits for its client, which has more of it to send. A connection whose

@@ -67,7 +67,8 @@ impl<S> Server<S> {
             tracing::debug!(%error, "a connection has no TCP_NODELAY");
         }
         let registry = entry.registry.clone();
-        let (activity, peer) = (&entry.activity, Peer::new(entry.activity.clone()));
+        let activity = &entry.activity;
+        let peer = Peer::new(entry.address, activity.clone());
         let stream = Stream::new(tcp, place, activity.clone(), self.options.rejection);
         let service = service_fn(|mut request: Request<Incoming>| {
             let under_way = activity.begin();

@@ -10,6 +10,7 @@ mod answer;
 mod connection;
 mod descriptors;
 mod handler;
+mod network;
 mod options;
 mod registry;
 mod shares;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use activity::{Peer, Waiting};
 pub use descriptors::{connections_that_fit, raise_descriptor_limit};
 pub use handler::Handler;
+pub use network::{Network, Networks, NotANetwork, Origin};
 pub use options::{Options, Protocol};
 pub(crate) use shares::part_of;
 pub use shares::{Share, Shares};
@@ -71,17 +73,24 @@ pub async fn serve<S, B>(
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let slots = Arc::new(Semaphore::new(options.connections));
-    let drain = options.drain;
+    let (drain, per_address) = (options.drain, options.connections_per_address);
+    let proxies = options.proxies.clone();
     let server = Arc::new(Server::new(handler, options, shutdown.clone()));
     let registry = Registry::default();
     let mut connections = JoinSet::new();
     let accepting = async {
         loop {
-            let tcp = accept(&listener, &registry).await;
+            let (tcp, address) = accept(&listener, &registry).await;
+            let is_proxy = proxies.contain(address);
+            if !is_proxy && !registry.has_room_for(address, per_address) {
+                tracing::debug!(%address, "a client has too many connections: the newest is closed");
+                continue;
+            }
             let slot = room(&slots, &registry).await;
             // tasks that have ended are forgotten
             while connections.try_join_next().is_some() {}
-            connections.spawn(server.clone().connection(tcp, slot, registry.enter()));
+            let entry = registry.enter(address);
+            connections.spawn(server.clone().connection(tcp, slot, entry));
         }
     };
     tokio::select! {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::network::Networks;
+
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -22,6 +24,11 @@ pub struct Options {
     /// clients have let us wait for longest: for the rest of what they ask, or to take what they were
     /// answered. Where all are at work, others wait in the backlog of the listener.
     pub connections: usize,
+    /// Connections at once of one client (an IPv4 address, or a /64 of IPv6). When it has more, its own
+    /// idlest goes; where all of them are at work, the newest is closed.
+    pub connections_per_address: usize,
+    /// Whose connections are those of many clients, and are not bounded so.
+    pub proxies: Networks,
     /// Requests that one HTTP/2 connection may have under way.
     pub streams: u32,
     /// How long a client may take for the head of a request, from its first byte, and for the
