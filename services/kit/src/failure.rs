@@ -182,9 +182,10 @@ fn code_of(reason: Reason) -> Code {
             Code::FailedPrecondition
         }
         Reason::InFlight | Reason::EtagMismatch => Code::Aborted,
-        Reason::PayloadTooLarge | Reason::HeadersTooLarge | Reason::Overloaded => {
-            Code::ResourceExhausted
-        }
+        Reason::PayloadTooLarge
+        | Reason::HeadersTooLarge
+        | Reason::Overloaded
+        | Reason::RateLimited => Code::ResourceExhausted,
         Reason::Unavailable => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Unspecified | Reason::Internal => Code::Internal,
