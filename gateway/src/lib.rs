@@ -10,6 +10,7 @@ mod answer;
 mod api;
 mod call;
 mod caller;
+mod client;
 mod codec;
 mod coding;
 mod content;
@@ -24,6 +25,7 @@ mod gate;
 mod health;
 mod input;
 mod links;
+mod limits;
 mod location;
 mod media;
 mod options;
@@ -35,6 +37,7 @@ mod rpc;
 mod target;
 pub mod template;
 pub mod transcode;
+mod valkey;
 
 use std::sync::Arc;
 
@@ -49,6 +52,7 @@ use tower::Layer as _;
 
 pub use api::{Access, Contracts};
 pub use options::Options;
+pub use valkey::Valkey;
 
 use crate::api::{Api, Operation};
 use crate::edge::Edge;

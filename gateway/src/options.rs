@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use souk_kit::listener::Networks;
 
+use crate::Valkey;
+
 /// The limits of a gateway.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -28,6 +30,13 @@ pub struct Options {
     pub max_connections_per_address: usize,
     /// Whose word counts for the addresses of clients, and whose connections are those of many.
     pub trusted_proxies: Networks,
+    /// How many requests one client may make in a minute; 0 is as many as it likes, also of those RPCs whose
+    /// contract takes fewer.
+    pub address_limit: u32,
+    /// How many requests one principal may make in a minute; 0 is as many as it likes.
+    pub principal_limit: u32,
+    /// Where requests are counted that several gateways answer; `None` is each for itself.
+    pub limit_store: Option<Valkey>,
     /// How many calls may be under way at once; others are refused as OVERLOADED.
     pub max_calls: usize,
     /// The origins of pages whose scripts may call; `*` is any.
@@ -48,6 +57,9 @@ impl Default for Options {
             max_connections: 10_000,
             max_connections_per_address: 2_500,
             trusted_proxies: Networks::default(),
+            address_limit: 100,
+            principal_limit: 1_000,
+            limit_store: None,
             max_calls: 4096,
             origins: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,

@@ -149,6 +149,9 @@ impl HttpLimits {
             max_connections: connections,
             max_connections_per_address: self.connections_per_address(connections),
             trusted_proxies: self.trusted_proxy.iter().copied().collect(),
+            address_limit: 0,
+            principal_limit: 0,
+            limit_store: None,
             // each of the services behind it has its own
             max_calls: 2 * self.max_calls,
             origins: self.cors_origin.clone(),

@@ -1,0 +1,206 @@
+//! How many requests a client may make: a bucket for each address, for each principal, and for each
+//! address at those RPCs whose contract says so.
+
+mod bucket;
+mod memory;
+mod refusals;
+mod shared;
+mod standing;
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use souk_kit::auth::Principal;
+use souk_kit::listener::Origin;
+
+use crate::options::Options;
+use crate::problem::Problem;
+use crate::valkey::Valkey;
+
+pub(crate) use bucket::Bucket;
+pub(crate) use standing::Standings;
+
+use refusals::Refusals;
+use standing::Policy;
+
+/// The limits of a gateway.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    address: Option<Bucket>,
+    principal: Option<Bucket>,
+    /// Where buckets are that several gateways share.
+    store: Option<Valkey>,
+    refusals: Refusals,
+}
+
+/// Whom a bucket counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Subject(u128);
+
+/// What a bucket answers: how many more calls it has, or, to a call that is one too many, how long until
+/// it has one again.
+type Taken = Result<u32, std::time::Duration>;
+
+impl Limits {
+    pub(crate) fn new(options: &Options) -> Self {
+        let store = options.limit_store.clone();
+        let bucket = |name, per_minute, of: &str| {
+            let policy = Policy::new(name, NonZeroU32::new(per_minute)?, of);
+            Some(Bucket::new(policy, name, store.clone()))
+        };
+        Self {
+            address: bucket("address", options.address_limit, "requests from one address"),
+            principal: bucket("principal", options.principal_limit, "requests of one caller"),
+            refusals: Refusals::default(),
+            store,
+        }
+    }
+
+    /// The bucket of an RPC that takes no more than so many calls a minute from one address; `None` when
+    /// it takes as many as any, or addresses are not limited here. `path` is that of gRPC.
+    pub(crate) fn of_rpc(&self, path: &str, per_minute: i32) -> Option<Bucket> {
+        self.address.as_ref()?;
+        let limit = NonZeroU32::new(u32::try_from(per_minute).ok()?)?;
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let of = format!("calls of {name} from one address");
+        Some(Bucket::new(Policy::new(name, limit, &of), path, self.store.clone()))
+    }
+
+    /// Counts a request for the address that it comes from, where it is for an RPC with a bucket of its
+    /// own there, too.
+    ///
+    /// # Errors
+    ///
+    /// It is one too many.
+    pub(crate) async fn admit_address<'b>(
+        &'b self,
+        client: IpAddr,
+        rpc: Option<&'b Bucket>,
+        standings: &mut Standings<'b>,
+    ) -> Result<(), Problem> {
+        let subject = Subject(Origin::of(client).bits());
+        for bucket in self.address.iter().chain(rpc) {
+            self.admit(bucket, subject, client, standings).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a request for whom it comes from.
+    ///
+    /// # Errors
+    ///
+    /// It is one too many.
+    pub(crate) async fn admit_principal<'b>(
+        &'b self,
+        principal: &Principal,
+        client: IpAddr,
+        standings: &mut Standings<'b>,
+    ) -> Result<(), Problem> {
+        let Some(bucket) = &self.principal else { return Ok(()) };
+        self.admit(bucket, Subject(principal.id().as_u128()), client, standings).await
+    }
+
+    async fn admit<'b>(
+        &self,
+        bucket: &'b Bucket,
+        subject: Subject,
+        client: IpAddr,
+        standings: &mut Standings<'b>,
+    ) -> Result<(), Problem> {
+        let standing = bucket.take(subject).await;
+        standings.add(standing);
+        match standing.problem() {
+            None => Ok(()),
+            Some(problem) => {
+                self.refusals.tell(standing.policy(), client);
+                Err(problem)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::HeaderMap;
+    use souk_proto::souk::types::v1::Reason;
+
+    use super::*;
+
+    const CLIENT: &str = "192.0.2.1";
+
+    fn limits(address_limit: u32, principal_limit: u32) -> Limits {
+        Limits::new(&Options { address_limit, principal_limit, ..Options::default() })
+    }
+
+    fn client(address: &str) -> IpAddr {
+        address.parse().unwrap()
+    }
+
+    /// What is wrong with so many requests from an address.
+    async fn refused(limits: &Limits, address: &str, requests: usize) -> usize {
+        let mut refused = 0;
+        for _ in 0..requests {
+            let mut standings = Standings::default();
+            let answer = limits.admit_address(client(address), None, &mut standings).await;
+            refused += usize::from(answer.is_err());
+        }
+        refused
+    }
+
+    #[tokio::test]
+    async fn an_address_has_so_many_requests_and_others_have_theirs() {
+        let limits = limits(10, 0);
+        assert_eq!(refused(&limits, CLIENT, 12).await, 2);
+        assert_eq!(refused(&limits, "192.0.2.2", 10).await, 0);
+    }
+
+    #[tokio::test]
+    async fn all_of_a_64_bit_network_of_ipv6_is_one_client() {
+        let limits = limits(10, 0);
+        assert_eq!(refused(&limits, "2001:db8::1", 10).await, 0);
+        assert_eq!(refused(&limits, "2001:db8::ffff:1", 2).await, 2);
+        assert_eq!(refused(&limits, "2001:db8:0:1::1", 10).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_one_too_many_learns_when_to_come_again() {
+        let limits = limits(1, 0);
+        assert_eq!(refused(&limits, CLIENT, 1).await, 0);
+        let mut standings = Standings::default();
+        let answer = limits.admit_address(client(CLIENT), None, &mut standings).await;
+        let problem = answer.unwrap_err();
+        assert_eq!(problem.reason, Reason::RateLimited);
+        let wait = problem.retry_after.unwrap();
+        assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{wait:?}");
+    }
+
+    #[tokio::test]
+    async fn an_rpc_may_take_fewer_calls_than_others() {
+        let limits = limits(100, 0);
+        let register = limits.of_rpc("/shop.v1.Accounts/Register", 2);
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let mut standings = Standings::default();
+            let own = register.as_ref();
+            answers.push(limits.admit_address(client(CLIENT), own, &mut standings).await);
+        }
+        let problem = answers.pop().unwrap().unwrap_err();
+        assert_eq!(problem.metadata["policy"], "Register");
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(refused(&limits, CLIENT, 97).await, 0, "others take their calls as before");
+    }
+
+    #[tokio::test]
+    async fn zero_switches_a_limit_off_and_with_it_that_of_each_rpc() {
+        let limits = limits(0, 0);
+        assert_eq!(refused(&limits, CLIENT, 10_000).await, 0);
+        assert!(limits.of_rpc("/shop.v1.Accounts/Register", 2).is_none());
+        let mut standings = Standings::default();
+        limits.admit_address(client(CLIENT), None, &mut standings).await.unwrap();
+        let mut headers = HeaderMap::new();
+        standings.write(&mut headers);
+        assert!(headers.is_empty(), "{headers:?}");
+    }
+}
