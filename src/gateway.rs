@@ -23,8 +23,9 @@ pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
         None => None,
         url => Some(Arc::new(Verifier::new(remote(url.as_ref(), "--auth-url")?, AUDIENCE))),
     };
-    let limits = options.limits.of_gateway(1);
-    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), limits)
+    let tls = options.tls.load().await?;
+    let settings = souk_gateway::Options { tls, ..options.limits.of_gateway(1).await? };
+    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), settings)
         .context("the contracts cannot be served")?;
 
     let mut parts = Parts::new(on_signal()?);

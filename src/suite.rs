@@ -69,6 +69,9 @@ async fn serve_all(
         Some(secret) => secret,
         None => random_token()?,
     };
+    let tls = options.listen.tls.load().await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let for_gateway = souk_gateway::Options { tls, ..limits.http.of_gateway(2).await? };
     let connections = limits.database_connections;
 
     let database = databases.open("auth", &souk_auth::MIGRATOR, connections).await?;
@@ -96,8 +99,9 @@ async fn serve_all(
     let services = vec![auth_service, catalog_service, orders_service];
     let upstreams = services.iter().map(in_process).collect();
     let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
-    let gateway = gateway(upstreams, &verifier, limits.http.of_gateway(2))?;
+    let gateway = gateway(upstreams, &verifier, for_gateway)?;
     let welcome = Welcome {
+        scheme,
         http: http.local_addr()?,
         grpc: grpc.local_addr()?,
         admin: &admin,
@@ -167,7 +171,9 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
                 behind(ORDERS, remote(options.orders_url.as_ref(), "--orders-url")?),
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
-            let gateway = gateway(upstreams, &verifier, limits.http.of_gateway(1))?;
+            let tls = options.listen.tls.load().await?;
+            let settings = souk_gateway::Options { tls, ..limits.http.of_gateway(1).await? };
+            let gateway = gateway(upstreams, &verifier, settings)?;
             let listener = bind(options.listen.http, "--http")?;
             announce(options.role, listener.local_addr()?);
             parts.spawn("gateway", |end| gateway.serve(listener, end));

@@ -11,6 +11,8 @@ use crate::secrets::Admin;
 
 /// Where the suite is, and how to begin.
 pub struct Welcome<'a> {
+    /// `http` or `https`.
+    pub scheme: &'static str,
     pub http: SocketAddr,
     pub grpc: SocketAddr,
     pub admin: &'a Admin,
@@ -23,9 +25,9 @@ pub struct Welcome<'a> {
 impl Welcome<'_> {
     /// Prints the addresses, the admin, and three commands to paste.
     pub fn print(&self) {
-        let Self { http, grpc, admin, .. } = self;
+        let Self { scheme, http, grpc, admin, .. } = self;
         println!("\nSouk is ready.\n");
-        println!("  REST       http://{http}");
+        println!("  REST       {scheme}://{http}");
         println!("  gRPC       http://{grpc}");
         if let Some(database) = self.database {
             println!("  data       {}", database.display());
@@ -35,7 +37,7 @@ impl Welcome<'_> {
         } else {
             println!("  admin      {}  (with the password that you gave)", admin.email);
         }
-        println!("\nList products:\n\n  curl -s 'http://{http}/v1/products?size=3'");
+        println!("\nList products:\n\n  curl -s '{scheme}://{http}/v1/products?size=3'");
         match &self.product {
             Some(product) => println!("\nOrder one:\n\n{}", self.order_command(product)),
             None => println!("\nImport some:\n\n{}", self.import_command()),
@@ -56,13 +58,13 @@ impl Welcome<'_> {
     }
 
     fn order_command(&self, product: &str) -> String {
-        let http = self.http;
+        let Self { scheme, http, .. } = self;
         // a key of its own for every start: pasted twice, it still orders once
         let key = id::new::<kind::Request>().to_string().replace("req_", "welcome-");
         format!(
-            "  curl -s http://{http}/v1/orders \\\n    \
+            "  curl -s {scheme}://{http}/v1/orders \\\n    \
              -H 'Idempotency-Key: {key}' -H 'Content-Type: application/json' \\\n    \
-             -H \"Authorization: Bearer $(curl -s http://{http}/v1/auth/token \\\n      \
+             -H \"Authorization: Bearer $(curl -s {scheme}://{http}/v1/auth/token \\\n      \
              -d grant_type=password --data-urlencode 'username={}' --data-urlencode {} \\\n      \
              | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\" \\\n    \
              -d '{{\"items\":[{{\"product_id\":\"{product}\",\"quantity\":1}}]}}'",

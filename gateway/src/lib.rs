@@ -106,12 +106,13 @@ impl Gateway {
         Ok(Self { edge: Edge::new(table, plans, rpcs, gate, pages, &options), options })
     }
 
-    /// Serves HTTP/1.1 and HTTP/2 without TLS on a listener until `shutdown`, then lets requests
+    /// Serves HTTP/1.1 and HTTP/2 on a listener until `shutdown`, then lets requests
     /// finish, no longer than the drain limit.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let limits = self.options;
         let options = listener::Options {
             protocol: Protocol::Http,
+            tls: limits.tls,
             connections: limits.max_connections,
             connections_per_address: limits.max_connections_per_address,
             proxies: limits.trusted_proxies,

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use souk_kit::listener::Networks;
+use souk_kit::listener::{Networks, Tls};
 
 use crate::Valkey;
 
 /// The limits of a gateway.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What it has for TLS; `None` is without.
+    pub tls: Option<Tls>,
     /// The largest body of a request, in bytes, whatever its contract takes.
     pub max_body: usize,
     /// How many bytes of bodies that are still arriving are kept.
@@ -48,6 +50,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            tls: None,
             max_body: 1024 * 1024,
             body_bytes: 64 * 1024 * 1024,
             header_timeout: Duration::from_secs(5),

@@ -9,6 +9,8 @@ use souk_kit::listener::{self, Network, Protocol, connections_that_fit};
 use souk_kit::server::DRAIN_LIMIT;
 use souk_kit::stack::{self, CALL_LIMIT};
 
+use super::rates::Rates;
+
 /// Requests that one gRPC connection may have under way.
 const REQUESTS_PER_CONNECTION: u32 = 256;
 
@@ -55,6 +57,8 @@ pub struct HttpLimits {
     /// client's address counts (Forwarded, X-Forwarded-For), and their connections are those of many
     #[arg(long, env = "SOUK_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',')]
     pub trusted_proxy: Vec<Network>,
+    #[command(flatten)]
+    pub rates: Rates,
     /// Calls that a service, and the gateway, work on at once; others are refused as OVERLOADED
     #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = 2048, value_name = "N",
           value_parser = at_least_one)]
@@ -104,6 +108,7 @@ impl Limits {
         let connections = connections_that_fit(self.http.max_connections, listeners);
         listener::Options {
             protocol: Protocol::Grpc,
+            tls: None,
             connections,
             connections_per_address: self.http.connections_per_address(connections),
             proxies: self.http.trusted_proxy.iter().copied().collect(),
@@ -137,9 +142,10 @@ impl Limits {
 
 impl HttpLimits {
     /// Those of the gateway, in a process with so many listeners.
-    pub fn of_gateway(&self, listeners: usize) -> souk_gateway::Options {
+    pub async fn of_gateway(&self, listeners: usize) -> anyhow::Result<souk_gateway::Options> {
         let connections = connections_that_fit(self.max_connections, listeners);
-        souk_gateway::Options {
+        Ok(souk_gateway::Options {
+            tls: None,
             max_body: self.max_body,
             body_bytes: self.body_budget,
             header_timeout: self.header_timeout,
@@ -149,14 +155,14 @@ impl HttpLimits {
             max_connections: connections,
             max_connections_per_address: self.connections_per_address(connections),
             trusted_proxies: self.trusted_proxy.iter().copied().collect(),
-            address_limit: 0,
-            principal_limit: 0,
-            limit_store: None,
+            address_limit: self.rates.address,
+            principal_limit: self.rates.principal,
+            limit_store: self.rates.open_store().await?,
             // each of the services behind it has its own
             max_calls: 2 * self.max_calls,
             origins: self.cors_origin.clone(),
             drain_limit: DRAIN_LIMIT,
-        }
+        })
     }
 
     /// Refuses limits that contradict each other.

@@ -1,6 +1,8 @@
 //! The command line. Each option is explained where it is declared; clap makes the help of it.
 
 mod limits;
+mod rates;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use souk_kit::telemetry::LogFormat;
 use tonic::transport::Uri;
 
 pub use limits::{HttpLimits, Limits};
+pub use tls::TlsFiles;
 
 const ABOUT: &str = "\
 A commerce backend: catalog, auth and orders over gRPC, and the same contracts over REST.
@@ -104,6 +107,8 @@ pub struct Listen {
     /// Where to serve REST; port 0 picks a free one
     #[arg(long, env = "SOUK_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub http: SocketAddr,
+    #[command(flatten)]
+    pub tls: TlsFiles,
     /// Where to serve gRPC; port 0 picks a free one
     #[arg(long, env = "SOUK_GRPC", default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
     pub grpc: SocketAddr,
@@ -164,6 +169,8 @@ pub struct Gateway {
     /// Where to serve REST; port 0 picks a free one
     #[arg(long, env = "SOUK_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub http: SocketAddr,
+    #[command(flatten)]
+    pub tls: TlsFiles,
     /// The contracts, with all that they import: what `buf build -o FILE` writes, or `protoc
     /// --include_imports --include_source_info -o FILE`
     #[arg(long, env = "SOUK_DESCRIPTORS", value_name = "FILE")]

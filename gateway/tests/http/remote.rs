@@ -28,6 +28,7 @@ async fn remote(fake: &Fake, options: Options) -> (Shop, CancellationToken) {
     });
     let grpc = listener::Options {
         protocol: Protocol::Grpc,
+        tls: None,
         connections: 100,
         connections_per_address: 100,
         proxies: Networks::default(),

@@ -27,6 +27,7 @@ const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: souk\r\n\r\n";
 fn options(protocol: Protocol) -> Options {
     Options {
         protocol,
+        tls: None,
         connections: 100,
         connections_per_address: 100,
         proxies: Networks::default(),

@@ -45,6 +45,7 @@ async fn listener(proxies: Networks) -> (SocketAddr, Arc<Semaphore>) {
     });
     let options = Options {
         protocol: Protocol::Http,
+        tls: None,
         connections: 100,
         connections_per_address: 3,
         proxies,

@@ -32,6 +32,7 @@ async fn listener(connections: usize, bytes: usize) -> SocketAddr {
     });
     let options = Options {
         protocol: Protocol::Http,
+        tls: None,
         connections,
         connections_per_address: connections,
         proxies: Networks::default(),

@@ -23,7 +23,7 @@ use super::answer::Answer;
 use super::handler::Handler;
 use super::options::{Options, Protocol};
 use super::registry::Entry;
-use super::stream::Stream;
+use super::stream::{Stream, Transport};
 
 /// The largest head of an HTTP/1 request; hyper takes up to 100 headers in it.
 const MAX_HEAD: usize = 64 * 1024;
@@ -69,7 +69,8 @@ impl<S> Server<S> {
         let registry = entry.registry.clone();
         let activity = &entry.activity;
         let peer = Peer::new(entry.address, activity.clone());
-        let stream = Stream::new(tcp, place, activity.clone(), self.options.rejection);
+        let Some(transport) = self.begin(tcp, activity).await else { return };
+        let stream = Stream::new(transport, place, activity.clone(), self.options.rejection);
         let service = service_fn(|mut request: Request<Incoming>| {
             let under_way = activity.begin();
             request.extensions_mut().insert(peer.clone());
@@ -107,6 +108,25 @@ impl<S> Server<S> {
                 is_ending = true;
                 connection.as_mut().graceful_shutdown();
             }
+        }
+    }
+
+    /// Does the handshake, where there is TLS; `None` when it has not come to its end.
+    async fn begin(&self, tcp: TcpStream, activity: &Activity) -> Option<Transport> {
+        let Some(tls) = &self.options.tls else { return Some(Transport::Left(tcp)) };
+        // apart: connections without TLS have no room for it
+        let handshake = Box::pin(tls.accept(tcp));
+        tokio::select! {
+            done = handshake => match done {
+                Ok(tls) => Some(Transport::Right(Box::new(tls))),
+                Err(error) => {
+                    tracing::debug!(%error, "a connection has no TLS");
+                    None
+                }
+            },
+            () = self.overdue(activity) => None,
+            () = activity.evicted.notified() => None,
+            () = self.shutdown.cancelled() => None,
         }
     }
 

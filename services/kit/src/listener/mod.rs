@@ -15,6 +15,7 @@ mod options;
 mod registry;
 mod shares;
 mod stream;
+mod tls;
 
 use std::error::Error;
 use std::io;
@@ -37,6 +38,7 @@ pub use network::{Network, Networks, NotANetwork, Origin};
 pub use options::{Options, Protocol};
 pub(crate) use shares::part_of;
 pub use shares::{Share, Shares};
+pub use tls::Tls;
 
 use accept::accept;
 use connection::Server;
@@ -74,7 +76,7 @@ pub async fn serve<S, B>(
 {
     let slots = Arc::new(Semaphore::new(options.connections));
     let (drain, per_address) = (options.drain, options.connections_per_address);
-    let proxies = options.proxies.clone();
+    let (proxies, tls) = (options.proxies.clone(), options.tls.clone());
     let server = Arc::new(Server::new(handler, options, shutdown.clone()));
     let registry = Registry::default();
     let mut connections = JoinSet::new();
@@ -96,6 +98,7 @@ pub async fn serve<S, B>(
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = accepting => {}
+        () = keep_fresh(tls.as_ref()) => {}
     }
     // nobody new: the port is free while the rest drains
     drop(listener);
@@ -104,6 +107,14 @@ pub async fn serve<S, B>(
         let left = connections.len();
         tracing::warn!(left, "connections were still open after the drain limit");
         connections.shutdown().await;
+    }
+}
+
+/// Looks after the certificate, where there is one, for ever.
+async fn keep_fresh(tls: Option<&Tls>) {
+    match tls {
+        Some(tls) => match tls.keep_fresh().await {},
+        None => std::future::pending().await,
     }
 }
 

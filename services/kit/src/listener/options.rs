@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::network::Networks;
+use super::tls::Tls;
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1 or HTTP/2 without TLS: the first bytes say which.
+    /// HTTP/1.1 or HTTP/2: the first bytes say which.
     Http,
     /// HTTP/2 alone, for gRPC.
     Grpc,
@@ -20,6 +21,8 @@ pub enum Protocol {
 pub struct Options {
     /// What it speaks.
     pub protocol: Protocol,
+    /// What it has for TLS; `None` is without. Handshakes are a part of the beginning of a connection.
+    pub tls: Option<Tls>,
     /// Connections at once. When there are more, those go that have done nothing for longest, or whose
     /// clients have let us wait for longest: for the rest of what they ask, or to take what they were
     /// answered. Where all are at work, others wait in the backlog of the listener.

@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::activity::{Activity, now};
 
@@ -24,9 +26,12 @@ const LINGER_BYTES: usize = 16 * 1024 * 1024;
 /// do not wait for them.
 static LINGERING: Semaphore = Semaphore::const_new(100);
 
+/// What the bytes travel over: TCP, or TLS over it.
+pub(super) type Transport = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// A connection that keeps its place in the listener until it has been served.
 pub(super) struct Stream {
-    tcp: Option<(TcpStream, OwnedSemaphorePermit)>,
+    transport: Option<(Transport, OwnedSemaphorePermit)>,
     activity: Arc<Activity>,
     rejection: Option<fn(u16) -> Option<Bytes>>,
     /// What is sent in place of something of this length.
@@ -36,17 +41,23 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(
-        tcp: TcpStream,
+        transport: Transport,
         place: OwnedSemaphorePermit,
         activity: Arc<Activity>,
         rejection: Option<fn(u16) -> Option<Bytes>>,
     ) -> Self {
-        Self { tcp: Some((tcp, place)), activity, rejection, page: None, has_ended: false }
+        Self {
+            transport: Some((transport, place)),
+            activity,
+            rejection,
+            page: None,
+            has_ended: false,
+        }
     }
 
-    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        let tcp = self.tcp.as_mut().map(|(tcp, _)| Pin::new(tcp));
-        tcp.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
+        let transport = self.transport.as_mut().map(|(transport, _)| Pin::new(transport));
+        transport.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -77,7 +88,7 @@ impl Stream {
             if page.is_empty() {
                 return Poll::Ready(Ok(length));
             }
-            let polled = self.tcp()?.poll_write(cx, &page);
+            let polled = self.transport()?.poll_write(cx, &page);
             if let Poll::Ready(Ok(written)) = &polled {
                 page.advance(*written);
             }
@@ -95,7 +106,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(self.tcp()?.poll_read(cx, buffer))?;
+        ready!(self.transport()?.poll_read(cx, buffer))?;
         match &buffer.filled()[before..] {
             [] => self.has_ended = true,
             bytes => self.activity.has_received(bytes),
@@ -114,7 +125,7 @@ impl AsyncWrite for Stream {
         if self.page.is_some() {
             return self.poll_page(cx);
         }
-        let polled = self.tcp()?.poll_write(cx, bytes);
+        let polled = self.transport()?.poll_write(cx, bytes);
         self.noted(polled)
     }
 
@@ -129,7 +140,7 @@ impl AsyncWrite for Stream {
         if self.page.is_some() {
             return self.poll_page(cx);
         }
-        let polled = self.tcp()?.poll_write_vectored(cx, slices);
+        let polled = self.transport()?.poll_write_vectored(cx, slices);
         self.noted(polled)
     }
 
@@ -138,24 +149,24 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_flush(cx)
+        self.transport()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_shutdown(cx)
+        self.transport()?.poll_shutdown(cx)
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let Some((tcp, _place)) = self.tcp.take() else { return };
+        let Some((transport, _place)) = self.transport.take() else { return };
         let answered = now() < self.activity.sent.load(std::sync::atomic::Ordering::Relaxed) + 1000;
         if self.has_ended || !answered {
             return;
         }
         if let (Ok(runtime), Ok(lingering)) = (Handle::try_current(), LINGERING.try_acquire()) {
             runtime.spawn(async move {
-                let _ = timeout(LINGER_LIMIT, linger(tcp)).await;
+                let _ = timeout(LINGER_LIMIT, linger(transport)).await;
                 drop(lingering);
             });
         }
@@ -163,12 +174,12 @@ impl Drop for Stream {
 }
 
 /// Says that no more comes, and takes what the client is still sending.
-async fn linger(mut tcp: TcpStream) -> io::Result<()> {
-    tcp.shutdown().await?;
+async fn linger(mut transport: Transport) -> io::Result<()> {
+    transport.shutdown().await?;
     let mut buffer = vec![0; 16 * 1024];
     let mut taken = 0;
     while taken < LINGER_BYTES {
-        match tcp.read(&mut buffer).await? {
+        match transport.read(&mut buffer).await? {
             0 => break,
             read => taken += read,
         }
