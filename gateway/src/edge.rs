@@ -34,6 +34,7 @@ use crate::call::{Asked, call};
 use crate::caller::Caller;
 use crate::content;
 use crate::gate::{Client, Gate};
+use crate::limits::Standings;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::routing::{Found, Table};
@@ -100,7 +101,9 @@ impl Inner {
         let (parts, mut body) = request.into_parts();
         let context = Context::from_http(&parts.headers, self.limit);
         let span = tracing::error_span!("request", request_id = &*context.request_id);
-        let respond = AssertUnwindSafe(self.respond(&parts, &context, &mut body)).catch_unwind();
+        let standings = Standings::default();
+        let respond = self.respond(&parts, &context, &standings, &mut body);
+        let respond = AssertUnwindSafe(respond).catch_unwind();
         let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
@@ -121,6 +124,7 @@ impl Inner {
         if parts.version < Version::HTTP_2 && !is_over(&parts, &mut body).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        standings.write(response.headers_mut());
         protect(&context, response.headers_mut());
         response.body_mut().span = Some(span);
         response
@@ -130,13 +134,15 @@ impl Inner {
         &self,
         parts: &Parts,
         context: &Context,
+        standings: &Standings,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
         refuse_ambiguous(parts)?;
         let path = parts.uri.path();
         let versioned = versioned(path, &parts.headers);
         let path = versioned.as_deref().unwrap_or(path);
-        let client = Client { headers: &parts.headers, context, peer: parts.extensions.get() };
+        let peer = parts.extensions.get();
+        let client = Client { headers: &parts.headers, context, peer, standings };
         match self.table.find(&parts.method, path) {
             Found::Route(route, variables) => {
                 let (method, uri) = (&parts.method, &parts.uri);

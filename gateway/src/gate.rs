@@ -11,12 +11,14 @@ use http_body::Body;
 use souk_kit::admission::admit;
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
-use souk_kit::listener::Peer;
+use souk_kit::listener::{Networks, Peer};
 use souk_kit::permit::{Permit, Permits};
 use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
+use crate::client;
+use crate::limits::{Limits, Standings};
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::target::Target;
@@ -24,6 +26,8 @@ use crate::target::Target;
 /// What all calls have to pass.
 pub(crate) struct Gate {
     verifier: Option<Arc<Verifier>>,
+    limits: Limits,
+    proxies: Networks,
     permits: Permits,
     bodies: Budget,
     max_body: usize,
@@ -37,12 +41,16 @@ pub(crate) struct Client<'a> {
     pub context: &'a Context,
     /// The connection that it came over.
     pub peer: Option<&'a Peer>,
+    /// What its limits leave.
+    pub standings: &'a Standings,
 }
 
 impl Gate {
-    pub(crate) fn new(verifier: Option<Arc<Verifier>>, options: &Options) -> Self {
+    pub(crate) fn new(verifier: Option<Arc<Verifier>>, limits: Limits, options: &Options) -> Self {
         Self {
             verifier,
+            limits,
+            proxies: options.trusted_proxies.clone(),
             permits: Permits::new(options.max_calls),
             bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
@@ -50,11 +58,14 @@ impl Gate {
         }
     }
 
-    /// Lets a call in when the policy of its RPC allows it.
+    /// Lets a call in when its limits and the policy of its RPC allow it.
     pub(crate) async fn admit(&self, target: &Target, client: Client<'_>) -> Result<(), Problem> {
-        let admitted = admit(&target.rpc, self.verifier.as_deref(), client.headers).await;
-        let refused = |failure| Problem::from_failure(failure, client.context);
-        admitted.map(drop).map_err(refused)
+        let Client { headers, context, peer, standings } = client;
+        let address = peer.map(|peer| client::address(peer.address, headers, &self.proxies));
+        self.limits.admit_address(address, target.limit.as_ref(), standings).await?;
+        let admitted = admit(&target.rpc, self.verifier.as_deref(), headers).await;
+        let admitted = admitted.map_err(|failure| Problem::from_failure(failure, context))?;
+        self.limits.admit_principal(admitted.principal.as_deref(), address, standings).await
     }
 
     /// The body of a request, of this many bytes at most.

@@ -24,8 +24,8 @@ mod foreign;
 mod gate;
 mod health;
 mod input;
-mod links;
 mod limits;
+mod links;
 mod location;
 mod media;
 mod options;
@@ -57,6 +57,7 @@ pub use valkey::Valkey;
 use crate::api::{Api, Operation};
 use crate::edge::Edge;
 use crate::gate::Gate;
+use crate::limits::Limits;
 use crate::routing::Table;
 use crate::rpc::Rpcs;
 use crate::target::Targets;
@@ -97,12 +98,13 @@ impl Gateway {
         if verifier.is_none() {
             refuse_tokens(&api)?;
         }
-        let targets = Targets::new(&api, &upstreams)?;
+        let limits = Limits::new(&options);
+        let targets = Targets::new(&api, &upstreams, &limits)?;
         let (routes, plans) = routing::compile(&api, &targets)?;
         let rpcs = Rpcs::compile(&api, &targets)?;
         let pages = docs::router(docs::Pages::build()).merge(health::router(upstreams));
         let table = Table::new(routes)?;
-        let gate = Gate::new(verifier, &options);
+        let gate = Gate::new(verifier, limits, &options);
         Ok(Self { edge: Edge::new(table, plans, rpcs, gate, pages, &options), options })
     }
 

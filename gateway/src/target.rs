@@ -16,6 +16,7 @@ use tonic_types::StatusExt as _;
 
 use crate::api::{Api, Operation};
 use crate::codec::WireBytes;
+use crate::limits::{Bucket, Limits};
 use crate::problem::{Problem, told};
 use crate::{Upstream, foreign};
 
@@ -30,6 +31,8 @@ pub(crate) struct Target {
     pub path: PathAndQuery,
     /// What the contract says of it: who may call it, and how.
     pub rpc: Rpc,
+    /// What one client may call of it, where that is less than of others.
+    pub limit: Option<Bucket>,
     /// Whether the service is of this build: its failures have our reasons.
     is_ours: bool,
 }
@@ -44,14 +47,15 @@ impl Targets {
     /// # Errors
     ///
     /// A service has no upstream.
-    pub(crate) fn new(api: &Api, upstreams: &[Upstream]) -> anyhow::Result<Self> {
+    pub(crate) fn new(api: &Api, upstreams: &[Upstream], limits: &Limits) -> anyhow::Result<Self> {
         let mut targets = HashMap::new();
         for Operation { method, rpc, .. } in &api.operations {
             let service = method.parent_service();
             let upstream = upstreams.iter().find(|upstream| upstream.name == service.full_name());
             let upstream =
                 upstream.with_context(|| format!("{} has no upstream", service.full_name()))?;
-            let target = Target::new(method, rpc.clone(), upstream.channel.clone())?;
+            let limit = limits.of_rpc(method.full_name(), rpc.policy.address_calls_per_minute);
+            let target = Target::new(method, rpc.clone(), upstream.channel.clone(), limit)?;
             targets.insert(method.full_name().to_owned(), Arc::new(target));
         }
         Ok(Self { targets })
@@ -72,11 +76,16 @@ impl Target {
     /// # Errors
     ///
     /// Its name can be in no path.
-    fn new(method: &MethodDescriptor, rpc: Rpc, channel: Channel) -> anyhow::Result<Self> {
+    fn new(
+        method: &MethodDescriptor,
+        rpc: Rpc,
+        channel: Channel,
+        limit: Option<Bucket>,
+    ) -> anyhow::Result<Self> {
         let service = method.parent_service();
         let path = format!("/{}/{}", service.full_name(), method.name());
         let is_ours = souk_proto::descriptors().get_service_by_name(service.full_name()).is_some();
-        Ok(Self { channel, path: PathAndQuery::try_from(path)?, rpc, is_ours })
+        Ok(Self { channel, path: PathAndQuery::try_from(path)?, rpc, limit, is_ours })
     }
 
     /// Calls it with one message.

@@ -1,6 +1,8 @@
 //! One limit: so many calls a minute, for each whom it counts.
 
 use super::Subject;
+use std::sync::Arc;
+
 use super::memory::Memory;
 use super::shared::Shared;
 use super::standing::{Policy, Standing};
@@ -10,7 +12,7 @@ use crate::valkey::Valkey;
 /// up again steadily.
 #[derive(Debug)]
 pub(crate) struct Bucket {
-    policy: Policy,
+    policy: Arc<Policy>,
     shared: Option<Shared>,
     /// Counts alone, or while the store is away.
     memory: Memory,
@@ -21,15 +23,15 @@ impl Bucket {
     pub(super) fn new(policy: Policy, key: &str, store: Option<Valkey>) -> Self {
         let limit = policy.limit();
         let shared = store.map(|store| Shared::new(store, key, limit));
-        Self { policy, shared, memory: Memory::new(limit) }
+        Self { policy: Arc::new(policy), shared, memory: Memory::new(limit) }
     }
 
     /// Takes a call out, if there is one.
-    pub(super) async fn take(&self, subject: Subject) -> Standing<'_> {
+    pub(super) async fn take(&self, subject: Subject) -> Standing {
         let shared = match &self.shared {
             Some(shared) => shared.take(subject).await,
             None => None,
         };
-        Standing::new(&self.policy, shared.unwrap_or_else(|| self.memory.take(subject)))
+        Standing::new(self.policy.clone(), shared.unwrap_or_else(|| self.memory.take(subject)))
     }
 }

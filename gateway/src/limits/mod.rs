@@ -57,13 +57,13 @@ impl Limits {
     }
 
     /// The bucket of an RPC that takes no more than so many calls a minute from one address; `None` when
-    /// it takes as many as any, or addresses are not limited here. `path` is that of gRPC.
-    pub(crate) fn of_rpc(&self, path: &str, per_minute: i32) -> Option<Bucket> {
+    /// it takes as many as any, or addresses are not limited here. `rpc` is its full name.
+    pub(crate) fn of_rpc(&self, rpc: &str, per_minute: i32) -> Option<Bucket> {
         self.address.as_ref()?;
         let limit = NonZeroU32::new(u32::try_from(per_minute).ok()?)?;
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = rpc.rsplit('.').next().unwrap_or(rpc);
         let of = format!("calls of {name} from one address");
-        Some(Bucket::new(Policy::new(name, limit, &of), path, self.store.clone()))
+        Some(Bucket::new(Policy::new(name, limit, &of), rpc, self.store.clone()))
     }
 
     /// Counts a request for the address that it comes from, where it is for an RPC with a bucket of its
@@ -72,13 +72,14 @@ impl Limits {
     /// # Errors
     ///
     /// It is one too many.
-    pub(crate) async fn admit_address<'b>(
-        &'b self,
-        client: IpAddr,
-        rpc: Option<&'b Bucket>,
-        standings: &mut Standings<'b>,
+    pub(crate) async fn admit_address(
+        &self,
+        client: Option<IpAddr>,
+        rpc: Option<&Bucket>,
+        standings: &Standings,
     ) -> Result<(), Problem> {
-        let subject = Subject(Origin::of(client).bits());
+        let Some(address) = client else { return Ok(()) };
+        let subject = Subject(Origin::of(address).bits());
         for bucket in self.address.iter().chain(rpc) {
             self.admit(bucket, subject, client, standings).await?;
         }
@@ -90,32 +91,30 @@ impl Limits {
     /// # Errors
     ///
     /// It is one too many.
-    pub(crate) async fn admit_principal<'b>(
-        &'b self,
-        principal: &Principal,
-        client: IpAddr,
-        standings: &mut Standings<'b>,
+    pub(crate) async fn admit_principal(
+        &self,
+        principal: Option<&Principal>,
+        client: Option<IpAddr>,
+        standings: &Standings,
     ) -> Result<(), Problem> {
-        let Some(bucket) = &self.principal else { return Ok(()) };
+        let (Some(bucket), Some(principal)) = (&self.principal, principal) else { return Ok(()) };
         self.admit(bucket, Subject(principal.id().as_u128()), client, standings).await
     }
 
-    async fn admit<'b>(
+    async fn admit(
         &self,
-        bucket: &'b Bucket,
+        bucket: &Bucket,
         subject: Subject,
-        client: IpAddr,
-        standings: &mut Standings<'b>,
+        client: Option<IpAddr>,
+        standings: &Standings,
     ) -> Result<(), Problem> {
         let standing = bucket.take(subject).await;
-        standings.add(standing);
-        match standing.problem() {
-            None => Ok(()),
-            Some(problem) => {
-                self.refusals.tell(standing.policy(), client);
-                Err(problem)
-            }
+        let problem = standing.problem();
+        if problem.is_some() {
+            self.refusals.tell(standing.policy(), client);
         }
+        standings.add(standing);
+        problem.map_or(Ok(()), Err)
     }
 }
 
@@ -134,16 +133,16 @@ mod tests {
         Limits::new(&Options { address_limit, principal_limit, ..Options::default() })
     }
 
-    fn client(address: &str) -> IpAddr {
-        address.parse().unwrap()
+    fn client(address: &str) -> Option<IpAddr> {
+        Some(address.parse().unwrap())
     }
 
-    /// What is wrong with so many requests from an address.
+    /// How many of so many requests from an address are refused.
     async fn refused(limits: &Limits, address: &str, requests: usize) -> usize {
         let mut refused = 0;
         for _ in 0..requests {
-            let mut standings = Standings::default();
-            let answer = limits.admit_address(client(address), None, &mut standings).await;
+            let standings = Standings::default();
+            let answer = limits.admit_address(client(address), None, &standings).await;
             refused += usize::from(answer.is_err());
         }
         refused
@@ -168,8 +167,8 @@ mod tests {
     async fn a_request_that_is_one_too_many_learns_when_to_come_again() {
         let limits = limits(1, 0);
         assert_eq!(refused(&limits, CLIENT, 1).await, 0);
-        let mut standings = Standings::default();
-        let answer = limits.admit_address(client(CLIENT), None, &mut standings).await;
+        let standings = Standings::default();
+        let answer = limits.admit_address(client(CLIENT), None, &standings).await;
         let problem = answer.unwrap_err();
         assert_eq!(problem.reason, Reason::RateLimited);
         let wait = problem.retry_after.unwrap();
@@ -179,12 +178,12 @@ mod tests {
     #[tokio::test]
     async fn an_rpc_may_take_fewer_calls_than_others() {
         let limits = limits(100, 0);
-        let register = limits.of_rpc("/shop.v1.Accounts/Register", 2);
+        let register = limits.of_rpc("shop.v1.Accounts.Register", 2);
         let mut answers = Vec::new();
         for _ in 0..3 {
-            let mut standings = Standings::default();
+            let standings = Standings::default();
             let own = register.as_ref();
-            answers.push(limits.admit_address(client(CLIENT), own, &mut standings).await);
+            answers.push(limits.admit_address(client(CLIENT), own, &standings).await);
         }
         let problem = answers.pop().unwrap().unwrap_err();
         assert_eq!(problem.metadata["policy"], "Register");
@@ -196,9 +195,9 @@ mod tests {
     async fn zero_switches_a_limit_off_and_with_it_that_of_each_rpc() {
         let limits = limits(0, 0);
         assert_eq!(refused(&limits, CLIENT, 10_000).await, 0);
-        assert!(limits.of_rpc("/shop.v1.Accounts/Register", 2).is_none());
-        let mut standings = Standings::default();
-        limits.admit_address(client(CLIENT), None, &mut standings).await.unwrap();
+        assert!(limits.of_rpc("shop.v1.Accounts.Register", 2).is_none());
+        let standings = Standings::default();
+        limits.admit_address(client(CLIENT), None, &standings).await.unwrap();
         let mut headers = HeaderMap::new();
         standings.write(&mut headers);
         assert!(headers.is_empty(), "{headers:?}");

@@ -26,13 +26,14 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    pub(super) fn tell(&self, policy: &Policy, client: IpAddr) {
+    pub(super) fn tell(&self, policy: &Policy, client: Option<IpAddr>) {
         if self.lines.check().is_err() {
             self.untold.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let untold = self.untold.swap(0, Ordering::Relaxed);
-        tracing::warn!(%client, policy = policy.name(), untold, "too many requests: one is refused");
+        let client = client.map(tracing::field::display);
+        tracing::warn!(client, policy = policy.name(), untold, "too many requests: one is refused");
     }
 }
 

@@ -1,6 +1,7 @@
 //! How much of its limits a request leaves, and how its answer tells.
 
 use std::num::NonZeroU32;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -65,19 +66,19 @@ impl Policy {
 }
 
 /// What a bucket has said of a request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Standing<'b> {
-    policy: &'b Policy,
+#[derive(Debug)]
+pub(super) struct Standing {
+    policy: Arc<Policy>,
     taken: Taken,
 }
 
-impl<'b> Standing<'b> {
-    pub(super) fn new(policy: &'b Policy, taken: Taken) -> Self {
+impl Standing {
+    pub(super) fn new(policy: Arc<Policy>, taken: Taken) -> Self {
         Self { policy, taken }
     }
 
-    pub(super) fn policy(&self) -> &'b Policy {
-        self.policy
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Why the request goes no further, when it does not.
@@ -111,20 +112,20 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// What the buckets have said of a request.
+/// What the buckets have said of a request so far.
 #[derive(Debug, Default)]
-pub(crate) struct Standings<'b>([Option<Standing<'b>>; MOST]);
+pub(crate) struct Standings([OnceLock<Standing>; MOST]);
 
-impl<'b> Standings<'b> {
-    pub(super) fn add(&mut self, standing: Standing<'b>) {
-        if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
-            *free = Some(standing);
+impl Standings {
+    pub(super) fn add(&self, standing: Standing) {
+        if let Some(free) = self.0.iter().find(|place| place.get().is_none()) {
+            let _ = free.set(standing);
         }
     }
 
     /// Tells a client what is left to it, where anything is counted.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        let all = || self.0.iter().flatten();
+        let all = || self.0.iter().filter_map(OnceLock::get);
         let Some(tightest) = all().min_by_key(|standing| standing.remaining()) else { return };
         headers.insert(X_RATELIMIT_LIMIT, tightest.policy.limit.get().into());
         headers.insert(X_RATELIMIT_REMAINING, tightest.remaining().into());
@@ -155,15 +156,15 @@ impl<'b> Standings<'b> {
 mod tests {
     use super::*;
 
-    fn policy(name: &str, limit: u32) -> Policy {
-        Policy::new(name, NonZeroU32::new(limit).unwrap(), "requests")
+    fn policy(name: &str, limit: u32) -> Arc<Policy> {
+        Arc::new(Policy::new(name, NonZeroU32::new(limit).unwrap(), "requests"))
     }
 
     /// The headers of an answer to a request of which buckets have said this.
-    fn told(all: &[(&Policy, Taken)]) -> HeaderMap {
-        let mut standings = Standings::default();
+    fn told(all: &[(&Arc<Policy>, Taken)]) -> HeaderMap {
+        let standings = Standings::default();
         for (policy, taken) in all {
-            standings.add(Standing::new(policy, *taken));
+            standings.add(Standing::new((*policy).clone(), *taken));
         }
         let mut headers = HeaderMap::new();
         standings.write(&mut headers);
@@ -204,7 +205,7 @@ mod tests {
         assert_eq!(headers["x-ratelimit-remaining"], "0");
         assert_eq!(headers["x-ratelimit-reset"], "60");
         assert_eq!(headers["ratelimit"], r#""Register";r=0;t=3"#);
-        let problem = Standing::new(&rpc, Err(wait)).problem().unwrap();
+        let problem = Standing::new(rpc, Err(wait)).problem().unwrap();
         assert_eq!(problem.retry_after, Some(wait));
         assert_eq!(problem.message, "too many requests: 6 a minute are allowed");
     }

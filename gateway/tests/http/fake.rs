@@ -50,6 +50,11 @@ impl Fake {
         Self::with(move || std::future::ready(Err(status.clone())))
     }
 
+    /// How many calls there were.
+    pub fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
     /// The last call, when there was one.
     pub fn last_call(&self) -> Option<Call> {
         self.calls.lock().unwrap().last().cloned()
