@@ -1,10 +1,12 @@
 //! `souk healthcheck`: asks a running process whether it works.
 
+mod any_certificate;
+
 use std::time::Duration;
 
 use anyhow::Context as _;
 use souk_kit::Channel;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::transport::Uri;
 use tonic_health::pb::HealthCheckRequest;
@@ -35,12 +37,19 @@ async fn check_grpc(server: Uri) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One request without a client library: this runs every few seconds in a container.
 async fn check_http(address: &Uri) -> anyhow::Result<()> {
     let authority = address.authority().context("--http must look like http://host:port")?;
-    let mut stream = TcpStream::connect(authority.as_str()).await?;
-    let request =
-        format!("GET /healthz HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+    let tcp = TcpStream::connect(authority.as_str()).await?;
+    if address.scheme_str() == Some("https") {
+        ask(any_certificate::connect(authority.host(), tcp).await?, authority.as_str()).await
+    } else {
+        ask(tcp, authority.as_str()).await
+    }
+}
+
+/// One request without a client library: this runs every few seconds in a container.
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str) -> anyhow::Result<()> {
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut response = Vec::new();
     stream.read_to_end(&mut response).await?;

@@ -27,8 +27,8 @@ pub struct Rates {
     pub store: Option<String>,
 }
 
-/// Beyond this it is no limit any more.
-const MOST: i64 = 1_000_000;
+/// A million a second: beyond that it is no limit any more.
+const MOST: i64 = 60_000_000;
 
 impl Rates {
     /// Where they are counted together.

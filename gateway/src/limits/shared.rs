@@ -29,7 +29,7 @@ impl Shared {
     /// `None` when the store is away, or late.
     pub(super) async fn take(&self, subject: Subject) -> Option<Taken> {
         let mut script = TAKE.key(format!("{}:{:032x}", self.key, subject.0));
-        script.arg(self.limit.get()).arg(MINUTE / u64::from(self.limit.get()));
+        script.arg(self.limit.get()).arg((MINUTE / u64::from(self.limit.get())).max(1));
         let ask = async |mut connection| script.invoke_async(&mut connection).await;
         let (left, wait): (u32, u64) = self.store.ask(ask).await?;
         Some(if wait == 0 { Ok(left) } else { Err(Duration::from_micros(wait)) })

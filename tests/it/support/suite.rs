@@ -277,6 +277,9 @@ impl Suite {
         let log = std::env::var("SOUK_TEST_LOG").unwrap_or_else(|_| "error".to_owned());
         command
             .env("SOUK_LOG", log)
+            // all clients are of one address
+            .env("SOUK_RATE_LIMIT_ADDRESS", "0")
+            .env("SOUK_RATE_LIMIT_PRINCIPAL", "0")
             .env("SOUK_ADMIN_EMAIL", ADMIN_EMAIL)
             .env("SOUK_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("SOUK_SECRET", MASTER_SECRET)
