@@ -26,11 +26,16 @@ const WINDOW: u32 = 60;
 /// Limits that count for one request: its address, its RPC, its principal.
 const MOST: usize = 3;
 
+/// Bytes of a list of them, usually.
+const ROOM: usize = 128;
+
 /// A limit, as clients are told of it.
 #[derive(Debug)]
 pub(super) struct Policy {
     name: String,
     limit: NonZeroU32,
+    /// The limit as a header.
+    limit_value: HeaderValue,
     /// Its item in `RateLimit-Policy`, and the beginning of that in `RateLimit`.
     item: String,
     state: String,
@@ -44,6 +49,7 @@ impl Policy {
         Self {
             name: name.to_owned(),
             limit,
+            limit_value: limit.get().into(),
             item: format!("\"{name}\";q={limit};w={WINDOW}"),
             state: format!("\"{name}\";r="),
             refusal: format!("too many {of}: {limit} a minute are allowed"),
@@ -127,11 +133,11 @@ impl Standings {
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let all = || self.0.iter().filter_map(OnceLock::get);
         let Some(tightest) = all().min_by_key(|standing| standing.remaining()) else { return };
-        headers.insert(X_RATELIMIT_LIMIT, tightest.policy.limit.get().into());
+        headers.insert(X_RATELIMIT_LIMIT, tightest.policy.limit_value.clone());
         headers.insert(X_RATELIMIT_REMAINING, tightest.remaining().into());
         headers.insert(X_RATELIMIT_RESET, tightest.reset().into());
-        let mut policies = String::new();
-        let mut states = String::new();
+        let mut policies = String::with_capacity(ROOM);
+        let mut states = String::with_capacity(ROOM);
         for standing in all() {
             if !policies.is_empty() {
                 policies.push_str(", ");
