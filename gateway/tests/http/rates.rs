@@ -98,6 +98,11 @@ async fn a_call_that_the_contract_limits_is_refused_before_its_body_is_read() {
     assert!(reply.header("ratelimit").contains(", \"Register\";r=0;t="), "{reply:?}");
     assert_eq!(reply.header("x-ratelimit-limit"), "10");
     assert_eq!(fake.calls(), calls);
+    // by another protocol it is the same call
+    let reply = shop.json("POST", "/souk.auth.v1.AuthService/Register", body).await;
+    assert_eq!((reply.status, reply.json()["code"].as_str()), (429, Some("resource_exhausted")));
+    assert_eq!(reply.header("x-ratelimit-remaining"), "0");
+    assert_eq!(fake.calls(), calls);
     assert_eq!(shop.get(PRODUCT).await.status, 200, "other calls go on");
     let other = "x-forwarded-for: 203.0.113.1";
     let media = "content-type: application/json";
