@@ -11,6 +11,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::answer::Answer;
 use crate::api::BodyRule;
+use crate::cache::{Cache, Kept};
 use crate::entity_tag::Condition;
 use crate::gate::{Client, Gate};
 use crate::input::{Given, Media, to_wire};
@@ -51,7 +52,11 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
 
     let mut outgoing = client.outgoing(Bytes::from(wire));
     set_condition(route, headers, outgoing.metadata_mut())?;
-    let answer = target.call(outgoing).await;
+    let answer =
+        match gate.cache.as_ref().filter(|_| route.is_kept && Cache::is_for(method, headers)) {
+            Some(cache) => cache.call(target, outgoing).await.map(Kept::into_response),
+            None => target.call(outgoing).await,
+        };
     let answer = answer.map_err(|status| target.problem(&status, client.context))?;
     let asked = reply::Asked { uri, accepted, minimal: prefer::minimal(method, headers) };
     let reply = reply::unary(plans, route, &asked, &answer);

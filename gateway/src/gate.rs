@@ -17,6 +17,7 @@ use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
+use crate::cache::Cache;
 use crate::client;
 use crate::limits::{Limits, Standings};
 use crate::options::Options;
@@ -32,6 +33,8 @@ pub(crate) struct Gate {
     bodies: Budget,
     max_body: usize,
     body_idle: Duration,
+    /// Answers that are given again.
+    pub cache: Option<Cache>,
 }
 
 /// Where a call comes from.
@@ -55,6 +58,9 @@ impl Gate {
             bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
             body_idle: options.body_idle,
+            cache: Some(options.cache_ttl)
+                .filter(|ttl| !ttl.is_zero())
+                .map(|ttl| Cache::new(ttl, options.cache_store.clone())),
         }
     }
 

@@ -8,6 +8,7 @@
 mod accept;
 mod answer;
 mod api;
+mod cache;
 mod call;
 mod caller;
 mod client;

@@ -39,6 +39,10 @@ pub struct Options {
     pub principal_limit: u32,
     /// Where requests are counted that several gateways answer; `None` is each for itself.
     pub limit_store: Option<Valkey>,
+    /// How long answers of public RPCs are given again whose contract allows it; zero is not at all.
+    pub cache_ttl: Duration,
+    /// Where several gateways keep such answers together; `None` is each for itself.
+    pub cache_store: Option<Valkey>,
     /// How many calls may be under way at once; others are refused as OVERLOADED.
     pub max_calls: usize,
     /// The origins of pages whose scripts may call; `*` is any.
@@ -63,6 +67,8 @@ impl Default for Options {
             address_limit: 100,
             principal_limit: 1_000,
             limit_store: None,
+            cache_ttl: Duration::ZERO,
+            cache_store: None,
             max_calls: 4096,
             origins: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,

@@ -1,13 +1,14 @@
 //! The answer to a call that has succeeded.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, LINK, LOCATION};
+use http::header::{AGE, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use souk_kit::request::{HTTP_STATUS, IDEMPOTENT_REPLAYED};
 use tonic::metadata::MetadataMap;
 
 use crate::accept::Accepted;
 use crate::answer::Answer;
+use crate::cache::Age;
 use crate::problem::is_replayed;
 use crate::routing::Route;
 use crate::transcode::{Plans, WireError};
@@ -39,6 +40,9 @@ pub(crate) fn unary(
     headers.extend(route.headers.iter().cloned());
     if let Some(location) = route.location.as_ref().and_then(|location| location.render(wire)) {
         headers.insert(LOCATION, location);
+    }
+    if let Some(Age(age)) = answer.extensions().get() {
+        headers.insert(AGE, age.as_secs().into());
     }
     if is_replayed(answer.metadata()) {
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));

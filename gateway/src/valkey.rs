@@ -7,8 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisResult};
+use redis::{AsyncCommands as _, Client, RedisResult};
 use tokio::time::{sleep, timeout};
 
 /// How long a request waits for it.
@@ -69,6 +70,19 @@ impl Valkey {
             Err(_) => self.lose(&"no answer in time"),
         }
         None
+    }
+
+    /// What it has under a key; `None` as above.
+    pub(crate) async fn get(&self, key: &[u8]) -> Option<Option<Bytes>> {
+        self.ask(async |mut connection| connection.get::<_, Option<Vec<u8>>>(key).await)
+            .await
+            .map(|found| found.map(Bytes::from))
+    }
+
+    /// Puts something under a key, for a while; `None` as above.
+    pub(crate) async fn set(&self, key: &[u8], value: &[u8], ttl: Duration) -> Option<()> {
+        let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.ask(async |mut connection| connection.pset_ex(key, value, millis).await).await
     }
 
     fn lose(&self, why: &dyn Display) {

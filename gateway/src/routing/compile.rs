@@ -67,6 +67,7 @@ fn compile_route(
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
         paging: Paging::of(&output),
         contract: contract(rule),
+        is_kept: !operation.rpc.needs_token() && policy.cache_control.contains("public"),
         headers: headers(policy)?,
     })
 }

@@ -39,6 +39,8 @@ pub(crate) struct Route {
     pub paging: Option<Paging>,
     /// The major version of the contract that the path names.
     pub contract: Option<u32>,
+    /// Whether anyone may get the answer that another got, by the contract.
+    pub is_kept: bool,
     /// The headers that every success has.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }

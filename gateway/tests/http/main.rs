@@ -6,6 +6,7 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod cached;
 mod calls;
 mod cors;
 mod docs;
@@ -16,6 +17,7 @@ mod http2;
 mod limits;
 mod protocol;
 mod rates;
+mod redis;
 mod remote;
 mod representations;
 mod rpc;

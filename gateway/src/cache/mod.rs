@@ -1,0 +1,152 @@
+//! Answers of public RPCs that are given again for a while, where the gateway is told to, and the contract
+//! says that caches may keep them. What is kept is the message of the service: `fields`, codings and
+//! entity tags are made of it for each request.
+
+mod flights;
+mod memory;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::{HeaderMap, Method};
+use tonic::Status;
+
+use crate::target::Target;
+use crate::valkey::Valkey;
+use flights::Flights;
+use memory::Memory;
+
+/// Answers that are kept. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// How long one is good.
+    ttl: Duration,
+    /// Where several gateways keep them together.
+    store: Option<Valkey>,
+    /// Without that, or while it is away.
+    memory: Memory,
+    flights: Flights,
+}
+
+/// An answer, and since when it is there.
+#[derive(Debug, Clone)]
+struct Entry {
+    wire: Bytes,
+    /// Milliseconds since 1970: several processes look at it.
+    at: u64,
+}
+
+/// What was found, or has been asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub wire: Bytes,
+    /// How old it is; `None` when the service has just said it.
+    pub age: Option<Duration>,
+}
+
+/// How old an answer is that was kept: an extension of its response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Age(pub Duration);
+
+impl Cache {
+    pub(crate) fn new(ttl: Duration, store: Option<Valkey>) -> Self {
+        let (memory, flights) = (Memory::default(), Flights::default());
+        Self(Arc::new(Inner { ttl, store, memory, flights }))
+    }
+
+    /// Whether a request may be answered with what others have been told: it reads, it has no token, and
+    /// does not ask for news.
+    pub(crate) fn is_for(method: &Method, headers: &HeaderMap) -> bool {
+        let directives = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+        matches!(*method, Method::GET | Method::HEAD)
+            && !headers.contains_key(AUTHORIZATION)
+            && !directives.is_some_and(|all| all.contains("no-cache") || all.contains("no-store"))
+    }
+
+    /// The answer to a call. Of those who ask for the same at once, one asks the service; its caller
+    /// may leave.
+    ///
+    /// # Errors
+    ///
+    /// The service's; they are not kept.
+    pub(crate) async fn call(
+        &self,
+        target: &Arc<Target>,
+        request: tonic::Request<Bytes>,
+    ) -> Result<Kept, Status> {
+        let key = key(target, request.get_ref());
+        if let Some(Entry { wire, at }) = self.find(&key).await {
+            let age = Duration::from_millis(now().saturating_sub(at));
+            if age < self.0.ttl {
+                return Ok(Kept { wire, age: Some(age) });
+            }
+        }
+        let (cache, target, of) = (self.clone(), target.clone(), key.clone());
+        let wire = self.0.flights.join(key, async move {
+            let wire = target.call(request).await?.into_inner();
+            cache.keep(of, wire.clone()).await;
+            Ok(wire)
+        });
+        Ok(Kept { wire: wire.await?, age: None })
+    }
+
+    async fn find(&self, key: &Bytes) -> Option<Entry> {
+        if let Some(store) = &self.0.store
+            && let Some(found) = store.get(key).await
+        {
+            return found.and_then(Entry::read);
+        }
+        self.0.memory.get(key)
+    }
+
+    async fn keep(&self, key: Bytes, wire: Bytes) {
+        let entry = Entry { wire, at: now() };
+        if let Some(store) = &self.0.store
+            && store.set(&key, &entry.write(), self.0.ttl).await.is_some()
+        {
+            return;
+        }
+        self.0.memory.insert(key, entry);
+    }
+}
+
+impl Kept {
+    /// As a service would have answered, with its age.
+    pub(crate) fn into_response(self) -> tonic::Response<Bytes> {
+        let mut response = tonic::Response::new(self.wire);
+        if let Some(age) = self.age {
+            response.extensions_mut().insert(Age(age));
+        }
+        response
+    }
+}
+
+impl Entry {
+    /// As the store has it: when, then what.
+    fn write(&self) -> Bytes {
+        let mut text = BytesMut::with_capacity(8 + self.wire.len());
+        text.put_u64(self.at);
+        text.extend_from_slice(&self.wire);
+        text.freeze()
+    }
+
+    fn read(mut text: Bytes) -> Option<Self> {
+        let at = text.try_get_u64().ok()?;
+        Some(Self { wire: text, at })
+    }
+}
+
+/// The same question has the same key, however it was asked.
+fn key(target: &Target, wire: &[u8]) -> Bytes {
+    [b"cache:", target.path.as_str().as_bytes(), b":", wire].concat().into()
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(u64::MAX)
+}
