@@ -82,14 +82,14 @@ async fn read<B: Body<Data = Bytes> + Unpin>(
     Ok((media, gate.read(client, body, most).await?))
 }
 
-/// Passes the version on that a change is for, where the resource has versions: the service compares it
-/// in the statement that makes the change.
+/// Passes the versions on that a change is for, where the service compares them in the statement that
+/// makes the change.
 fn set_condition(
     route: &Route,
     headers: &HeaderMap,
     metadata: &mut MetadataMap,
 ) -> Result<(), Problem> {
-    if route.version.is_none() {
+    if !route.target.rpc.policy.conditional {
         return Ok(());
     }
     match entity_tag::condition(headers) {

@@ -106,7 +106,7 @@ impl Client<'_> {
 }
 
 /// Passes a header on. One that gRPC cannot carry is left out, as if it had not been sent.
-fn forward(name: &HeaderName, headers: &HeaderMap, metadata: &mut MetadataMap) {
+pub(crate) fn forward(name: &HeaderName, headers: &HeaderMap, metadata: &mut MetadataMap) {
     let value = headers.get(name).map(HeaderValue::as_bytes);
     if let Some(value) = value.and_then(|value| MetadataValue::try_from(value).ok())
         && let Ok(name) = tonic::metadata::AsciiMetadataKey::from_bytes(name.as_str().as_bytes())

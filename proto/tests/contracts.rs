@@ -91,6 +91,24 @@ fn a_key_is_asked_for_where_somebody_asks_for_a_change_once() {
 }
 
 #[test]
+fn what_has_a_version_is_changed_under_the_condition_of_one() {
+    for method in methods() {
+        let (policy, name) = (policy(&method), method.full_name().to_owned());
+        let rule = http_rule(&method);
+        let is = |verb| rule.as_ref().is_some_and(|rule| rule.has_field_by_name(verb));
+        if !policy.version_field.is_empty() && (is("put") || is("patch")) {
+            assert!(policy.conditional, "{name}");
+        }
+        if policy.conditional {
+            assert!(
+                is("put") || is("patch") || is("delete"),
+                "{name} changes nothing that was read"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_location_of_a_success_is_made_of_what_is_answered() {
     for method in methods() {
         let location = policy(&method).location;

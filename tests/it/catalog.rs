@@ -7,12 +7,20 @@ use crate::support::{Response, Suite, unique};
 
 /// Sends JSON as the admin, and a key for the calls that take one.
 async fn send(suite: &Suite, method: Method, path: &str, body: Value) -> Response {
-    let (bearer, key) = (format!("Bearer {}", suite.admin().await), unique("key"));
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("content-type", "application/json"),
-        ("idempotency-key", &key),
-    ];
+    let key = unique("key");
+    send_with(suite, method, path, ("idempotency-key", &key), body).await
+}
+
+async fn send_with(
+    suite: &Suite,
+    method: Method,
+    path: &str,
+    header: (&str, &str),
+    body: Value,
+) -> Response {
+    let bearer = format!("Bearer {}", suite.admin().await);
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), header];
     suite.http().send(method, path, &headers, &body.to_string()).await.unwrap()
 }
 
@@ -54,6 +62,35 @@ async fn a_product_is_created_read_changed_replaced_and_deleted() {
     let gone = suite.http().get(&path).await;
     assert_eq!((gone.status, gone.code()), (StatusCode::NOT_FOUND, "NOT_FOUND".to_owned()));
     assert_eq!(send(&suite, Method::POST, "/v1/products", book()).await.status, 201);
+}
+
+#[tokio::test]
+async fn who_has_read_a_product_or_a_category_changes_what_was_read_or_nothing() {
+    let suite = Suite::start().await;
+    let category = json!({ "slug": "books", "name": "Books" });
+    for (list, body) in [("/v1/products", book()), ("/v1/categories", category)] {
+        let made = send(&suite, Method::POST, list, body).await;
+        let path = format!("{list}/{}", id(&made));
+        let tag = suite.http().get(&path).await.header("etag").to_owned();
+        let change = async |method, tag: &str, name: &str| {
+            let body = json!({ "name": name });
+            send_with(&suite, method, &path, ("if-match", tag), body).await
+        };
+        let changed = change(Method::PATCH, &tag, "Emma").await;
+        assert_eq!(changed.status, StatusCode::OK);
+        for method in [Method::PATCH, Method::DELETE] {
+            let late = change(method, &tag, "Persuasion").await;
+            assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
+            assert_eq!(late.code(), "ETAG_MISMATCH");
+        }
+        let now = suite.http().get(&path).await;
+        assert_eq!(now.json()["name"], "Emma");
+        assert_eq!(now.header("etag"), changed.header("etag"));
+        let deleted = change(Method::DELETE, now.header("etag"), "").await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+        let gone = change(Method::DELETE, now.header("etag"), "").await;
+        assert_eq!((gone.status, gone.code()), (StatusCode::NOT_FOUND, "NOT_FOUND".to_owned()));
+    }
 }
 
 #[tokio::test]

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use http::Response;
 use http_body::Body;
 use prost_reflect::MessageDescriptor;
+use souk_kit::request::IF_MATCH;
 use tonic::Status;
 
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::gate::{Client, Gate};
+use crate::gate::{Client, Gate, forward};
 use crate::problem::Problem;
 use crate::target::{Target, Targets};
 use crate::transcode::{MessageId, Plans};
@@ -98,6 +99,8 @@ impl Rpcs {
         let wire = form.message(body, most)?;
         let wire = if form.is_json() { self.to_wire(rpc, &wire)? } else { wire };
         let mut outgoing = client.outgoing(wire);
+        // of this protocol too it is metadata, of versions and not of entity tags
+        forward(&IF_MATCH, client.headers, outgoing.metadata_mut());
         if let Some(limit) = form.limit(client.headers) {
             outgoing.set_timeout(limit.min(client.context.remaining()));
         }

@@ -65,6 +65,19 @@ async fn a_weak_tag_never_allows_a_change() {
 }
 
 #[tokio::test]
+async fn who_deletes_names_a_version_as_who_changes_does() {
+    let fake = Fake::answering(());
+    let shop = Shop::of(&fake).await;
+    for path in ["/v1/products/prod_1", "/v1/categories/cat_1"] {
+        let condition = "if-match: \"7.00ff-br\", \"6.00ff\"";
+        assert_eq!(shop.send("DELETE", path, &[condition], "").await.status, 204);
+        assert_eq!(fake.last_call().unwrap().metadata.get("if-match").unwrap(), "6,7");
+        assert_eq!(shop.send("DELETE", path, &[], "").await.status, 204);
+        assert!(fake.last_call().unwrap().metadata.get("if-match").is_none());
+    }
+}
+
+#[tokio::test]
 async fn each_coding_has_its_own_tag_and_the_same_content() {
     let shop = Shop::of(&Fake::answering(product(1))).await;
     let plain = get(&shop, &[]).await;

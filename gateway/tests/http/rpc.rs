@@ -86,6 +86,16 @@ async fn a_failure_is_told_in_the_protocol_of_the_client_with_all_its_details() 
 }
 
 #[tokio::test]
+async fn the_version_that_a_change_is_for_goes_to_the_service_as_it_is() {
+    let fake = Fake::answering(());
+    let path = "/souk.catalog.v1.CatalogService/DeleteProduct";
+    let headers = ["content-type: application/json", "if-match: \"7\""];
+    let reply = Shop::of(&fake).await.send("POST", path, &headers, "{}").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(fake.last_call().unwrap().metadata.get("if-match").unwrap(), "\"7\"");
+}
+
+#[tokio::test]
 async fn what_a_call_must_have_it_must_have_here_too() {
     let fake = Fake::answering(());
     let shop = Shop::of(&fake).await;

@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
 use souk_kit::id::{CategoryId, OrderId, ProductId};
@@ -15,6 +17,12 @@ pub enum Error {
     /// There is no such category.
     #[error("category {0} does not exist")]
     CategoryNotFound(CategoryId),
+    /// The product is of another version than those that a change is for.
+    #[error("product {0} has changed")]
+    ProductChanged(ProductId),
+    /// The category is of another version than those that a change is for.
+    #[error("category {0} has changed")]
+    CategoryChanged(CategoryId),
     /// A path names something by what can be no id.
     #[error("{kind} {id} does not exist")]
     NoSuch {
@@ -97,6 +105,8 @@ impl From<Error> for Failure {
         match error {
             Error::ProductNotFound(id) => Self::not_found("product", id),
             Error::CategoryNotFound(id) => Self::not_found("category", id),
+            Error::ProductChanged(id) => changed("product", id),
+            Error::CategoryChanged(id) => changed("category", id),
             Error::NoSuch { kind, id } => Self::not_found(kind, id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),
             Error::SkuTaken => Self::new(Reason::AlreadyExists, "another product has this sku")
@@ -121,6 +131,16 @@ impl From<Error> for Failure {
             Error::NoActor | Error::Undecided => Self::internal(&error),
         }
     }
+}
+
+/// What it has become is not told: who tried again with that alone would undo what others have done.
+fn changed(kind: &str, id: impl Display) -> Failure {
+    let message = format!("{kind} {id} has none of the versions that if-match names");
+    Failure::new(Reason::EtagMismatch, message).precondition(
+        "ETAG",
+        id,
+        "the version must be one of those that if-match names",
+    )
 }
 
 impl From<Error> for Status {

@@ -110,20 +110,22 @@ impl CatalogService for Handlers {
     async fn update_product(&self, request: Request<UpdateProductRequest>) -> Reply<Product> {
         let (context, id, message) = open_named(request, |message| product_id(&message.id))?;
         let change = product_change(message)?;
-        let product = editing::change_product(&self.until(&context), id, &change).await?;
+        let product =
+            editing::change_product(&self.until(&context), id, &context.if_match, &change).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn replace_product(&self, request: Request<ReplaceProductRequest>) -> Reply<Product> {
         let (context, id, message) = open_named(request, |message| product_id(&message.id))?;
         let change = product_replacement(message)?;
-        let product = editing::change_product(&self.until(&context), id, &change).await?;
+        let product =
+            editing::change_product(&self.until(&context), id, &context.if_match, &change).await?;
         Ok(Response::new(product.into()))
     }
 
     async fn delete_product(&self, request: Request<DeleteProductRequest>) -> Reply<()> {
         let (context, id, _) = open_named(request, |message| product_id(&message.id))?;
-        editing::delete_product(&self.until(&context), id).await?;
+        editing::delete_product(&self.until(&context), id, &context.if_match).await?;
         Ok(Response::new(()))
     }
 
@@ -166,20 +168,22 @@ impl CatalogService for Handlers {
     async fn update_category(&self, request: Request<UpdateCategoryRequest>) -> Reply<Category> {
         let (context, id, message) = open_named(request, |message| category_id(&message.id))?;
         let change = category_change(message)?;
-        let category = editing::change_category(&self.until(&context), id, &change).await?;
+        let category =
+            editing::change_category(&self.until(&context), id, &context.if_match, &change).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn replace_category(&self, request: Request<ReplaceCategoryRequest>) -> Reply<Category> {
         let (context, id, message) = open_named(request, |message| category_id(&message.id))?;
         let change = category_replacement(message);
-        let category = editing::change_category(&self.until(&context), id, &change).await?;
+        let category =
+            editing::change_category(&self.until(&context), id, &context.if_match, &change).await?;
         Ok(Response::new(category.into()))
     }
 
     async fn delete_category(&self, request: Request<DeleteCategoryRequest>) -> Reply<()> {
         let (context, id, _) = open_named(request, |message| category_id(&message.id))?;
-        editing::delete_category(&self.until(&context), id).await?;
+        editing::delete_category(&self.until(&context), id, &context.if_match).await?;
         Ok(Response::new(()))
     }
 

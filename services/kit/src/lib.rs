@@ -8,6 +8,7 @@ pub mod auth;
 pub mod body;
 pub mod channel;
 pub mod clock;
+pub mod condition;
 pub mod cursor;
 pub mod failure;
 pub mod frame;

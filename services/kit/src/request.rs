@@ -1,5 +1,5 @@
 //! What travels with a request from hop to hop: its id, its trace, its deadline, its idempotency key,
-//! and who asks.
+//! its condition, and who asks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use tonic::metadata::MetadataValue;
 use uuid::Uuid;
 
 use crate::auth::Principal;
+use crate::condition::IfMatch;
 use crate::failure::{Failure, validate};
 use crate::id::{self, kind};
 use crate::idempotency::Key;
@@ -78,6 +79,8 @@ pub struct Context {
     pub principal: Option<Arc<Principal>>,
     /// The key that makes the call safe to repeat; always there where the policy asks for it.
     pub idempotency_key: Option<Key>,
+    /// Which versions of a resource the call may change; any, where the policy knows no condition.
+    pub if_match: IfMatch,
 }
 
 /// What lasts of a `traceparent` from hop to hop (W3C Trace Context, version 00).
@@ -105,6 +108,7 @@ impl Context {
             deadline: Instant::now() + limit,
             principal: None,
             idempotency_key: None,
+            if_match: IfMatch::Any,
         }
     }
 
@@ -121,6 +125,7 @@ impl Context {
             deadline: Instant::now() + limit,
             principal: None,
             idempotency_key: None,
+            if_match: IfMatch::Any,
         }
     }
 

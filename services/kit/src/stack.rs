@@ -26,6 +26,7 @@ use crate::admission::{Admitted, admit};
 use crate::answer::{Pieces, whole};
 use crate::auth::Verifier;
 use crate::body::{self, Budget};
+use crate::condition::IfMatch;
 use crate::failure::Failure;
 use crate::frame::{self, CheckedStream};
 use crate::listener::{Peer, Shares};
@@ -160,6 +161,9 @@ impl Shared {
         refuse_compression(request.headers())?;
         context.principal = principal;
         context.idempotency_key = idempotency_key;
+        if rpc.policy.conditional {
+            context.if_match = IfMatch::parse(request.headers())?;
+        }
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.as_ref();
         let (mut request, permit) = if rpc.is_client_stream {

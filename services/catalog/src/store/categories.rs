@@ -1,4 +1,5 @@
 use souk_db::Access;
+use souk_kit::condition::IfMatch;
 use souk_kit::id::CategoryId;
 use souk_kit::page::{Entry, Window};
 use sqlx::postgres::PgRow;
@@ -35,10 +36,11 @@ pub async fn insert(access: &Access, id: CategoryId, new: &NewCategory) -> Resul
     .map_err(write_error)
 }
 
-/// Changes what has a value.
+/// Changes what has a value; `None` when there is no such category, or of no version that is meant.
 pub async fn update(
     access: &Access,
     id: CategoryId,
+    if_match: &IfMatch,
     change: &CategoryChange,
 ) -> Result<Option<Category>, Error> {
     sqlx::query_as(
@@ -48,12 +50,14 @@ pub async fn update(
              description = coalesce($4, description),
              version = version + 1,
              updated_at = now()
-         where id = $1 returning *",
+         where id = $1 and ($5::bigint[] is null or version = any ($5))
+         returning *",
     )
     .bind(id.uuid())
     .bind(&change.slug)
     .bind(&change.name)
     .bind(&change.description)
+    .bind(if_match.versions())
     .fetch_optional(access)
     .await
     .map_err(write_error)
@@ -96,11 +100,17 @@ pub async fn lock(connection: &mut PgConnection, id: CategoryId) -> Result<(), s
 }
 
 /// Deletes a category and takes its products out of it, which changes what they show; `false` when
-/// there is none. Only while nobody else can change what is in it.
-pub async fn delete(connection: &mut PgConnection, id: CategoryId) -> Result<bool, sqlx::Error> {
+/// there is none, or of no version that is meant. Only while nobody else can change what is in it.
+pub async fn delete(
+    connection: &mut PgConnection,
+    id: CategoryId,
+    if_match: &IfMatch,
+) -> Result<bool, sqlx::Error> {
     let deleted = sqlx::query_scalar(
         "with gone as (
-             delete from categories where id = $1 returning id
+             delete from categories
+             where id = $1 and ($2::bigint[] is null or version = any ($2))
+             returning id
          ), changed as (
              update products set version = version + 1, updated_at = now()
              from product_categories, gone
@@ -108,7 +118,7 @@ pub async fn delete(connection: &mut PgConnection, id: CategoryId) -> Result<boo
          )
          select exists (select from gone)",
     );
-    deleted.bind(id.uuid()).fetch_one(connection).await
+    deleted.bind(id.uuid()).bind(if_match.versions()).fetch_one(connection).await
 }
 
 fn write_error(error: sqlx::Error) -> Error {

@@ -1,6 +1,7 @@
 use std::str::FromStr as _;
 
 use souk_db::Access;
+use souk_kit::condition::IfMatch;
 use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
@@ -86,11 +87,12 @@ pub async fn lock(connection: &mut PgConnection, id: ProductId) -> Result<(), sq
     locked.bind(id.uuid()).execute(connection).await.map(drop)
 }
 
-/// Changes what has a value; `None` when there is no such product. Only while nobody else can change
-/// it: the statement reads its categories apart from the product.
+/// Changes what has a value; `None` when there is no such product, or of no version that is meant. Only
+/// while nobody else can change it: the statement reads its categories apart from the product.
 pub async fn update(
     connection: &mut PgConnection,
     id: ProductId,
+    if_match: &IfMatch,
     change: &ProductChange,
 ) -> Result<Option<Product>, Error> {
     let price = change.price.map(Price::money);
@@ -105,6 +107,7 @@ pub async fn update(
                  version = version + 1,
                  updated_at = now()
              where id = $1 and deleted_at is null
+                 and ($8::bigint[] is null or version = any ($8))
              returning *
          ), unlinked as (
              delete from product_categories using changed
@@ -128,6 +131,7 @@ pub async fn update(
     .bind(price.map(Money::minor))
     .bind(price.map(|price| price.currency().code()))
     .bind(change.category_ids.as_deref().map(uuids))
+    .bind(if_match.versions())
     .fetch_optional(connection)
     .await
     .map_err(write_error)
@@ -153,13 +157,19 @@ pub async fn list(access: &Access, window: Window) -> Result<Vec<Entry<Product>>
     souk_db::entries(&rows)
 }
 
-/// Marks a product as deleted; `false` when there is no such product.
-pub async fn delete(access: &Access, id: ProductId) -> Result<bool, sqlx::Error> {
+/// Marks a product as deleted; `false` when there is no such product, or of no version that is meant.
+pub async fn delete(
+    access: &Access,
+    id: ProductId,
+    if_match: &IfMatch,
+) -> Result<bool, sqlx::Error> {
     let deleted = sqlx::query(
         "update products set deleted_at = now(), version = version + 1, updated_at = now()
-         where id = $1 and deleted_at is null",
+         where id = $1 and deleted_at is null
+             and ($2::bigint[] is null or version = any ($2))",
     );
-    Ok(deleted.bind(id.uuid()).execute(access).await?.rows_affected() == 1)
+    let deleted = deleted.bind(id.uuid()).bind(if_match.versions());
+    Ok(deleted.execute(access).await?.rows_affected() == 1)
 }
 
 pub async fn none_ever(access: &Access) -> Result<bool, sqlx::Error> {

@@ -4,6 +4,7 @@
 
 mod adjusting;
 mod audit;
+mod conditions;
 mod ending;
 mod importing;
 mod leaving;
