@@ -2,11 +2,11 @@
 
 use souk_gateway::transcode::{InputError, Params};
 
-use crate::{decode, descriptor, message_id, plans, to_message};
+use crate::contracts::{PLAIN, decode};
 
 fn read(name: &str, query: &str) -> Result<Vec<u8>, InputError> {
     let mut wire = Vec::new();
-    Params::new(plans(), message_id(name)).append_query(query, &mut wire)?;
+    Params::new(&PLAIN.plans, PLAIN.id(name)).append_query(query, &mut wire)?;
     Ok(wire)
 }
 
@@ -50,8 +50,8 @@ fn parameters_mean_what_the_same_json_means() {
     ];
     for (name, query, json) in cases {
         let wire = read(name, query).unwrap_or_else(|error| panic!("{error}: {query}"));
-        let expected = to_message(descriptor(name), json.as_bytes());
-        let actual = decode(descriptor(name), &wire);
+        let expected = PLAIN.to_message(PLAIN.descriptor(name), json.as_bytes());
+        let actual = decode(PLAIN.descriptor(name), &wire);
         // NaN is not itself
         assert_eq!(actual.to_string(), expected.to_string(), "{query}");
     }
@@ -106,7 +106,7 @@ fn a_parameter_that_is_wrong_is_named() {
         ),
         ("test.WellKnown", "timestamp.seconds=1", "timestamp.seconds", "is not a known field"),
         ("test.WellKnown", "decimal=a", "decimal", "must be a number"),
-        ("test.WellKnown", "struct=a", "struct", "must be given by its fields"),
+        ("test.WellKnown", "struct=a", "struct", "cannot be a parameter"),
         ("test.WellKnown", "mask=a,,b", "mask", "must be names with commas between"),
     ];
     for (name, query, field, issue) in cases {
