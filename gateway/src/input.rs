@@ -100,7 +100,7 @@ impl Input<'_> {
         for pair in query_pairs(text) {
             let (name, value) = pair?;
             self.params.append(&name, &value, &mut self.wire)?;
-            self.note_changed([name.into_owned()]);
+            self.note_changed(self.plans.proto_path(self.route.input, &name));
         }
         Ok(())
     }
@@ -110,6 +110,7 @@ impl Input<'_> {
         for pair in query_pairs(query) {
             let (name, value) = pair?;
             let first = name.split('.').next().unwrap_or_default();
+            let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
             let is_bodys = match &self.route.body {
                 BodyRule::Ignored => false,
                 BodyRule::Whole => true,

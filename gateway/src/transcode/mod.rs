@@ -24,6 +24,7 @@ mod json_to_wire;
 mod map_key;
 mod number;
 mod params;
+mod path;
 mod plan;
 mod scalar;
 mod style;

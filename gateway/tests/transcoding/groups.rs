@@ -2,8 +2,9 @@
 
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
+use souk_gateway::transcode::Params;
 
-use crate::contracts::{CANONICAL, PLAIN, styles};
+use crate::contracts::{CANONICAL, PLAIN, decode, styles};
 
 #[test]
 fn a_group_is_an_object_in_json() {
@@ -17,6 +18,16 @@ fn a_group_is_an_object_in_json() {
     // the oracle reads the same groups, and writes them as we do
     let message = DynamicMessage::decode(descriptor.clone(), &*wire).unwrap();
     assert_eq!(message.encode_to_vec().len(), wire.len());
+}
+
+#[test]
+fn a_parameter_may_be_in_a_group() {
+    let mut wire = Vec::new();
+    let mut params = Params::new(&PLAIN.plans, PLAIN.id("test.Groups"));
+    params.append_query("single.text=a&single.inner.numbers=1&number=3", &mut wire).unwrap();
+    let message = decode(PLAIN.descriptor("test.Groups"), &wire);
+    let json = br#"{"single":{"text":"a","inner":{"numbers":[1]}},"number":3}"#;
+    assert_eq!(message, PLAIN.to_message(PLAIN.descriptor("test.Groups"), json));
 }
 
 #[test]
