@@ -13,5 +13,6 @@ mod oracle;
 mod params;
 mod plain;
 mod robustness;
+mod select;
 mod styles;
 mod tree;
