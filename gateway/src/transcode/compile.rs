@@ -40,7 +40,7 @@ impl Plans {
         while let Some(message) = compiler.found.get(plans.len()).cloned() {
             plans.push(compiler.compile_message(&message)?);
         }
-        Ok(Self { messages: plans, enums: compiler.enums, ids: compiler.ids })
+        Ok(Self { style, messages: plans, enums: compiler.enums, ids: compiler.ids })
     }
 }
 

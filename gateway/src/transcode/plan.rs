@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::enums::EnumPlan;
 use super::scalar::Scalar;
+use super::style::Style;
 use super::wire::{self, Reader, WireType};
 
 /// A message type in [`Plans`].
@@ -17,6 +18,7 @@ pub(super) struct EnumId(pub(super) u32);
 /// How to read and write a set of message types.
 #[derive(Debug)]
 pub struct Plans {
+    pub(super) style: Style,
     pub(super) messages: Vec<MessagePlan>,
     pub(super) enums: Vec<EnumPlan>,
     /// By full name.

@@ -86,6 +86,30 @@ impl Plans {
         let Selection { message, nodes } = selection;
         self.encode(wire.len(), out, |encoder| encoder.selected(*message, wire, nodes, 0, 0))
     }
+
+    /// [`field_to_json`](Self::field_to_json) for the fields that are selected
+    /// [within](Self::select_within) that field.
+    pub fn field_to_json_selected(
+        &self,
+        selection: &Selection,
+        field: &str,
+        wire: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), WireError> {
+        let Selection { message, nodes } = selection;
+        let plan = self.plan(*message);
+        self.encode(wire.len(), out, |encoder| {
+            let index = plan.field_by_any_name(field).ok_or("does not have the field")?;
+            let base = encoder.open(plan, wire, 0)?;
+            let (field, place) = (&plan.fields[index], encoder.places[base + index]);
+            match nodes[0].fields.iter().find(|(selected, _)| *selected == index) {
+                Some((_, Part::Node(node))) if place.count > 0 => {
+                    encoder.selected_field(field, wire, place, nodes, *node, 0)
+                }
+                _ => encoder.alone(field, wire, place),
+            }
+        })
+    }
 }
 
 fn leads_into(field: Cardinality) -> bool {

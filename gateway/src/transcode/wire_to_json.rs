@@ -11,6 +11,7 @@ use super::map_key::{map_key, put_map_key};
 use super::number::{is_number, put_float, put_integer, put_quoted_integer};
 use super::plan::{Absent, Cardinality, FieldPlan, Kind, MessageId, MessagePlan, Plans, Shape};
 use super::scalar::Scalar;
+use super::style::Style;
 use super::text::put_base64_string;
 use super::time::{Time, put_duration, put_timestamp};
 use super::wire::{MAX_DEPTH, Reader, unzigzag, utf8};
@@ -28,6 +29,26 @@ impl Plans {
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
         self.encode(wire.len(), out, |encoder| encoder.message(message, wire, 0))
+    }
+
+    /// Appends the JSON of one field of a message that is given as wire bytes: what
+    /// `response_body` asks for. An absent field is what the style writes for it, and in canonical
+    /// style the zero value of its type, for a message without any fields: what grpc-gateway writes
+    /// there.
+    pub fn field_to_json(
+        &self,
+        message: MessageId,
+        field: &str,
+        wire: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), WireError> {
+        let plan = self.plan(message);
+        self.encode(wire.len(), out, |encoder| {
+            let index = plan.field_by_any_name(field).ok_or("does not have the field")?;
+            let base = encoder.open(plan, wire, 0)?;
+            let (field, place) = (&plan.fields[index], encoder.places[base + index]);
+            encoder.alone(field, wire, place)
+        })
     }
 
     /// Appends what `write` writes for that many wire bytes, or nothing when there is an error.
@@ -130,6 +151,21 @@ impl Encoder<'_, '_> {
             None => self.out.push(opening),
         }
         self.out.push(closing);
+    }
+
+    /// The value of a field that is not part of an object.
+    pub(super) fn alone(
+        &mut self,
+        field: &FieldPlan,
+        wire: &[u8],
+        place: Place,
+    ) -> Result<(), Fault> {
+        let is_absent = place.count == 0 && field.cardinality == Cardinality::Singular;
+        let result = match self.plans.style {
+            Style::Canonical if is_absent => self.zero(field.kind, 0),
+            Style::Canonical | Style::Plain => self.field(field, wire, place, 0),
+        };
+        result.map_err(|error| error.in_field(&field.name))
     }
 
     /// The value of a field, without its key.

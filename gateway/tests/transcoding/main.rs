@@ -5,6 +5,7 @@
 mod any;
 mod canonical;
 mod contracts;
+mod fields;
 mod generate;
 mod groups;
 mod malformed;
