@@ -18,6 +18,7 @@ mod enums;
 mod error;
 mod escape;
 mod field_mask;
+mod http_body;
 mod index;
 mod json;
 mod json_to_wire;
@@ -36,6 +37,7 @@ mod wire;
 mod wire_to_json;
 
 pub use error::{InputError, PlanError, WireError};
+pub use http_body::HttpBody;
 pub use params::{Params, query_pairs};
 pub use plan::{MessageId, Plans};
 pub use select::Selection;

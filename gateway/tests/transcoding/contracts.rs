@@ -22,11 +22,12 @@ pub struct Contracts {
 
 /// The contracts of the project, and one that has everything else.
 pub static PLAIN: LazyLock<Contracts> =
-    LazyLock::new(|| Contracts::compile(Style::Plain, &["contract", "groups"]));
+    LazyLock::new(|| Contracts::compile(Style::Plain, &["contract", "groups", "uploads"]));
 
 /// The same, and one that only canonical JSON has.
-pub static CANONICAL: LazyLock<Contracts> =
-    LazyLock::new(|| Contracts::compile(Style::Canonical, &["contract", "groups", "any"]));
+pub static CANONICAL: LazyLock<Contracts> = LazyLock::new(|| {
+    Contracts::compile(Style::Canonical, &["contract", "groups", "uploads", "any"])
+});
 
 /// Both.
 pub fn styles() -> [&'static Contracts; 2] {

@@ -8,6 +8,7 @@ mod contracts;
 mod fields;
 mod generate;
 mod groups;
+mod http_body;
 mod malformed;
 mod masks;
 mod oracle;
