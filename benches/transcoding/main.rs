@@ -18,7 +18,7 @@ use prost::Message as _;
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use souk_gateway::transcode::{MessageId, Plans};
+use souk_gateway::transcode::{MessageId, Plans, Style};
 
 use peer::souk::catalog::v1 as pbjson_types;
 use rounds::{Contender, compare};
@@ -45,7 +45,7 @@ fn measure<T: prost::Message + Default + Serialize + DeserializeOwned>(
     wire: &[u8],
 ) {
     let descriptor = souk_proto::descriptors().get_message_by_name(name).expect("a contract");
-    let plans = Plans::compile([descriptor.clone()]).expect("a contract that JSON can say");
+    let plans = Plans::compile([descriptor.clone()], Style::Plain).expect("a contract that JSON can say");
     let id = plans.message(name).expect("a compiled message");
 
     let ours = souk_to_json(&plans, id, wire);

@@ -4,7 +4,7 @@ use souk_kit::failure::shortened;
 
 use crate::api::BodyRule;
 use crate::routing::{Route, UPDATE_MASK};
-use crate::transcode::{InputError, MessageId, Params, Plans, query_pairs};
+use crate::transcode::{InputError, Params, Plans, query_pairs};
 
 /// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,24 +73,22 @@ impl Input<'_> {
                 plans.json_to_wire(route.input, body, wire)
             }
             BodyRule::Whole => {
-                let keys = plans.json_to_wire_with_keys(route.input, body, wire)?;
-                match keys
-                    .iter()
-                    .find(|key| route.variables.iter().any(|variable| variable.field == **key))
-                {
-                    Some(key) => Err(error(key, "is given by the path")),
-                    None => {
-                        self.note_changed(keys);
-                        Ok(())
-                    }
+                plans.json_to_wire(route.input, body, wire)?;
+                let is_variable =
+                    |path: &str| route.variables.iter().any(|variable| variable.field == path);
+                if let Some(path) = plans.find_path(route.input, body, is_variable)? {
+                    return Err(error(&path, "is given by the path"));
                 }
+                if route.masked.is_some() {
+                    self.changed = plans.mask_paths(route.input, body)?;
+                }
+                Ok(())
             }
             BodyRule::Field(name) => {
                 let whole = plans.json_field_to_wire(route.input, name, body, wire);
                 whole.map_err(|error| inside(name, error))?;
                 if let Some(message) = route.masked {
-                    let keys = keys(plans, message, body)?;
-                    self.note_changed(keys);
+                    self.changed = plans.mask_paths(message, body)?;
                 }
                 Ok(())
             }
@@ -102,7 +100,7 @@ impl Input<'_> {
         for pair in query_pairs(text) {
             let (name, value) = pair?;
             self.params.append(&name, &value, &mut self.wire)?;
-            self.note_changed([&*name]);
+            self.note_changed(self.plans.proto_path(self.route.input, &name));
         }
         Ok(())
     }
@@ -112,6 +110,7 @@ impl Input<'_> {
         for pair in query_pairs(query) {
             let (name, value) = pair?;
             let first = name.split('.').next().unwrap_or_default();
+            let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
             let is_bodys = match &self.route.body {
                 BodyRule::Ignored => false,
                 BodyRule::Whole => true,
@@ -122,7 +121,7 @@ impl Input<'_> {
             }
             self.params.append(&name, &value, &mut self.wire)?;
             if first == UPDATE_MASK {
-                self.note_changed([UPDATE_MASK]);
+                self.note_changed([UPDATE_MASK.to_owned()]);
             }
         }
         Ok(())
@@ -133,19 +132,14 @@ impl Input<'_> {
         if self.route.masked.is_none() || self.changed.iter().any(|field| field == UPDATE_MASK) {
             return Ok(());
         }
-        self.params.append(UPDATE_MASK, &self.changed.join(","), &mut self.wire)
+        self.plans.put_mask(self.route.input, UPDATE_MASK, &self.changed, &mut self.wire)
     }
 
-    fn note_changed<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+    fn note_changed(&mut self, paths: impl IntoIterator<Item = String>) {
         if self.route.masked.is_some() {
-            self.changed.extend(names.into_iter().map(str::to_owned));
+            self.changed.extend(paths);
         }
     }
-}
-
-/// The keys of a JSON object that is a message.
-fn keys<'p>(plans: &'p Plans, message: MessageId, body: &[u8]) -> Result<Vec<&'p str>, InputError> {
-    plans.json_to_wire_with_keys(message, body, &mut Vec::new())
 }
 
 fn error(field: &str, issue: &'static str) -> InputError {

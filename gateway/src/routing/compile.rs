@@ -15,7 +15,7 @@ use crate::field_path::FieldPath;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::target::{Target, Targets};
-use crate::transcode::Plans;
+use crate::transcode::{Plans, Style};
 
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";
@@ -28,7 +28,7 @@ pub(crate) fn compile(
 ) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
     let messages =
         api.unary().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
-    let plans = Plans::compile(messages)?;
+    let plans = Plans::compile(messages, Style::Plain)?;
 
     let mut routes = Vec::new();
     for operation in api.unary() {

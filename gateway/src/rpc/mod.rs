@@ -21,7 +21,7 @@ use crate::api::Api;
 use crate::gate::{Client, Gate, forward};
 use crate::problem::Problem;
 use crate::target::{Target, Targets};
-use crate::transcode::{MessageId, Plans};
+use crate::transcode::{MessageId, Plans, Style};
 use form::Form;
 
 /// The RPCs that can be called by their names.
@@ -47,7 +47,8 @@ impl Rpcs {
     /// A message has no JSON form.
     pub(crate) fn compile(api: &Api, targets: &Targets) -> anyhow::Result<Self> {
         let methods = || api.unary().map(|operation| &operation.method);
-        let plans = Plans::compile(methods().flat_map(|method| [method.input(), method.output()]))?;
+        let messages = methods().flat_map(|method| [method.input(), method.output()]);
+        let plans = Plans::compile(messages, Style::Canonical)?;
         let mut rpcs = HashMap::new();
         for method in methods() {
             let plan_of = |message: MessageDescriptor| {

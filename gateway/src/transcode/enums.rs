@@ -1,4 +1,5 @@
-//! Enum values in JSON: lowercase and without the prefix that protobuf's style asks for.
+//! Enum values in JSON: their names, or in plain style these in lowercase and without the prefix that
+//! protobuf's style guide asks for.
 
 use std::collections::HashMap;
 
@@ -7,12 +8,13 @@ use prost_reflect::EnumDescriptor;
 use super::error::Issue;
 use super::escape::put_string;
 use super::number::put_integer;
+use super::style::Style;
 
 #[derive(Debug)]
 pub(super) struct EnumPlan {
     /// Sorted by number, each with its name as JSON writes it.
     values: Vec<(i32, Box<[u8]>)>,
-    /// By the full name, and by the name without the prefix.
+    /// By the full name, and in plain style by the name without the prefix, too.
     numbers: HashMap<String, i32>,
     /// google.protobuf.NullValue, whose only value is JSON's null.
     pub is_null: bool,
@@ -21,20 +23,22 @@ pub(super) struct EnumPlan {
 }
 
 impl EnumPlan {
-    pub(super) fn compile(descriptor: &EnumDescriptor) -> Self {
+    pub(super) fn compile(descriptor: &EnumDescriptor, style: Style) -> Self {
         let prefix = screaming_snake_case(descriptor.name());
         let mut values: Vec<(i32, Box<[u8]>)> = Vec::new();
         let mut numbers = HashMap::new();
         let mut names = Vec::new();
         // in the order of their declaration
         for value in &descriptor.enum_descriptor_proto().value {
-            let short = value.name().strip_prefix(&*prefix).filter(|short| !short.is_empty());
-            let short = short.unwrap_or(value.name()).to_ascii_lowercase();
+            let name = match style {
+                Style::Plain => short_name(value.name(), &prefix),
+                Style::Canonical => value.name().to_owned(),
+            };
             let mut json = Vec::new();
-            put_string(&mut json, &short);
+            put_string(&mut json, &name);
             names.push(String::from_utf8_lossy(&json).into_owned());
             values.push((value.number(), json.into()));
-            numbers.entry(short).or_insert(value.number());
+            numbers.entry(name).or_insert(value.number());
             numbers.insert(value.name().to_owned(), value.number());
         }
         // of values that share a number, the first declared is written
@@ -61,6 +65,12 @@ impl EnumPlan {
             Err(_) => put_integer(out, number),
         }
     }
+}
+
+/// `ORDER_STATUS_PAID` becomes `paid`.
+fn short_name(name: &str, prefix: &str) -> String {
+    let short = name.strip_prefix(prefix).filter(|short| !short.is_empty());
+    short.unwrap_or(name).to_ascii_lowercase()
 }
 
 /// `OrderStatus` becomes `ORDER_STATUS_`.

@@ -71,13 +71,13 @@ pub struct WireError {
     /// The path of the field, for example `data.price`. Empty for the whole.
     pub field: String,
     /// What is wrong with it, as a phrase that follows the name.
-    pub issue: &'static str,
+    pub issue: Cow<'static, str>,
 }
 
 impl WireError {
     #[cold]
-    pub(super) fn new(issue: &'static str) -> Fault {
-        Box::new(Self { field: String::new(), issue })
+    pub(super) fn new(issue: impl Into<Issue>) -> Fault {
+        Box::new(Self { field: String::new(), issue: issue.into() })
     }
 
     /// The same, seen from the message that has the field `name`.

@@ -1,7 +1,8 @@
 //! Where the fields of a message are in its wire bytes.
 
 use super::error::{Fault, WireError};
-use super::plan::{Cardinality, FieldPlan, MessagePlan};
+use super::plan::{Cardinality, FieldPlan, Kind, MessagePlan};
+use super::scalar::Scalar;
 use super::wire::{Reader, WireType};
 
 /// Where a field is in the wire bytes of its message.
@@ -69,6 +70,7 @@ fn read_tag(
 /// must accept both forms, whatever the contract says.
 pub(super) fn is_packed(field: &FieldPlan, wire_type: WireType) -> bool {
     wire_type == WireType::Len
+        && matches!(field.kind, Kind::Scalar(_) | Kind::Enum(_))
         && field.wire_type != WireType::Len
         && matches!(field.cardinality, Cardinality::Packed | Cardinality::Repeated)
 }
@@ -94,9 +96,40 @@ impl Place {
     pub(super) fn merged(self, field: &FieldPlan, wire: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut merged = Vec::new();
         for occurrence in self.occurrences(field, wire) {
-            merged.extend_from_slice(occurrence?.0.length_delimited()?);
+            merged.extend_from_slice(field.kind.content(&mut occurrence?.0)?);
         }
         Ok(merged)
+    }
+
+    /// Whether a field without presence has its zero value, as a list or map no items.
+    pub(super) fn is_zero(self, field: &FieldPlan, wire: &[u8]) -> Result<bool, Fault> {
+        if self.count == 0 {
+            return Ok(true);
+        }
+        let mut value = self.last_value(wire);
+        Ok(match (field.cardinality, field.kind) {
+            (Cardinality::Map { .. }, _) => false,
+            (Cardinality::Repeated | Cardinality::Packed, _) => {
+                for occurrence in self.occurrences(field, wire) {
+                    let (mut items, wire_type) = occurrence?;
+                    if !is_packed(field, wire_type) || !items.length_delimited()?.is_empty() {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            (Cardinality::Singular, Kind::Message(_) | Kind::Group { .. }) => false,
+            (Cardinality::Singular, Kind::Enum(_)) => value.varint()? as u32 == 0,
+            (Cardinality::Singular, Kind::Scalar(scalar)) => match scalar {
+                Scalar::String | Scalar::Bytes => value.length_delimited()?.is_empty(),
+                Scalar::Int32 | Scalar::Uint32 | Scalar::Sint32 => value.varint()? as u32 == 0,
+                Scalar::Int64 | Scalar::Uint64 | Scalar::Sint64 | Scalar::Bool => {
+                    value.varint()? == 0
+                }
+                Scalar::Fixed32 | Scalar::Sfixed32 | Scalar::Float => value.fixed32()? == [0; 4],
+                Scalar::Fixed64 | Scalar::Sfixed64 | Scalar::Double => value.fixed64()? == [0; 8],
+            },
+        })
     }
 }
 

@@ -5,11 +5,22 @@ use std::borrow::Cow;
 use super::error::{InputError, Refusal};
 use super::escape::plain_prefix;
 use super::number::number_length;
+use super::wire::MAX_DEPTH;
 
 /// A position in a JSON text.
+#[derive(Clone)]
 pub(super) struct Scanner<'j> {
     text: &'j str,
     at: usize,
+}
+
+/// What a text is made of.
+pub(super) enum Token<'j> {
+    String(Cow<'j, str>),
+    /// One of the punctuation marks of JSON.
+    Mark(u8),
+    /// A number, `true`, `false`, `null`, or something that is not JSON.
+    Word,
 }
 
 impl<'j> Scanner<'j> {
@@ -19,6 +30,11 @@ impl<'j> Scanner<'j> {
             Ok(text) => Ok(Self { text, at: 0 }),
             Err(error) => Err(InputError::syntax("is not UTF-8", error.valid_up_to())),
         }
+    }
+
+    /// In bytes from the start of the text.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     /// The next byte that is not white space.
@@ -154,6 +170,58 @@ impl<'j> Scanner<'j> {
         digits.iter().try_fold(0, |code, digit| Some(code << 4 | char::from(*digit).to_digit(16)?))
     }
 
+    /// The name of a member, with the colon after it.
+    #[inline]
+    pub(super) fn key(&mut self) -> Result<Cow<'j, str>, Refusal> {
+        if self.peek() != Some(b'"') {
+            self.expect(b'"', "has no name where one must be")?;
+        }
+        let key = self.string()?;
+        self.expect(b':', "has no colon after a name")?;
+        Ok(key)
+    }
+
+    /// Whether an object comes next that has a member.
+    pub(super) fn has_members(&self) -> bool {
+        let mut ahead = self.clone();
+        ahead.take(b'{') && !ahead.take(b'}')
+    }
+
+    /// The next token, for a look at what will be read, or has been: only strings are checked.
+    pub(super) fn token(&mut self) -> Result<Token<'j>, Refusal> {
+        let is_mark = |byte: u8| matches!(byte, b'{' | b'}' | b'[' | b']' | b':' | b',');
+        let is_end =
+            |byte: u8| is_mark(byte) || matches!(byte, b'"' | b' ' | b'\n' | b'\r' | b'\t');
+        match self.peek() {
+            None => Err(InputError::syntax("ends too early", self.at)),
+            Some(b'"') => self.string().map(Token::String),
+            Some(byte) if is_mark(byte) => {
+                self.at += 1;
+                Ok(Token::Mark(byte))
+            }
+            Some(_) => {
+                let rest = &self.text.as_bytes()[self.at..];
+                self.at += rest.iter().take_while(|byte| !is_end(**byte)).count();
+                Ok(Token::Word)
+            }
+        }
+    }
+
+    /// Passes a value, whatever is in it.
+    pub(super) fn skip_value(&mut self) -> Result<(), Refusal> {
+        let mut open = 0usize;
+        loop {
+            match self.token()? {
+                Token::Mark(b'{' | b'[') => open += 1,
+                Token::Mark(b'}' | b']') => open = open.saturating_sub(1),
+                Token::Mark(_) | Token::String(_) | Token::Word => (),
+            }
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Refuses anything but white space after the value.
     pub(super) fn end(&mut self) -> Result<(), Refusal> {
         match self.peek() {
@@ -172,4 +240,9 @@ impl<'j> Scanner<'j> {
             None => InputError::syntax("ends too early", self.at),
         }
     }
+}
+
+/// The depth of a message inside one at `depth`.
+pub(super) fn deeper(depth: u32) -> Result<u32, Refusal> {
+    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(InputError::value("is nested too deeply")) }
 }

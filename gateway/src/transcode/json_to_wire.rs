@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use souk_kit::failure::shortened;
 
 use super::error::{InputError, Refusal};
-use super::json::Scanner;
+use super::json::{Scanner, deeper};
 use super::number::{not_a_number, put_number, put_quoted_number};
 use super::plan::{Cardinality, EnumId, FieldPlan, Kind, MessageId, MessagePlan, Plans, Shape};
 use super::scalar::Scalar;
 use super::text::{put_base64, put_message_text};
-use super::wire::{MAX_DEPTH, WireType, close_length, open_length, put_bytes, put_varint, tag};
+use super::types::Types;
+use super::wire::{WireType, close_length, open_length, put_bytes, put_varint, tag};
 
 impl Plans {
     /// Appends the wire bytes of a message that is given as JSON. `out` stays as it was when there
@@ -25,23 +26,6 @@ impl Plans {
         append(self, json, out, |decoder| decoder.message(message, 0))
     }
 
-    /// The same, and returns the names of the fields that the JSON object has, also those that are
-    /// null: what a PATCH changes.
-    pub fn json_to_wire_with_keys<'p>(
-        &'p self,
-        message: MessageId,
-        json: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Vec<&'p str>, InputError> {
-        let plan = self.plan(message);
-        let mut keys = Vec::new();
-        append(self, json, out, |decoder| match plan.shape {
-            Shape::Object => decoder.object(plan, 0, |field| keys.push(&*field.name)),
-            _ => decoder.message(message, 0),
-        })?;
-        Ok(keys)
-    }
-
     /// Appends one field of a message; the JSON is the value of that field.
     pub fn json_field_to_wire(
         &self,
@@ -51,7 +35,7 @@ impl Plans {
         out: &mut Vec<u8>,
     ) -> Result<(), InputError> {
         let plan = self.plan(message);
-        append(self, json, out, |decoder| match plan.field_by_name(field, 0) {
+        append(self, json, out, |decoder| match plan.field_by_any_name(field) {
             Some(index) => decoder.member(&plan.fields[index], 0).map(drop),
             None => Err(InputError::value("is not a known field").in_field(field)),
         })
@@ -67,7 +51,7 @@ fn append<'p, 'j>(
     let before = out.len();
     out.reserve(json.len());
     let result = Scanner::new(json).and_then(|json| {
-        let mut decoder = Decoder { plans, json, out };
+        let mut decoder = Decoder { plans, json, out, types: Types::default() };
         value(&mut decoder)?;
         decoder.json.end()
     });
@@ -77,13 +61,23 @@ fn append<'p, 'j>(
     })
 }
 
-struct Decoder<'p, 'j, 'o> {
-    plans: &'p Plans,
-    json: Scanner<'j>,
-    out: &'o mut Vec<u8>,
+pub(super) struct Decoder<'p, 'j, 'o> {
+    pub plans: &'p Plans,
+    pub json: Scanner<'j>,
+    pub out: &'o mut Vec<u8>,
+    /// Of the messages in google.protobuf.Any.
+    pub types: Types<'j>,
 }
 
-/// The fields of an object that have been seen.
+/// What an object has had so far.
+#[derive(Default)]
+pub(super) struct Members {
+    fields: Seen,
+    oneofs: Seen,
+    /// Where in the plan the next field probably is.
+    next: usize,
+}
+
 #[derive(Default)]
 struct Seen {
     first: u64,
@@ -109,47 +103,52 @@ impl Seen {
 
 impl<'p, 'j> Decoder<'p, 'j, '_> {
     /// The content of a message, without a length in front.
-    fn message(&mut self, id: MessageId, depth: u32) -> Result<(), Refusal> {
+    pub(super) fn message(&mut self, id: MessageId, depth: u32) -> Result<(), Refusal> {
         let plan = self.plans.plan(id);
         match plan.shape {
-            Shape::Object => self.object(plan, depth, |_| ()),
+            Shape::Object => self.object(plan, depth),
             Shape::OnlyField => self.field(&plan.fields[0], depth),
             Shape::AnyValue => self.any_value(plan, depth),
             Shape::Timestamp => self.text(plan, "must be a time like 2025-01-31T23:59:59Z"),
             Shape::Duration => self.text(plan, "must be a duration like 1.5s"),
-            Shape::FieldMask => self.text(plan, "must be a string of names with commas between"),
+            Shape::FieldMask | Shape::CamelMask => {
+                self.text(plan, "must be a string of names with commas between")
+            }
             Shape::Decimal => self.text(plan, "must be a number"),
+            Shape::Any => self.any(depth),
         }
     }
 
-    fn object(
+    fn object(&mut self, plan: &'p MessagePlan, depth: u32) -> Result<(), Refusal> {
+        let mut before = Members::default();
+        self.members(|decoder, key| decoder.known_member(plan, &mut before, &key, depth))
+    }
+
+    /// A member of an object that is a field of its message, with all that must be so.
+    #[inline]
+    pub(super) fn known_member(
         &mut self,
         plan: &'p MessagePlan,
+        before: &mut Members,
+        key: &str,
         depth: u32,
-        mut present: impl FnMut(&'p FieldPlan),
     ) -> Result<(), Refusal> {
-        let mut fields = Seen::default();
-        let mut oneofs = Seen::default();
-        let mut guess = 0;
-        self.members(|decoder, key| {
-            let Some(index) = plan.field_by_name(&key, guess) else {
-                return Err(InputError::value("is not a known field").in_field(&shortened(&key)));
-            };
-            guess = index + 1;
-            let field = &plan.fields[index];
-            if !fields.insert(index) {
-                return Err(InputError::value("is given twice").in_field(&key));
+        let Some(index) = plan.field_by_name(key, before.next) else {
+            return Err(InputError::value("is not a known field").in_field(&shortened(key)));
+        };
+        before.next = index + 1;
+        let field = &plan.fields[index];
+        if !before.fields.insert(index) {
+            return Err(InputError::value("is given twice").in_field(key));
+        }
+        let is_set = self.member(field, depth).map_err(|error| error.in_field(key))?;
+        match field.oneof {
+            Some(oneof) if is_set && !before.oneofs.insert(oneof.into()) => {
+                let issue = "cannot be given together with another of its alternatives";
+                Err(InputError::value(issue).in_field(key))
             }
-            present(field);
-            let is_set = decoder.member(field, depth).map_err(|error| error.in_field(&key))?;
-            match field.oneof {
-                Some(oneof) if is_set && !oneofs.insert(oneof.into()) => {
-                    let issue = "cannot be given together with another of its alternatives";
-                    Err(InputError::value(issue).in_field(&key))
-                }
-                _ => Ok(()),
-            }
-        })
+            _ => Ok(()),
+        }
     }
 
     /// A field's tag and value; nothing if it is null. Returns whether it has a value.
@@ -168,7 +167,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
             && match field.kind {
                 Kind::Message(id) => self.plans.plan(id).shape == Shape::AnyValue,
                 Kind::Enum(id) => self.plans.enumeration(id).is_null,
-                Kind::Scalar(_) => false,
+                Kind::Scalar(_) | Kind::Group { .. } => false,
             }
     }
 
@@ -208,6 +207,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
         depth: u32,
     ) -> Result<(), Refusal> {
         let depth = deeper(depth)?;
+        let mut keys = Vec::new();
         self.members(|decoder, key| {
             put_varint(decoder.out, entry_tag);
             let start = open_length(decoder.out);
@@ -216,8 +216,10 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
             put_varint(decoder.out, tag(2, value.wire_type()).into());
             decoder.value(value, depth).map_err(|error| error.in_field(&key))?;
             close_length(decoder.out, start);
+            keys.push(key);
             Ok(())
-        })
+        })?;
+        refuse_repetition(keys)
     }
 
     /// One value of a field, with a length in front if its type has one.
@@ -230,6 +232,12 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
                 let start = open_length(self.out);
                 self.message(id, depth)?;
                 close_length(self.out, start);
+                Ok(())
+            }
+            Kind::Group { message, number } => {
+                let depth = deeper(depth)?;
+                self.message(message, depth)?;
+                put_varint(self.out, tag(number, WireType::EndGroup).into());
                 Ok(())
             }
         }
@@ -322,7 +330,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
     }
 
     /// The members of an object: the value of each is read by `value`.
-    fn members(
+    pub(super) fn members(
         &mut self,
         mut value: impl FnMut(&mut Self, Cow<'j, str>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
@@ -333,11 +341,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
             return Ok(());
         }
         loop {
-            if self.json.peek() != Some(b'"') {
-                self.json.expect(b'"', "has no name where one must be")?;
-            }
-            let key = self.json.string()?;
-            self.json.expect(b':', "has no colon after a name")?;
+            let key = self.json.key()?;
             value(self, key)?;
             if !self.json.take(b',') {
                 return self.json.expect(b'}', "has neither a comma nor a brace after a value");
@@ -366,6 +370,15 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
     }
 }
 
+/// Refuses a map that has a key twice.
+fn refuse_repetition(mut keys: Vec<Cow<'_, str>>) -> Result<(), Refusal> {
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(twice) => Err(InputError::value("is given twice").in_field(&shortened(&twice[0]))),
+        None => Ok(()),
+    }
+}
+
 fn put_map_key(out: &mut Vec<u8>, scalar: Scalar, key: &str) -> Result<(), Refusal> {
     match (scalar, key) {
         (Scalar::String, _) => put_bytes(out, key.as_bytes()),
@@ -375,9 +388,4 @@ fn put_map_key(out: &mut Vec<u8>, scalar: Scalar, key: &str) -> Result<(), Refus
         _ => put_quoted_number(out, scalar, key).map_err(InputError::value)?,
     }
     Ok(())
-}
-
-/// The depth of a message inside one at `depth`.
-fn deeper(depth: u32) -> Result<u32, Refusal> {
-    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(InputError::value("is nested too deeply")) }
 }

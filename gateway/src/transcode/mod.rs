@@ -4,36 +4,41 @@
 //! directly, and wire bytes become JSON directly: no message is built in between. Fragments that
 //! are appended one after the other (path variables, query, body) merge as protobuf says.
 //!
-//! The JSON is canonical ProtoJSON, except that
-//! - names are the proto names (`category_ids`), and no other is accepted;
-//! - enum values are lowercase without their prefix (`"pending"`); full names and numbers are
-//!   accepted;
-//! - `google.type.Decimal` is a number with its exact digits (`599.00`); a numeric string is
-//!   accepted; a Decimal without digits is `0`, as its contract says;
-//! - all fields are written: zero values where there is no presence, `null` for an absent field
-//!   with presence; only unset members of a oneof are left out;
-//! - `google.protobuf.FieldMask` has proto names, too;
+//! The JSON is ProtoJSON, or that with the changes which [`Style::Plain`] tells. In both
+//! - unknown fields are refused, and so are a field and a key of a map that are given twice;
 //! - an absent `google.protobuf.Value` is `null` when written, and JSON's `null` when read;
 //! - floats that are whole have no fraction (`1`, not `1.0`);
-//! - maps are sorted by key; of the same key twice, the last counts, whereas a field that is
-//!   given twice is refused;
-//! - `google.protobuf.Any` is refused when the plans are compiled.
+//! - maps are sorted by key;
+//! - extensions of proto2 are unknown fields;
+//! - messages are nested 100 deep at most.
 
+mod any;
+mod compile;
 mod enums;
 mod error;
 mod escape;
+mod field_mask;
+mod http_body;
 mod index;
 mod json;
 mod json_to_wire;
+mod map_key;
 mod number;
 mod params;
+mod path;
 mod plan;
 mod scalar;
+mod select;
+mod style;
 mod text;
 mod time;
+mod types;
 mod wire;
 mod wire_to_json;
 
 pub use error::{InputError, PlanError, WireError};
+pub use http_body::HttpBody;
 pub use params::{Params, query_pairs};
 pub use plan::{MessageId, Plans};
+pub use select::Selection;
+pub use style::Style;

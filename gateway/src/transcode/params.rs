@@ -6,8 +6,13 @@ use percent_encoding::percent_decode_str;
 use souk_kit::failure::shortened;
 
 use super::error::{InputError, Refusal};
-use super::plan::{Cardinality, FieldPlan, Kind, MessageId, Plans, Shape};
-use super::wire::{MAX_DEPTH, close_length, open_length, put_varint};
+use super::path::Step;
+use super::plan::{Cardinality, Kind, MessageId, Plans};
+use super::wire::{WireType, close_length, open_length, put_varint, tag};
+
+/// Singular fields that parameters may name, and messages on the way to any: far more than any honest
+/// request does. Each is compared with all before it.
+const MAX_GIVEN: usize = 512;
 
 /// Reads the parameters of one request. It remembers them: only a repeated field may be given more
 /// than once, and only one member of a oneof.
@@ -18,12 +23,14 @@ pub struct Params<'p> {
     given: Vec<Given>,
 }
 
+/// A singular field that has been given, or that something in it has.
 #[derive(Debug, PartialEq)]
-enum Given {
-    /// The path of a singular field.
-    Field(String),
-    /// The path of the message that has the oneof, and the oneof.
-    Oneof(String, u16),
+struct Given {
+    /// The message that has the field: 0 is the whole, others are one more than their own place
+    /// among the given.
+    parent: usize,
+    /// Its index in the plan of that message.
+    field: usize,
 }
 
 impl<'p> Params<'p> {
@@ -33,14 +40,11 @@ impl<'p> Params<'p> {
     }
 
     /// Appends the wire bytes of one parameter. `path` is the name of a field, or of a field in a
-    /// nested message: `a.b.c`. `text` is its value, decoded. `out` stays as it was when there is
-    /// an error.
+    /// nested message: `a.b.c`; each name may be that of the contract or that in JSON. `text` is
+    /// its value, decoded. `out` stays as it was when there is an error.
     pub fn append(&mut self, path: &str, text: &str, out: &mut Vec<u8>) -> Result<(), InputError> {
         let before = out.len();
-        let result = self.fields(path).and_then(|fields| {
-            self.refuse_repetition(path, &fields)?;
-            self.put(out, &fields, text)
-        });
+        let result = self.steps(path).and_then(|steps| self.put(out, &steps, text));
         result.map_err(|error| {
             out.truncate(before);
             *error.in_field(&shortened(path))
@@ -56,59 +60,59 @@ impl<'p> Params<'p> {
         Ok(())
     }
 
-    /// The fields on the way to a parameter.
-    fn fields(&self, path: &str) -> Result<Vec<&'p FieldPlan>, Refusal> {
-        let mut message = Some(self.message);
-        let mut fields = Vec::new();
-        for name in path.split('.') {
-            let plan = message.map(|message| self.plans.plan(message));
-            let found = plan
-                .filter(|plan| plan.shape == Shape::Object && fields.len() < MAX_DEPTH as usize)
-                .and_then(|plan| Some(&plan.fields[plan.field_by_name(name, 0)?]));
-            let field = found.ok_or_else(|| InputError::value("is not a known field"))?;
-            message = match (field.kind, field.cardinality) {
-                (Kind::Message(id), Cardinality::Singular) => Some(id),
-                _ => None,
-            };
-            fields.push(field);
+    /// The fields on the way to a parameter, which are given now.
+    fn steps(&mut self, path: &str) -> Result<Vec<Step<'p>>, Refusal> {
+        let steps = self.plans.steps(self.message, path, |field| field == Cardinality::Singular);
+        let steps = steps.ok_or_else(|| InputError::value("is not a known field"))?;
+        let mut parent = 0;
+        for (place, step) in steps.iter().enumerate() {
+            if step.field().cardinality == Cardinality::Singular {
+                parent = self.note(step, parent, place + 1 == steps.len())?;
+            }
         }
-        Ok(fields)
+        Ok(steps)
     }
 
-    fn refuse_repetition(&mut self, path: &str, fields: &[&FieldPlan]) -> Result<(), Refusal> {
-        let Some((last, _)) = fields.split_last() else {
-            return Ok(());
-        };
-        if last.cardinality == Cardinality::Singular {
-            let field = Given::Field(path.to_owned());
-            if self.given.contains(&field) {
-                return Err(InputError::value("is given twice"));
-            }
-            self.given.push(field);
+    /// Notes that a field is given, or only a part of it, and returns what the fields inside it have
+    /// as their parent.
+    fn note(&mut self, step: &Step<'p>, parent: usize, is_whole: bool) -> Result<usize, Refusal> {
+        let given = Given { parent, field: step.index };
+        match self.given.iter().position(|other| *other == given) {
+            Some(_) if is_whole => return Err(InputError::value("is given twice")),
+            Some(place) => return Ok(place + 1),
+            None => (),
         }
-        let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
-        if let Some(oneof) = last.oneof {
-            let oneof = Given::Oneof(parent.to_owned(), oneof);
-            if self.given.contains(&oneof) {
-                let issue = "cannot be given together with another of its alternatives";
-                return Err(InputError::value(issue));
-            }
-            self.given.push(oneof);
+        let oneof = step.field().oneof;
+        let is_rival =
+            |other: &Given| other.parent == parent && step.plan.fields[other.field].oneof == oneof;
+        if oneof.is_some() && self.given.iter().any(is_rival) {
+            let issue = "cannot be given together with another of its alternatives";
+            return Err(InputError::value(issue));
         }
-        Ok(())
+        if self.given.len() == MAX_GIVEN {
+            return Err(InputError::value("is one parameter too many"));
+        }
+        self.given.push(given);
+        Ok(self.given.len())
     }
 
     /// The value of a parameter, inside the messages on the way to it.
-    fn put(&self, out: &mut Vec<u8>, fields: &[&FieldPlan], text: &str) -> Result<(), Refusal> {
-        let Some((field, inner)) = fields.split_first() else {
+    fn put(&self, out: &mut Vec<u8>, steps: &[Step<'_>], text: &str) -> Result<(), Refusal> {
+        let Some((step, inner)) = steps.split_first() else {
             return Ok(());
         };
+        let field = step.field();
         if matches!(field.cardinality, Cardinality::Map { .. }) {
             return Err(InputError::value("cannot be a parameter"));
         }
         put_varint(out, field.tag());
         if inner.is_empty() {
             return self.plans.put_text(out, field.kind, text).map_err(InputError::value);
+        }
+        if let Kind::Group { number, .. } = field.kind {
+            self.put(out, inner, text)?;
+            put_varint(out, tag(number, WireType::EndGroup).into());
+            return Ok(());
         }
         let start = open_length(out);
         self.put(out, inner, text)?;

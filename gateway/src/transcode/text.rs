@@ -5,8 +5,9 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::error::Issue;
+use super::field_mask::{put_paths, snake_case};
 use super::number::{is_number, put_quoted_number};
-use super::plan::{Cardinality, Kind, Plans, Shape};
+use super::plan::{Cardinality, Kind, MessagePlan, Plans, Shape};
 use super::scalar::Scalar;
 use super::time::{Time, parse_duration, parse_timestamp};
 use super::wire::{WireType, close_length, open_length, put_bytes, put_varint, tag};
@@ -33,12 +34,16 @@ pub(super) fn put_message_text(out: &mut Vec<u8>, shape: Shape, text: &str) -> R
         Shape::Timestamp => put_time(out, parse_timestamp(text)?),
         Shape::Duration => put_time(out, parse_duration(text)?),
         Shape::FieldMask => return put_paths(out, text),
+        Shape::CamelMask if text.contains('_') => {
+            return Err("must be names in lowerCamelCase with commas between".into());
+        }
+        Shape::CamelMask => return put_paths(out, &snake_case(text)),
         Shape::Decimal if is_number(text) => {
             put_varint(out, tag(1, WireType::Len).into());
             put_bytes(out, text.as_bytes());
         }
         Shape::Decimal => return Err("must be a number".into()),
-        Shape::Object | Shape::OnlyField | Shape::AnyValue => {
+        Shape::Object | Shape::OnlyField | Shape::AnyValue | Shape::Any => {
             return Err("must be given by its fields".into());
         }
     }
@@ -51,23 +56,6 @@ fn put_time(out: &mut Vec<u8>, time: Time) {
     put_varint(out, time.seconds as u64);
     put_varint(out, tag(2, WireType::Varint).into());
     put_varint(out, i64::from(time.nanos) as u64);
-}
-
-fn put_paths(out: &mut Vec<u8>, text: &str) -> Result<(), Issue> {
-    let is_path = |path: &str| {
-        path.split('.').all(|name| {
-            !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        })
-    };
-    for path in text.split(',').filter(|_| !text.is_empty()) {
-        if !is_path(path) {
-            return Err("must be names with commas between".into());
-        }
-        put_varint(out, tag(1, WireType::Len).into());
-        put_bytes(out, path.as_bytes());
-    }
-    Ok(())
 }
 
 impl Plans {
@@ -84,21 +72,32 @@ impl Plans {
                 Ok(())
             }
             Kind::Message(id) => {
-                let plan = self.plan(id);
                 let start = open_length(out);
-                match plan.fields.first() {
-                    Some(only)
-                        if plan.shape == Shape::OnlyField
-                            && only.cardinality == Cardinality::Singular =>
-                    {
-                        put_varint(out, only.tag());
-                        self.put_text(out, only.kind, text)?;
-                    }
-                    _ => put_message_text(out, plan.shape, text)?,
-                }
+                self.put_message_parameter(out, self.plan(id), text)?;
                 close_length(out, start);
                 Ok(())
             }
+            Kind::Group { .. } => Err("must be given by its fields".into()),
+        }
+    }
+
+    fn put_message_parameter(
+        &self,
+        out: &mut Vec<u8>,
+        plan: &MessagePlan,
+        text: &str,
+    ) -> Result<(), Issue> {
+        match (plan.shape, &plan.fields[..]) {
+            (Shape::OnlyField, [only]) if only.cardinality == Cardinality::Singular => {
+                put_varint(out, only.tag());
+                self.put_text(out, only.kind, text)
+            }
+            (Shape::OnlyField | Shape::AnyValue | Shape::Any, _) => {
+                Err("cannot be a parameter".into())
+            }
+            // parameters may have proto names in any style
+            (Shape::CamelMask, _) => put_paths(out, &snake_case(text)),
+            (shape, _) => put_message_text(out, shape, text),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Protobuf's wire format: varints, tags and lengths.
 
-/// How the bytes after a tag are delimited. Groups are not supported.
+/// How the bytes after a tag are delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WireType {
     Varint = 0,
     Fixed64 = 1,
     Len = 2,
+    /// Up to the tag that ends the group.
+    Group = 3,
+    EndGroup = 4,
     Fixed32 = 5,
 }
 
@@ -140,8 +143,9 @@ impl<'w> Reader<'w> {
             0 => WireType::Varint,
             1 => WireType::Fixed64,
             2 => WireType::Len,
+            3 => WireType::Group,
+            4 => WireType::EndGroup,
             5 => WireType::Fixed32,
-            3 | 4 => return Err("has a group, which is not supported"),
             _ => return Err("has an unknown wire type"),
         };
         match tag >> 3 {
@@ -154,6 +158,26 @@ impl<'w> Reader<'w> {
     pub(super) fn length_delimited(&mut self) -> Result<&'w [u8], &'static str> {
         let length = usize::try_from(self.varint()?).map_err(|_| TRUNCATED)?;
         self.take(length)
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<&'w str, &'static str> {
+        utf8(self.length_delimited()?)
+    }
+
+    /// The fields of a group. Passes the tag that ends it, too.
+    pub(super) fn group(&mut self) -> Result<&'w [u8], &'static str> {
+        let start = self.at;
+        let mut open = 1u32;
+        loop {
+            let end = self.at;
+            match self.tag()? {
+                (_, WireType::Group) => open += 1,
+                (_, WireType::EndGroup) if open == 1 => return Ok(&self.bytes[start..end]),
+                (_, WireType::EndGroup) => open -= 1,
+                (_, wire_type) => self.skip(wire_type)?,
+            }
+        }
     }
 
     pub(super) fn fixed32(&mut self) -> Result<[u8; 4], &'static str> {
@@ -174,6 +198,8 @@ impl<'w> Reader<'w> {
             WireType::Varint => self.varint().map(drop),
             WireType::Fixed64 => self.take(8).map(drop),
             WireType::Fixed32 => self.take(4).map(drop),
+            WireType::Group => self.group().map(drop),
+            WireType::EndGroup => Err("has the end of a group that has not begun"),
         }
     }
 
@@ -184,6 +210,10 @@ impl<'w> Reader<'w> {
         self.at += length;
         Ok(taken)
     }
+}
+
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, &'static str> {
+    std::str::from_utf8(bytes).map_err(|_| "is not UTF-8")
 }
 
 #[cfg(test)]

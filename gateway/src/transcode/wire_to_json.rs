@@ -1,15 +1,20 @@
 //! Protobuf wire bytes to JSON text: the places of the fields are noted in one pass, then the
 //! fields are written in the order of their declaration.
 
+use std::borrow::Cow;
+
 use super::error::{Fault, WireError};
 use super::escape::{put_string, put_utf8};
+use super::field_mask::camel_case;
 use super::index::{Place, is_packed, note_places};
+use super::map_key::{map_key, put_map_key};
 use super::number::{is_number, put_float, put_integer, put_quoted_integer};
 use super::plan::{Absent, Cardinality, FieldPlan, Kind, MessageId, MessagePlan, Plans, Shape};
 use super::scalar::Scalar;
+use super::style::Style;
 use super::text::put_base64_string;
 use super::time::{Time, put_duration, put_timestamp};
-use super::wire::{MAX_DEPTH, Reader, WireType, unzigzag};
+use super::wire::{MAX_DEPTH, Reader, unzigzag, utf8};
 
 /// Places for a few messages inside each other: room for more is made when it is needed.
 const ROOM: usize = 64;
@@ -23,26 +28,55 @@ impl Plans {
         wire: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
+        self.encode(wire.len(), out, |encoder| encoder.message(message, wire, 0))
+    }
+
+    /// Appends the JSON of one field of a message that is given as wire bytes: what
+    /// `response_body` asks for. An absent field is what the style writes for it, and in canonical
+    /// style the zero value of its type, for a message without any fields: what grpc-gateway writes
+    /// there.
+    pub fn field_to_json(
+        &self,
+        message: MessageId,
+        field: &str,
+        wire: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), WireError> {
+        let plan = self.plan(message);
+        self.encode(wire.len(), out, |encoder| {
+            let index = plan.field_by_any_name(field).ok_or("does not have the field")?;
+            let base = encoder.open(plan, wire, 0)?;
+            let (field, place) = (&plan.fields[index], encoder.places[base + index]);
+            encoder.alone(field, wire, place)
+        })
+    }
+
+    /// Appends what `write` writes for that many wire bytes, or nothing when there is an error.
+    pub(super) fn encode<'p>(
+        &'p self,
+        wire_bytes: usize,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Encoder<'p, '_>) -> Result<(), Fault>,
+    ) -> Result<(), WireError> {
         let before = out.len();
-        out.reserve(wire.len() * 2);
+        out.reserve(wire_bytes * 2);
         let mut encoder = Encoder { plans: self, out, places: Vec::with_capacity(ROOM) };
-        let result = encoder.message(message, wire, 0);
-        result.map_err(|fault| {
+        write(&mut encoder).map_err(|fault| {
             out.truncate(before);
             *fault
         })
     }
 }
 
-struct Encoder<'p, 'o> {
-    plans: &'p Plans,
-    out: &'o mut Vec<u8>,
+pub(super) struct Encoder<'p, 'o> {
+    pub plans: &'p Plans,
+    pub out: &'o mut Vec<u8>,
     /// Of the fields of the message that is being written, after those of the messages around it.
-    places: Vec<Place>,
+    pub places: Vec<Place>,
 }
 
 impl Encoder<'_, '_> {
-    fn message(&mut self, id: MessageId, wire: &[u8], depth: u32) -> Result<(), Fault> {
+    pub(super) fn message(&mut self, id: MessageId, wire: &[u8], depth: u32) -> Result<(), Fault> {
         let plan = self.plans.plan(id);
         let base = self.open(plan, wire, depth)?;
         match plan.shape {
@@ -51,15 +85,21 @@ impl Encoder<'_, '_> {
             Shape::AnyValue => self.any_value(plan, wire, base, depth)?,
             Shape::Timestamp => put_timestamp(self.out, self.time(wire, base)?)?,
             Shape::Duration => put_duration(self.out, self.time(wire, base)?)?,
-            Shape::FieldMask => self.field_mask(plan, wire, base)?,
+            Shape::FieldMask | Shape::CamelMask => self.field_mask(plan, wire, base)?,
             Shape::Decimal => self.decimal(wire, base)?,
+            Shape::Any => self.any(wire, base, depth)?,
         }
         self.places.truncate(base);
         Ok(())
     }
 
     /// Notes the places of a message's fields; the first is at the index that it returns.
-    fn open(&mut self, plan: &MessagePlan, wire: &[u8], depth: u32) -> Result<usize, Fault> {
+    pub(super) fn open(
+        &mut self,
+        plan: &MessagePlan,
+        wire: &[u8],
+        depth: u32,
+    ) -> Result<usize, Fault> {
         if depth > MAX_DEPTH {
             return Err(WireError::new("is nested too deeply"));
         }
@@ -77,9 +117,23 @@ impl Encoder<'_, '_> {
         depth: u32,
     ) -> Result<(), Fault> {
         let start = self.out.len();
+        self.members(plan, wire, base, depth)?;
+        self.enclose(start, b'{', b'}');
+        Ok(())
+    }
+
+    /// The fields of a message, each with a comma in front.
+    #[inline]
+    pub(super) fn members(
+        &mut self,
+        plan: &MessagePlan,
+        wire: &[u8],
+        base: usize,
+        depth: u32,
+    ) -> Result<(), Fault> {
         for (offset, field) in plan.fields.iter().enumerate() {
             let place = self.places[base + offset];
-            if place.count == 0 && field.absent == Absent::Nothing {
+            if is_left_out(field, wire, place)? {
                 continue;
             }
             self.out.extend_from_slice(&field.comma_and_key);
@@ -87,12 +141,11 @@ impl Encoder<'_, '_> {
                 return Err(error.in_field(&field.name));
             }
         }
-        self.enclose(start, b'{', b'}');
         Ok(())
     }
 
     /// Every member or item after `start` has a comma in front: the first becomes the opening mark.
-    fn enclose(&mut self, start: usize, opening: u8, closing: u8) {
+    pub(super) fn enclose(&mut self, start: usize, opening: u8, closing: u8) {
         match self.out.get_mut(start) {
             Some(first_comma) => *first_comma = opening,
             None => self.out.push(opening),
@@ -100,8 +153,23 @@ impl Encoder<'_, '_> {
         self.out.push(closing);
     }
 
+    /// The value of a field that is not part of an object.
+    pub(super) fn alone(
+        &mut self,
+        field: &FieldPlan,
+        wire: &[u8],
+        place: Place,
+    ) -> Result<(), Fault> {
+        let is_absent = place.count == 0 && field.cardinality == Cardinality::Singular;
+        let result = match self.plans.style {
+            Style::Canonical if is_absent => self.zero(field.kind, 0),
+            Style::Canonical | Style::Plain => self.field(field, wire, place, 0),
+        };
+        result.map_err(|error| error.in_field(&field.name))
+    }
+
     /// The value of a field, without its key.
-    fn field(
+    pub(super) fn field(
         &mut self,
         field: &FieldPlan,
         wire: &[u8],
@@ -109,18 +177,18 @@ impl Encoder<'_, '_> {
         depth: u32,
     ) -> Result<(), Fault> {
         match field.cardinality {
-            Cardinality::Singular if place.count == 0 && field.absent == Absent::Zero => {
-                self.zero(field.kind, depth)
-            }
-            Cardinality::Singular if place.count == 0 => {
-                self.out.extend_from_slice(b"null");
-                Ok(())
-            }
-            Cardinality::Singular => match field.kind {
-                Kind::Message(id) if place.count > 1 => {
+            Cardinality::Singular if place.count == 0 => match field.absent {
+                Absent::Zero | Absent::Hidden => self.zero(field.kind, depth),
+                Absent::Null | Absent::Nothing => {
+                    self.out.extend_from_slice(b"null");
+                    Ok(())
+                }
+            },
+            Cardinality::Singular => match field.kind.message() {
+                Some(id) if place.count > 1 => {
                     self.message(id, &place.merged(field, wire)?, depth + 1)
                 }
-                kind => self.value(kind, &mut place.last_value(wire), depth),
+                _ => self.value(field.kind, &mut place.last_value(wire), depth),
             },
             Cardinality::Repeated | Cardinality::Packed => self.list(field, wire, place, depth),
             Cardinality::Map { key, value: _ } => self.map(field, key, wire, place, depth + 1),
@@ -205,17 +273,17 @@ impl Encoder<'_, '_> {
                 Ok(())
             }
             Kind::Message(id) => self.message(id, reader.length_delimited()?, depth + 1),
+            Kind::Group { message, .. } => self.message(message, reader.group()?, depth + 1),
         }
     }
 
     /// The value of a field that is absent and has no presence.
     fn zero(&mut self, kind: Kind, depth: u32) -> Result<(), Fault> {
-        let zeros: &[u8] = match kind.wire_type() {
-            WireType::Varint | WireType::Len => &[0],
-            WireType::Fixed32 => &[0; 4],
-            WireType::Fixed64 => &[0; 8],
-        };
-        self.value(kind, &mut Reader::new(zeros), depth)
+        // a varint, a length, a number of any size: all are zeros
+        match kind.message() {
+            Some(message) => self.message(message, &[], depth + 1),
+            None => self.value(kind, &mut Reader::new(&[0; 8]), depth),
+        }
     }
 
     fn any_value(
@@ -252,7 +320,11 @@ impl Encoder<'_, '_> {
     fn field_mask(&mut self, plan: &MessagePlan, wire: &[u8], base: usize) -> Result<(), Fault> {
         let mut paths = Vec::new();
         for occurrence in self.places[base].occurrences(&plan.fields[0], wire) {
-            paths.push(text(&mut occurrence?.0)?);
+            let path = occurrence?.0.text()?;
+            paths.push(match plan.shape {
+                Shape::CamelMask => camel_case(path).ok_or("has a name that JSON cannot say")?,
+                _ => Cow::Borrowed(path),
+            });
         }
         put_string(self.out, &paths.join(","));
         Ok(())
@@ -263,7 +335,7 @@ impl Encoder<'_, '_> {
         let place = self.places[base];
         let digits = match place.count {
             0 => "",
-            _ => text(&mut place.last_value(wire))?,
+            _ => place.last_value(wire).text()?,
         };
         let digits = if digits.is_empty() { "0" } else { digits };
         if !is_number(digits) {
@@ -272,6 +344,18 @@ impl Encoder<'_, '_> {
         self.out.extend_from_slice(digits.as_bytes());
         Ok(())
     }
+}
+
+/// Whether an object does not have the field.
+#[inline]
+pub(super) fn is_left_out(field: &FieldPlan, wire: &[u8], place: Place) -> Result<bool, Fault> {
+    Ok(match field.absent {
+        Absent::Zero | Absent::Null => false,
+        Absent::Nothing => place.count == 0,
+        Absent::Hidden => {
+            place.is_zero(field, wire).map_err(|error| error.in_field(&field.name))?
+        }
+    })
 }
 
 fn put_scalar(out: &mut Vec<u8>, scalar: Scalar, reader: &mut Reader<'_>) -> Result<(), Fault> {
@@ -302,51 +386,4 @@ fn put_scalar(out: &mut Vec<u8>, scalar: Scalar, reader: &mut Reader<'_>) -> Res
         Scalar::Sfixed64 => put_quoted_integer(out, i64::from_le_bytes(reader.fixed64()?)),
     }
     Ok(())
-}
-
-#[inline]
-fn text<'w>(reader: &mut Reader<'w>) -> Result<&'w str, Fault> {
-    utf8(reader.length_delimited()?)
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(bytes).map_err(|_| WireError::new("is not UTF-8"))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum MapKey<'w> {
-    Bool(bool),
-    Integer(i128),
-    Text(&'w str),
-}
-
-fn map_key(scalar: Scalar, place: Place, entry: &[u8]) -> Result<MapKey<'_>, Fault> {
-    let mut reader = place.last_value(entry);
-    if place.count == 0 {
-        reader = Reader::new(&[0; 8]);
-    }
-    Ok(match scalar {
-        Scalar::String | Scalar::Bytes => MapKey::Text(text(&mut reader)?),
-        Scalar::Bool => MapKey::Bool(reader.varint()? != 0),
-        Scalar::Int32 => MapKey::Integer((reader.varint()? as i32).into()),
-        Scalar::Uint32 => MapKey::Integer((reader.varint()? as u32).into()),
-        Scalar::Sint32 => MapKey::Integer((unzigzag(reader.varint()? as u32 as u64) as i32).into()),
-        Scalar::Int64 => MapKey::Integer((reader.varint()? as i64).into()),
-        Scalar::Uint64 => MapKey::Integer(reader.varint()?.into()),
-        Scalar::Sint64 => MapKey::Integer(unzigzag(reader.varint()?).into()),
-        Scalar::Fixed32 => MapKey::Integer(u32::from_le_bytes(reader.fixed32()?).into()),
-        Scalar::Sfixed32 => MapKey::Integer(i32::from_le_bytes(reader.fixed32()?).into()),
-        Scalar::Fixed64 => MapKey::Integer(u64::from_le_bytes(reader.fixed64()?).into()),
-        Scalar::Sfixed64 => MapKey::Integer(i64::from_le_bytes(reader.fixed64()?).into()),
-        Scalar::Double | Scalar::Float => return Err(WireError::new("has a key of a bad type")),
-    })
-}
-
-fn put_map_key(out: &mut Vec<u8>, key: MapKey<'_>) {
-    match key {
-        MapKey::Bool(false) => out.extend_from_slice(b"\"false\""),
-        MapKey::Bool(true) => out.extend_from_slice(b"\"true\""),
-        MapKey::Integer(value) => put_quoted_integer(out, value),
-        MapKey::Text(text) => put_string(out, text),
-    }
 }

@@ -138,6 +138,23 @@ async fn a_mask_of_the_clients_own_is_kept() {
 }
 
 #[tokio::test]
+async fn a_mask_has_the_names_of_the_contract_whatever_a_form_calls_its_fields() {
+    let fake = Fake::answering(product("prod_1"));
+    let shop = Shop::of(&fake).await;
+    let form = ["content-type: application/x-www-form-urlencoded"];
+    let body = "name=New&categoryIds=cat_1";
+    assert_eq!(shop.send("PATCH", "/v1/products/prod_1", &form, body).await.status, 200);
+    let received: UpdateProductRequest = fake.received();
+    assert_eq!(received.category_ids, ["cat_1"]);
+    assert_eq!(received.update_mask.unwrap().paths, ["name", "category_ids"]);
+    // a mask of the client's own, too
+    let body = "name=New&updateMask=description";
+    assert_eq!(shop.send("PATCH", "/v1/products/prod_1", &form, body).await.status, 200);
+    let mask = fake.received::<UpdateProductRequest>().update_mask;
+    assert_eq!(mask.unwrap().paths, ["description"]);
+}
+
+#[tokio::test]
 async fn a_body_cannot_name_another_resource_than_the_path() {
     let fake = Fake::answering(product("prod_1"));
     let shop = Shop::of(&fake).await;

@@ -5,6 +5,21 @@ use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
 };
 
+/// What a google.protobuf.Any holds: first what is deep, then what is not.
+const HELD: [&str; 11] = [
+    "google.protobuf.Any",
+    "google.protobuf.Struct",
+    "test.Holder",
+    "test.Oneofs",
+    "test.Scalars",
+    "test.Nothing",
+    "google.protobuf.Empty",
+    "google.protobuf.Duration",
+    "google.protobuf.FieldMask",
+    "google.protobuf.BytesValue",
+    "google.type.Decimal",
+];
+
 /// SplitMix64: small, and the same everywhere.
 pub struct Random(u64);
 
@@ -208,6 +223,14 @@ impl Random {
                 set("value", Value::F32(self.below(1_000) as f32 / 8.0))
             }
             "google.type.Decimal" => set("value", Value::String(self.decimal())),
+            "google.protobuf.Any" => {
+                let types: &[&str] = if depth < 3 { &HELD } else { &HELD[4..] };
+                let name = self.pick(types);
+                let held = descriptor.parent_pool().get_message_by_name(name).unwrap();
+                let held = self.message(&held, depth + 1).encode_to_vec();
+                set("type_url", Value::String(format!("type.googleapis.com/{name}")));
+                set("value", Value::Bytes(held.into()));
+            }
             _ => return false,
         }
         true
@@ -250,6 +273,12 @@ impl Random {
         for _ in 0..1 + self.below(2) {
             let inner =
                 if depth > 3 { Vec::new() } else { self.unusual_wire(&descriptor, depth + 1) };
+            if field.is_group() {
+                prost::encoding::encode_varint((field.number() << 3 | 3).into(), &mut out);
+                out.extend(inner);
+                prost::encoding::encode_varint((field.number() << 3 | 4).into(), &mut out);
+                continue;
+            }
             prost::encoding::encode_varint((field.number() << 3 | 2).into(), &mut out);
             prost::encoding::encode_varint(inner.len() as u64, &mut out);
             out.extend(inner);
@@ -288,12 +317,17 @@ impl Random {
 
     fn unknown_field(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        let wire_type = self.pick(&[0, 1, 2, 5]);
+        let wire_type = self.pick(&[0, 1, 2, 3, 5]);
         prost::encoding::encode_varint(99_999 << 3 | wire_type, &mut out);
         match wire_type {
             0 => prost::encoding::encode_varint(self.next(), &mut out),
             1 => out.extend([1; 8]),
             2 => out.extend(b"\x03abc"),
+            // a group in a group
+            3 => {
+                out.extend(b"\x0b\x10\x05\x0c");
+                prost::encoding::encode_varint(99_999 << 3 | 4, &mut out);
+            }
             _ => out.extend([2; 4]),
         }
         out

@@ -2,12 +2,20 @@
 
 use souk_gateway::transcode::{InputError, Params};
 
-use crate::{decode, descriptor, message_id, plans, to_message};
+use crate::contracts::{CANONICAL, Contracts, PLAIN, decode, styles};
 
-fn read(name: &str, query: &str) -> Result<Vec<u8>, InputError> {
+fn read(contracts: &Contracts, name: &str, query: &str) -> Result<Vec<u8>, InputError> {
     let mut wire = Vec::new();
-    Params::new(plans(), message_id(name)).append_query(query, &mut wire)?;
+    Params::new(&contracts.plans, contracts.id(name)).append_query(query, &mut wire)?;
     Ok(wire)
+}
+
+fn assert_means(contracts: &Contracts, name: &str, query: &str, json: &str) {
+    let wire = read(contracts, name, query).unwrap_or_else(|error| panic!("{error}: {query}"));
+    let descriptor = contracts.descriptor(name);
+    let expected = contracts.to_message(descriptor, json.as_bytes());
+    // NaN is not itself
+    assert_eq!(decode(descriptor, &wire).to_string(), expected.to_string(), "{query}");
 }
 
 #[test]
@@ -49,11 +57,59 @@ fn parameters_mean_what_the_same_json_means() {
         ("test.Nothing", "&&", "{}"),
     ];
     for (name, query, json) in cases {
-        let wire = read(name, query).unwrap_or_else(|error| panic!("{error}: {query}"));
-        let expected = to_message(descriptor(name), json.as_bytes());
-        let actual = decode(descriptor(name), &wire);
-        // NaN is not itself
-        assert_eq!(actual.to_string(), expected.to_string(), "{query}");
+        assert_means(&PLAIN, name, query, json);
+    }
+}
+
+#[test]
+fn a_parameter_has_its_name_of_the_contract_or_that_of_json() {
+    for contracts in styles() {
+        for query in ["int32_value=1&bool_value=true", "int32Value=1&boolValue=true"] {
+            assert_means(
+                contracts,
+                "test.Scalars",
+                query,
+                r#"{"int32_value":1,"bool_value":true}"#,
+            );
+        }
+        let json = r#"{"scalars":{"int32_value":1,"far_away":"x"}}"#;
+        let query = "scalars.int32Value=1&scalars.far_away=x";
+        assert_means(contracts, "test.Optionals", query, json);
+        let json = r#"{"bytes_list":["/+8=","YQ=="]}"#;
+        assert_means(contracts, "test.Lists", "bytesList=_-8&bytes_list=YQ", json);
+    }
+}
+
+#[test]
+fn canonical_parameters_mean_what_canonical_json_means() {
+    let cases = [
+        ("test.Scalars", "color=COLOR_RED", r#"{"color":1}"#),
+        ("test.Scalars", "color=1", r#"{"color":1}"#),
+        ("test.Lists", "colors=COLOR_RED&colors=-1", r#"{"colors":[1,-1]}"#),
+        ("test.WellKnown", "mask=aB,c.dE", r#"{"mask":"aB,c.dE"}"#),
+        ("test.WellKnown", "mask=a_b,c.d_e", r#"{"mask":"aB,c.dE"}"#),
+        ("test.WellKnown", "decimal.value=1.50", r#"{"decimal":{"value":"1.50"}}"#),
+        (
+            "test.WellKnown",
+            "timestamp=2025-01-31T00:00:00Z&duration=1.5s&stringValue=&uint64Value=1",
+            r#"{"timestamp":"2025-01-31T00:00:00Z","duration":"1.5s","stringValue":"","uint64Value":"1"}"#,
+        ),
+    ];
+    for (name, query, json) in cases {
+        assert_means(&CANONICAL, name, query, json);
+    }
+}
+
+#[test]
+fn a_path_in_the_names_of_the_contract_is_known_for_any_other() {
+    for contracts in styles() {
+        let id = contracts.id("test.Optionals");
+        let path = |path| contracts.plans.proto_path(id, path);
+        assert_eq!(path("scalars.int32Value").as_deref(), Some("scalars.int32_value"));
+        assert_eq!(path("bool_value").as_deref(), Some("bool_value"));
+        assert_eq!(path("scalars.nope"), None);
+        assert_eq!(contracts.plans.proto_name(id, "boolValue"), Some("bool_value"));
+        assert_eq!(contracts.plans.proto_name(id, "nope"), None);
     }
 }
 
@@ -61,7 +117,14 @@ fn parameters_mean_what_the_same_json_means() {
 fn a_parameter_that_is_wrong_is_named() {
     let cases = [
         ("test.Scalars", "nothing=1", "nothing", "is not a known field"),
-        ("test.Scalars", "int32Value=1", "int32Value", "is not a known field"),
+        ("test.Scalars", "INT32_VALUE=1", "INT32_VALUE", "is not a known field"),
+        ("test.Scalars", "int32_value=1&int32Value=1", "int32Value", "is given twice"),
+        (
+            "test.Optionals",
+            "scalars.farAway=a&scalars.far_away=b",
+            "scalars.far_away",
+            "is given twice",
+        ),
         ("test.Scalars", "text.more=1", "text.more", "is not a known field"),
         ("test.Scalars", "int32_value=one", "int32_value", "must be an integer"),
         ("test.Scalars", "int32_value=", "int32_value", "must be an integer"),
@@ -99,6 +162,12 @@ fn a_parameter_that_is_wrong_is_named() {
             "cannot be given together with another of its alternatives",
         ),
         (
+            "test.Oneofs",
+            "scalars.text=a&scalars.bool_value=true&text=b",
+            "text",
+            "cannot be given together with another of its alternatives",
+        ),
+        (
             "test.WellKnown",
             "timestamp=yesterday",
             "timestamp",
@@ -106,11 +175,16 @@ fn a_parameter_that_is_wrong_is_named() {
         ),
         ("test.WellKnown", "timestamp.seconds=1", "timestamp.seconds", "is not a known field"),
         ("test.WellKnown", "decimal=a", "decimal", "must be a number"),
-        ("test.WellKnown", "struct=a", "struct", "must be given by its fields"),
+        ("test.WellKnown", "struct=a", "struct", "cannot be a parameter"),
+        ("test.WellKnown", "value=a", "value", "cannot be a parameter"),
+        ("test.WellKnown", "list=a", "list", "cannot be a parameter"),
+        ("test.WellKnown", "empty=a", "empty", "must be given by its fields"),
+        ("test.WellKnown", "int32_value=a", "int32_value", "must be an integer"),
+        ("test.WellKnown", "duration=1", "duration", "must be a duration like 1.5s"),
         ("test.WellKnown", "mask=a,,b", "mask", "must be names with commas between"),
     ];
     for (name, query, field, issue) in cases {
-        let error = read(name, query).expect_err(query);
+        let error = read(&PLAIN, name, query).expect_err(query);
         assert_eq!((&*error.field, &*error.issue), (field, issue), "{query}");
     }
 }
@@ -118,7 +192,21 @@ fn a_parameter_that_is_wrong_is_named() {
 #[test]
 fn a_parameter_is_never_nested_without_end() {
     let path = "left.".repeat(99) + "name";
-    assert!(read("test.Tree", &format!("{path}=a")).is_ok());
+    assert!(read(&PLAIN, "test.Tree", &format!("{path}=a")).is_ok());
     let path = "left.".repeat(100_000) + "name";
-    assert!(read("test.Tree", &format!("{path}=a")).is_err());
+    assert!(read(&PLAIN, "test.Tree", &format!("{path}=a")).is_err());
+}
+
+#[test]
+fn many_parameters_are_refused_and_many_values_are_not() {
+    // each is compared with all before it, so there is an end to them
+    let mut query = String::new();
+    for index in 0..600 {
+        let path: String =
+            (0..10).map(|bit| if index >> bit & 1 == 0 { "left." } else { "right." }).collect();
+        query.push_str(&format!("{path}name=a&"));
+    }
+    let error = read(&PLAIN, "test.Tree", &query).unwrap_err();
+    assert_eq!(error.issue, "is one parameter too many");
+    assert!(read(&PLAIN, "test.Lists", &"texts=a&".repeat(100_000)).is_ok());
 }
