@@ -45,6 +45,6 @@ fn contracts(options: &cli::Gateway) -> anyhow::Result<Contracts> {
         (false, false) => None,
     };
     let file = &options.descriptors;
-    let read = || Contracts::read(&std::fs::read(file)?, access);
+    let read = || Contracts::read(&std::fs::read(file)?, access, options.json.into());
     read().with_context(|| format!("cannot read the contracts in {}", file.display()))
 }

@@ -45,7 +45,8 @@ fn measure<T: prost::Message + Default + Serialize + DeserializeOwned>(
     wire: &[u8],
 ) {
     let descriptor = souk_proto::descriptors().get_message_by_name(name).expect("a contract");
-    let plans = Plans::compile([descriptor.clone()], Style::Plain).expect("a contract that JSON can say");
+    let plans =
+        Plans::compile([descriptor.clone()], Style::Plain).expect("a contract that JSON can say");
     let id = plans.message(name).expect("a compiled message");
 
     let ours = souk_to_json(&plans, id, wire);

@@ -14,12 +14,12 @@ use crate::api::BodyRule;
 use crate::cache::{Cache, Kept};
 use crate::entity_tag::Condition;
 use crate::gate::{Client, Gate};
-use crate::input::{Given, Media, to_wire};
+use crate::input::{Given, Input, Media};
 use crate::media::media;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::Plans;
-use crate::{entity_tag, prefer, reply};
+use crate::{entity_tag, input, prefer, reply};
 
 /// A request, as far as a call is concerned.
 pub(crate) struct Asked<'a> {
@@ -48,7 +48,8 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     let path: Vec<&str> = variables.iter().map(|value| &**value).collect();
     let query = uri.query().unwrap_or_default();
     let given = Given { path: &path, query, media, body: &body };
-    let wire = to_wire(plans, route, &given)?;
+    let Input { wire, fields } = input::read(plans, route, &given)?;
+    let selection = fields.map(|names| route.select(plans, &names)).transpose()?;
 
     let mut outgoing = client.outgoing(Bytes::from(wire));
     set_condition(route, headers, outgoing.metadata_mut())?;
@@ -58,7 +59,8 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
             None => target.call(outgoing).await,
         };
     let answer = answer.map_err(|status| target.problem(&status, client.context))?;
-    let asked = reply::Asked { uri, accepted, minimal: prefer::minimal(method, headers) };
+    let minimal = prefer::minimal(method, headers);
+    let asked = reply::Asked { uri, accepted, selection: selection.as_ref(), minimal };
     let reply = reply::unary(plans, route, &asked, &answer);
     reply.map_err(|error| Problem::internal(client.context, &format!("{}: {error}", target.path)))
 }

@@ -25,18 +25,26 @@ pub(crate) struct Given<'a> {
     pub body: &'a [u8],
 }
 
-/// The wire bytes of the request message of a route.
-pub(crate) fn to_wire(
-    plans: &Plans,
-    route: &Route,
-    given: &Given<'_>,
-) -> Result<Vec<u8>, InputError> {
-    let mut input = Input {
+/// The parameter that says which fields of the answer the client wants.
+pub(crate) const FIELDS: &str = "fields";
+
+/// What a request asks.
+pub(crate) struct Input {
+    /// The wire bytes of the request message.
+    pub wire: Vec<u8>,
+    /// The fields of the answer that it wants, as it names them.
+    pub fields: Option<String>,
+}
+
+/// Reads what a request asks of a route.
+pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<Input, InputError> {
+    let mut input = Reader {
         plans,
         route,
         params: Params::new(plans, route.input),
         wire: Vec::with_capacity(given.body.len() + given.query.len() + 64),
         changed: Vec::new(),
+        fields: None,
     };
     // the body first: of a field that is given twice, the last value counts, and nothing in a body
     // may change what the path names
@@ -51,10 +59,10 @@ pub(crate) fn to_wire(
     }
     input.query(given.query)?;
     input.mask()?;
-    Ok(input.wire)
+    Ok(Input { wire: input.wire, fields: input.fields })
 }
 
-struct Input<'a> {
+struct Reader<'a> {
     plans: &'a Plans,
     route: &'a Route,
     /// The parameters so far: the same one twice is refused.
@@ -62,9 +70,10 @@ struct Input<'a> {
     wire: Vec<u8>,
     /// The fields that the body gives, for the mask of a PATCH.
     changed: Vec<String>,
+    fields: Option<String>,
 }
 
-impl Input<'_> {
+impl Reader<'_> {
     fn json(&mut self, body: &[u8]) -> Result<(), InputError> {
         let Self { plans, route, wire, .. } = self;
         match &route.body {
@@ -109,6 +118,12 @@ impl Input<'_> {
     fn query(&mut self, query: &str) -> Result<(), InputError> {
         for pair in query_pairs(query) {
             let (name, value) = pair?;
+            if self.route.takes_fields && name == FIELDS {
+                if self.fields.replace(value.into_owned()).is_some() {
+                    return Err(error(FIELDS, "is given twice"));
+                }
+                continue;
+            }
             let first = name.split('.').next().unwrap_or_default();
             let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
             let is_bodys = match &self.route.body {

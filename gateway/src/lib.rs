@@ -101,7 +101,7 @@ impl Gateway {
         }
         let limits = Limits::new(&options);
         let targets = Targets::new(&api, &upstreams, &limits)?;
-        let (routes, plans) = routing::compile(&api, &targets)?;
+        let (routes, plans) = routing::compile(&api, &targets, contracts.style())?;
         let rpcs = Rpcs::compile(&api, &targets)?;
         let pages = docs::router(docs::Pages::build()).merge(health::router(upstreams));
         let table = Table::new(routes)?;

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message as _;
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde::Serialize;
 use souk_proto::souk::types::v1::Pagination;
 
@@ -16,8 +16,9 @@ const PAGINATION: &str = "souk.types.v1.Pagination";
 pub(crate) enum Paging {
     /// The response has a `souk.types.v1.Pagination`; the request a `cursor` or a `page`.
     Pagination(FieldPath),
-    /// The response has a `next_page_token`, the request a `page_token` (AIP-158).
-    Token(FieldPath),
+    /// The response has a `next_page_token`, the request a `page_token` (AIP-158). Its items are in the
+    /// field of this name.
+    Token(FieldPath, String),
 }
 
 /// The pages around one, as references that are relative to the host.
@@ -34,8 +35,20 @@ impl Paging {
     /// That of a list; `None` for a response that is none.
     pub(crate) fn of(response: &MessageDescriptor) -> Option<Self> {
         let pagination = FieldPath::message("pagination", PAGINATION, response);
-        let token = || FieldPath::string("next_page_token", response).ok().map(Self::Token);
+        let token = || {
+            let items = response.fields().find(|field| field.is_list() && is_message(field))?;
+            let token = FieldPath::string("next_page_token", response).ok()?;
+            Some(Self::Token(token, items.name().to_owned()))
+        };
         pagination.ok().map(Self::Pagination).or_else(token)
+    }
+
+    /// The field that the items of a page are in.
+    pub(crate) fn items(&self) -> &str {
+        match self {
+            Self::Pagination(_) => "data",
+            Self::Token(_, items) => items,
+        }
     }
 
     /// Whether its links are in the body too: those of others have no room for them.
@@ -51,7 +64,7 @@ impl Paging {
                 let pagination = Pagination::decode(pagination).unwrap_or_default();
                 of_pagination(uri, &pagination)
             }
-            Self::Token(field) => {
+            Self::Token(field, _) => {
                 let next = field.text(response).filter(|token| !token.is_empty());
                 Links {
                     this: target(uri),
@@ -62,6 +75,10 @@ impl Paging {
             }
         }
     }
+}
+
+fn is_message(field: &FieldDescriptor) -> bool {
+    field.kind().as_message().is_some()
 }
 
 fn of_pagination(uri: &Uri, pagination: &Pagination) -> Links {

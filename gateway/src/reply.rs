@@ -11,13 +11,15 @@ use crate::answer::Answer;
 use crate::cache::Age;
 use crate::problem::is_replayed;
 use crate::routing::Route;
-use crate::transcode::{Plans, WireError};
+use crate::transcode::{Plans, Selection, WireError};
 use crate::{entity_tag, prefer};
 
 /// What of a request shapes its answer.
 pub(crate) struct Asked<'a> {
     pub uri: &'a Uri,
     pub accepted: Accepted,
+    /// The fields that are wanted; `None` is all of them.
+    pub selection: Option<&'a Selection>,
     /// Whether the content can be left out.
     pub minimal: bool,
 }
@@ -68,7 +70,14 @@ fn content(
 ) -> Result<Vec<u8>, WireError> {
     headers.insert(CONTENT_TYPE, asked.accepted.content_type());
     let mut json = Vec::new();
-    plans.wire_to_json(route.output, wire, &mut json)?;
+    match (&route.response_body, asked.selection) {
+        (None, None) => plans.wire_to_json(route.output, wire, &mut json)?,
+        (None, Some(selection)) => plans.wire_to_json_selected(selection, wire, &mut json)?,
+        (Some(field), None) => plans.field_to_json(route.output, field, wire, &mut json)?,
+        (Some(field), Some(selection)) => {
+            plans.field_to_json_selected(selection, field, wire, &mut json)?;
+        }
+    }
     if let Some(paging) = &route.paging {
         let links = paging.links(asked.uri, wire);
         if let Some(links) = links.header() {

@@ -9,6 +9,7 @@ use souk_kit::listener::{self, Network, Protocol, connections_that_fit};
 use souk_kit::server::DRAIN_LIMIT;
 use souk_kit::stack::{self, CALL_LIMIT};
 
+use super::cache::Cache;
 use super::rates::Rates;
 
 /// Requests that one gRPC connection may have under way.
@@ -59,6 +60,8 @@ pub struct HttpLimits {
     pub trusted_proxy: Vec<Network>,
     #[command(flatten)]
     pub rates: Rates,
+    #[command(flatten)]
+    pub cache: Cache,
     /// Calls that a service, and the gateway, work on at once; others are refused as OVERLOADED
     #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = 2048, value_name = "N",
           value_parser = at_least_one)]
@@ -158,6 +161,8 @@ impl HttpLimits {
             address_limit: self.rates.address,
             principal_limit: self.rates.principal,
             limit_store: self.rates.open_store().await?,
+            cache_ttl: self.cache.ttl(),
+            cache_store: self.cache.open_store().await?,
             // each of the services behind it has its own
             max_calls: 2 * self.max_calls,
             origins: self.cors_origin.clone(),

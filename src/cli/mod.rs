@@ -1,5 +1,6 @@
 //! The command line. Each option is explained where it is declared; clap makes the help of it.
 
+mod cache;
 mod limits;
 mod rates;
 mod tls;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use souk_gateway::transcode::Style;
 use souk_kit::telemetry::LogFormat;
 use tonic::transport::Uri;
 
@@ -162,6 +164,24 @@ pub struct Serve {
     pub limits: Limits,
 }
 
+/// How JSON looks.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Json {
+    /// As protobuf defines it: lowerCamelCase names, enum values in full, zeros left out
+    Canonical,
+    /// As Souk's own: the names of the contract, enum values in lowercase, all fields always
+    Plain,
+}
+
+impl From<Json> for Style {
+    fn from(json: Json) -> Self {
+        match json {
+            Json::Canonical => Self::Canonical,
+            Json::Plain => Self::Plain,
+        }
+    }
+}
+
 /// A gateway before services of others.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("access").args(["public", "require_token"]))]
@@ -178,6 +198,9 @@ pub struct Gateway {
     /// Where their services are
     #[arg(long, env = "SOUK_UPSTREAM", value_name = "URL")]
     pub upstream: Uri,
+    /// How their JSON looks
+    #[arg(long, env = "SOUK_JSON", value_enum, default_value = "canonical", value_name = "STYLE")]
+    pub json: Json,
     /// Anyone may call the RPCs that have no policy
     #[arg(long, env = "SOUK_PUBLIC")]
     pub public: bool,

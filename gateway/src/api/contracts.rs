@@ -6,12 +6,14 @@ use souk_kit::policy::Rpc;
 use souk_proto::souk::policy::v1::{Policy, policy};
 
 use super::http_rule::rules_of;
+use crate::transcode::Style;
 
-/// Contracts, and what holds where they say nothing.
+/// Contracts, how their JSON looks, and what holds where they say nothing.
 #[derive(Debug, Clone)]
 pub struct Contracts {
     pool: DescriptorPool,
     without_policy: Option<Access>,
+    style: Style,
 }
 
 /// Who may call an RPC that has no policy.
@@ -26,7 +28,7 @@ pub enum Access {
 impl Contracts {
     /// Those of this build. Each of their RPCs has a policy.
     pub fn of_this_build() -> Self {
-        Self { pool: souk_proto::descriptors().clone(), without_policy: None }
+        Self { pool: souk_proto::descriptors().clone(), without_policy: None, style: Style::Plain }
     }
 
     /// Those of an encoded `google.protobuf.FileDescriptorSet`. Where it is not said who may call an RPC
@@ -35,12 +37,16 @@ impl Contracts {
     /// # Errors
     ///
     /// The bytes are none, or files that they import are not among them.
-    pub fn read(bytes: &[u8], without_policy: Option<Access>) -> anyhow::Result<Self> {
+    pub fn read(
+        bytes: &[u8],
+        without_policy: Option<Access>,
+        style: Style,
+    ) -> anyhow::Result<Self> {
         let pool = DescriptorPool::decode(bytes).context(
             "no set of descriptors with all that it imports, as `buf build -o FILE` and \
              `protoc --include_imports --include_source_info -o FILE` write it",
         )?;
-        Ok(Self { pool, without_policy })
+        Ok(Self { pool, without_policy, style })
     }
 
     /// The full names of the services that have an RPC with an HTTP rule.
@@ -59,6 +65,11 @@ impl Contracts {
             }
         }
         Ok(names)
+    }
+
+    /// How their JSON looks over REST.
+    pub(crate) fn style(&self) -> Style {
+        self.style
     }
 
     pub(crate) fn pool(&self) -> &DescriptorPool {

@@ -12,6 +12,7 @@ use super::route::{PathVariable, Route};
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::deprecation;
 use crate::field_path::FieldPath;
+use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::target::{Target, Targets};
@@ -25,10 +26,11 @@ pub(crate) const UPDATE_MASK: &str = "update_mask";
 pub(crate) fn compile(
     api: &Api,
     targets: &Targets,
+    style: Style,
 ) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
     let messages =
         api.unary().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
-    let plans = Plans::compile(messages, Style::Plain)?;
+    let plans = Plans::compile(messages, style)?;
 
     let mut routes = Vec::new();
     for operation in api.unary() {
@@ -54,7 +56,6 @@ fn compile_route(
     let plan_of = |message: &MessageDescriptor| {
         plans.message(message.full_name()).context("a message has no plan")
     };
-    ensure!(rule.response_body.is_none(), "`response_body` is not supported");
     Ok(Route {
         target: target.clone(),
         input: plan_of(&input)?,
@@ -62,10 +63,12 @@ fn compile_route(
         variables: variables(rule, &input)?,
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
+        takes_fields: input.get_field_by_name(FIELDS).is_none(),
+        response_body: response_body(rule, &output)?,
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
-        paging: Paging::of(&output),
+        paging: Paging::of(&output).filter(|_| rule.response_body.is_none()),
         contract: contract(rule),
         is_kept: !operation.rpc.needs_token() && policy.cache_control.contains("public"),
         headers: headers(policy)?,
@@ -146,6 +149,13 @@ fn masked(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Option<M
     };
     let has_mask = input.get_field_by_name(UPDATE_MASK).is_some_and(|field| is_mask(field.kind()));
     Ok(body.filter(|_| has_mask && rule.method == Some(Method::PATCH)))
+}
+
+fn response_body(rule: &HttpRule, output: &MessageDescriptor) -> anyhow::Result<Option<String>> {
+    let Some(field) = &rule.response_body else { return Ok(None) };
+    let found = output.get_field_by_name(field);
+    found.with_context(|| format!("{} has no field `{field}`", output.full_name()))?;
+    Ok(Some(field.clone()))
 }
 
 fn success(policy: &Policy, output: &MessageDescriptor) -> anyhow::Result<StatusCode> {

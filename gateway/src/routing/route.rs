@@ -8,12 +8,13 @@ use souk_proto::souk::types::v1::Reason;
 use crate::accept::Accepted;
 use crate::api::BodyRule;
 use crate::field_path::FieldPath;
+use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
 use crate::target::Target;
 use crate::template::Place;
-use crate::transcode::MessageId;
+use crate::transcode::{InputError, MessageId, Plans, Selection};
 
 /// One HTTP method and path, and the RPC behind it.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub(crate) struct Route {
     pub body: BodyRule,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
     pub masked: Option<MessageId>,
+    /// Whether `fields` is ours, and not a field of the request message.
+    pub takes_fields: bool,
+    /// The field of the response that its body is; `None` is the whole of it.
+    pub response_body: Option<String>,
     /// The status of a success.
     pub success: StatusCode,
     /// The `Location` of a success.
@@ -60,6 +65,22 @@ impl Route {
             }
             _ => Ok(accepted),
         }
+    }
+}
+
+impl Route {
+    /// The fields of an answer that a client names. Those of a list are those of its items.
+    ///
+    /// # Errors
+    ///
+    /// A name that is none.
+    pub(crate) fn select(&self, plans: &Plans, names: &str) -> Result<Selection, InputError> {
+        let items = self.paging.as_ref().map(Paging::items);
+        let selected = match items.or(self.response_body.as_deref()) {
+            Some(field) => plans.select_within(self.output, field, names),
+            None => plans.select(self.output, names),
+        };
+        selected.map_err(|error| InputError { field: FIELDS.to_owned(), ..error })
     }
 }
 

@@ -146,6 +146,39 @@ async fn a_page_says_where_the_others_are() {
 }
 
 #[tokio::test]
+async fn only_the_fields_that_are_wanted_are_sent() {
+    let shop = Shop::of(&Fake::answering(product(3))).await;
+    let whole = get(&shop, &[]).await;
+    let reply = shop.get("/v1/products/prod_1?fields=available,id").await;
+    assert_eq!(reply.body, r#"{"id":"prod_1","available":3}"#);
+    assert_ne!(reply.header("etag"), whole.header("etag"));
+    let page =
+        ListProductsResponse { data: vec![product(1)], pagination: Some(Pagination::default()) };
+    let shop = Shop::of(&Fake::answering(page)).await;
+    let reply = shop.get("/v1/products?size=5&fields=id").await.json();
+    assert_eq!(reply["data"], serde_json::json!([{"id": "prod_1"}]));
+    assert!(reply["pagination"].is_object() && reply["links"].is_object());
+}
+
+#[tokio::test]
+async fn fields_that_there_are_not_are_named_before_anything_is_done() {
+    let fake = Fake::answering(product(3));
+    let shop = Shop::of(&fake).await;
+    for (fields, issue) in [
+        ("id,nothing", "names nothing, which is not a known field"),
+        ("id.x", "names id.x, which is not a known field"),
+        ("", "must be names with commas between"),
+        ("id&fields=sku", "is given twice"),
+    ] {
+        let reply = shop.get(&format!("/v1/products/prod_1?fields={fields}")).await;
+        let detail = reply.error()["details"][0].clone();
+        assert_eq!((reply.status, &detail["field"]), (400, &"fields".into()), "{fields}");
+        assert_eq!(detail["issue"], issue, "{fields}");
+    }
+    assert!(fake.last_call().is_none());
+}
+
+#[tokio::test]
 async fn what_the_client_cannot_take_is_not_made() {
     let fake = Fake::answering(product(1));
     let shop = Shop::of(&fake).await;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, DynamicMessage};
+use souk_gateway::transcode::Style;
 use souk_gateway::{Access, Contracts, Gateway, Options, Upstream};
 use souk_kit::Channel;
 use souk_kit::auth::Verifier;
@@ -27,7 +28,7 @@ fn gateway(
     access: Option<Access>,
     verifier: Option<Arc<Verifier>>,
 ) -> anyhow::Result<Gateway> {
-    let contracts = Contracts::read(&descriptors(), access)?;
+    let contracts = Contracts::read(&descriptors(), access, Style::Canonical)?;
     let channel = Channel::in_process(fake.routes());
     let upstreams = contracts.exposed()?.into_iter();
     let upstreams =
@@ -86,6 +87,48 @@ async fn a_body_is_one_field_where_the_rule_says_so() {
     let reply = shop.json("POST", "/v1/shelves/7/books?number_list=5", r#"{"id": "b"}"#).await;
     let expected = r#"Create id:"7",book{id:"b"},number_list:[5]"#;
     assert_eq!((reply.status, asked(&fake)), (200, expected.to_owned()));
+}
+
+/// A book, as its service sends it.
+fn book() -> Fake {
+    Fake::answering(message("Book", r#"id: "b" page_count: 7 authors: ["x", "y"]"#))
+}
+
+fn message(name: &str, text: &str) -> DynamicMessage {
+    let pool = DescriptorPool::decode(&*descriptors()).unwrap();
+    let message = pool.get_message_by_name(&format!("library.v1.{name}")).unwrap();
+    DynamicMessage::parse_text_format(message, text).unwrap()
+}
+
+#[tokio::test]
+async fn json_is_canonical() {
+    let reply = library(&book()).await.get("/v1/books/b").await;
+    assert_eq!(reply.body, r#"{"id":"b","pageCount":"7","authors":["x","y"]}"#);
+    let empty = library(&Fake::answering(())).await.get("/v1/books/b").await;
+    assert_eq!(empty.body, "{}");
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    let reply =
+        shop.json("POST", "/v1/shelves/7/books?numberList=5", r#"{"pageCount": "9"}"#).await;
+    let expected = r#"Create id:"7",book{page_count:9},number_list:[5]"#;
+    assert_eq!((reply.status, asked(&fake)), (200, expected.to_owned()));
+}
+
+#[tokio::test]
+async fn the_body_of_a_response_is_one_field_where_the_rule_says_so() {
+    let shop = library(&book()).await;
+    assert_eq!(shop.get("/v1/books/b/authors").await.body, r#"["x","y"]"#);
+    assert_eq!(library(&Fake::answering(())).await.get("/v1/books/b/authors").await.body, "[]");
+}
+
+#[tokio::test]
+async fn a_page_with_a_token_leads_to_the_next() {
+    let page = message("Books", r#"books: {id: "b" page_count: 7} next_page_token: "t/2""#);
+    let shop = library(&Fake::answering(page)).await;
+    let reply = shop.get("/v1/any/where/books/list?page_token=t1&fields=page_count").await;
+    assert_eq!(reply.body, r#"{"books":[{"pageCount":"7"}],"nextPageToken":"t/2"}"#);
+    let next = "</v1/any/where/books/list?fields=page_count&page_token=t%2F2>; rel=\"next\"";
+    assert!(reply.header("link").ends_with(next), "{reply:?}");
 }
 
 #[tokio::test]
