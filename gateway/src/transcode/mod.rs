@@ -6,7 +6,7 @@
 //!
 //! The JSON is ProtoJSON, or that with the changes which [`Style::Plain`] tells. In both
 //! - unknown fields are refused, and so are a field and a key of a map that are given twice;
-//! - an absent `google.protobuf.Value` is `null` when written, and JSON's `null` when read;
+//! - `null` for a `google.protobuf.Value` is its null value, not its absence;
 //! - floats that are whole have no fraction (`1`, not `1.0`);
 //! - maps are sorted by key;
 //! - extensions of proto2 are unknown fields;

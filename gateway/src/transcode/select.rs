@@ -104,7 +104,8 @@ impl Plans {
             let (field, place) = (&plan.fields[index], encoder.places[base + index]);
             match nodes[0].fields.iter().find(|(selected, _)| *selected == index) {
                 Some((_, Part::Node(node))) if place.count > 0 => {
-                    encoder.selected_field(field, wire, place, nodes, *node, 0)
+                    let written = encoder.selected_field(field, wire, place, nodes, *node, 0);
+                    written.map_err(|error| error.in_field(&field.name))
                 }
                 _ => encoder.alone(field, wire, place),
             }

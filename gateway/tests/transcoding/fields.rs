@@ -55,6 +55,12 @@ fn what_is_wrong_with_a_field_is_told_with_its_name() {
     let error = PLAIN.plans.field_to_json(id, "text", b"\x7a\x01\xff", &mut out).unwrap_err();
     assert_eq!(error.to_string(), "text is not UTF-8");
     assert_eq!(out, b"before");
+    let id = PLAIN.id("test.Optionals");
+    let selection = PLAIN.plans.select_within(id, "scalars", "text").unwrap();
+    let wire = b"\x8a\x01\x03\x7a\x01\xff";
+    let written = PLAIN.plans.field_to_json_selected(&selection, "scalars", wire, &mut out);
+    assert_eq!(written.unwrap_err().to_string(), "scalars.text is not UTF-8");
+    let id = PLAIN.id("test.Scalars");
     assert!(PLAIN.plans.field_to_json(id, "nothing", b"", &mut out).is_err());
 }
 
