@@ -49,10 +49,9 @@ pub struct HttpLimits {
     #[arg(long, env = "SOUK_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N",
           value_parser = at_least_one)]
     pub max_connections: usize,
-    /// Those of them that one client may have: an IPv4 address, or a /64 of IPv6; by default a quarter. Its
-    /// own idlest makes room
-    #[arg(long, env = "SOUK_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N",
-          value_parser = at_least_one)]
+    /// Those of them that one client may have: an IPv4 address, or a /64 of IPv6; its own idlest makes room.
+    /// By default a quarter; 0 is all
+    #[arg(long, env = "SOUK_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub max_connections_per_address: Option<usize>,
     /// Proxies before the listeners, as addresses or networks separated by commas. What they say of a
     /// client's address counts (Forwarded, X-Forwarded-For), and their connections are those of many
@@ -191,7 +190,11 @@ impl HttpLimits {
 
     /// Of so many connections, those that one client may have.
     fn connections_per_address(&self, connections: usize) -> usize {
-        self.max_connections_per_address.unwrap_or(connections.div_ceil(4))
+        match self.max_connections_per_address {
+            None => connections.div_ceil(4),
+            Some(0) => connections,
+            Some(most) => most,
+        }
     }
 
     fn check_idle(&self, flag: &str, idle: Duration) -> anyhow::Result<()> {

@@ -21,11 +21,15 @@ fn help_explains_every_option() {
 }
 
 /// Every limit: its flag, its variable, a value that contradicts nothing.
-const LIMITS: [(&str, &str, &str); 15] = [
+const LIMITS: [(&str, &str, &str); 19] = [
     ("--database-connections", "SOUK_DATABASE_CONNECTIONS", "4"),
     ("--reservation-ttl", "SOUK_RESERVATION_TTL", "60"),
     ("--product-slots", "SOUK_PRODUCT_SLOTS", "8"),
     ("--max-connections", "SOUK_MAX_CONNECTIONS", "100"),
+    ("--max-connections-per-address", "SOUK_MAX_CONNECTIONS_PER_ADDRESS", "0"),
+    ("--trusted-proxy", "SOUK_TRUSTED_PROXY", "10.0.0.0/8,2001:db8::1"),
+    ("--rate-limit-address", "SOUK_RATE_LIMIT_ADDRESS", "10"),
+    ("--rate-limit-principal", "SOUK_RATE_LIMIT_PRINCIPAL", "0"),
     ("--max-calls", "SOUK_MAX_CALLS", "100"),
     ("--max-imports", "SOUK_MAX_IMPORTS", "2"),
     ("--max-body", "SOUK_MAX_BODY", "1000"),
