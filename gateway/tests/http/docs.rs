@@ -37,3 +37,11 @@ async fn a_page_that_does_not_exist_is_not_found() {
         assert_eq!((reply.status, reply.code().as_str()), (404, "NOT_FOUND"), "{code}");
     }
 }
+
+#[tokio::test]
+async fn pages_are_compressed_for_those_who_take_it() {
+    let shop = Shop::of(&Fake::answering(())).await;
+    let page = shop.send("GET", "/docs/errors", &["accept-encoding: gzip"], "").await;
+    assert_eq!((page.status, page.header("content-encoding")), (200, "gzip"));
+    assert_eq!(page.header("content-length"), page.content.len().to_string());
+}
