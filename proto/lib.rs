@@ -18,5 +18,5 @@ mod validation;
 pub use descriptors::{DESCRIPTORS, descriptors};
 pub use generated::{google, souk};
 pub use policy::policy_of;
-pub use reason::ERROR_DOMAIN;
+pub use reason::{ERROR_DOMAIN, REASON_EXAMPLES};
 pub use validation::{Validate, Violation, Violations};

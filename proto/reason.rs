@@ -4,6 +4,10 @@ use crate::souk::types::v1::Reason;
 /// The `domain` of every `google.rpc.ErrorInfo` of Souk.
 pub const ERROR_DOMAIN: &str = "souk";
 
+/// For each reason a request that fails with it, and the answer, as they were on the wire: sections that
+/// start with `### ` and the code. The tests of the whole suite write it.
+pub const REASON_EXAMPLES: &str = include_str!("souk/types/v1/reason_examples.http");
+
 impl Reason {
     /// The name that goes over the wire: without the prefix of the enum.
     pub fn code(self) -> &'static str {

@@ -29,6 +29,7 @@ impl Welcome<'_> {
         println!("\nSouk is ready.\n");
         println!("  REST       {scheme}://{http}");
         println!("  gRPC       http://{grpc}");
+        println!("  docs       http://{http}/docs");
         if let Some(database) = self.database {
             println!("  data       {}", database.display());
         }

@@ -62,6 +62,15 @@ impl Accepted {
     }
 }
 
+/// Whether the client asks for this very media type. What only a wildcard covers is not asked for.
+pub(crate) fn names(headers: &HeaderMap, media: &str) -> bool {
+    let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    ranges
+        .flat_map(|value| value.split(','))
+        .map(Range::parse)
+        .any(|range| range.media.eq_ignore_ascii_case(media) && range.quality > 0.0)
+}
+
 /// A part of `Accept`.
 struct Range<'h> {
     media: &'h str,
@@ -140,5 +149,17 @@ mod tests {
         assert_eq!(accepted("application/vnd.souk+json"), Some(Accepted::Json));
         assert_eq!(accepted("application/vnd.souk+json;version=2;q=0"), None);
         assert_eq!(accepted("application/vnd.souk+json;version=x, */*"), Some(Accepted::Json));
+    }
+
+    #[test]
+    fn a_media_type_is_named_by_those_who_name_it_and_do_not_refuse_it() {
+        let names = |accept: &'static str| {
+            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
+            names(&headers, "application/problem+json")
+        };
+        assert!(names("application/problem+json"));
+        assert!(names("application/json, application/problem+json;q=0.5"));
+        assert!(!names("*/*"));
+        assert!(!names("application/json, application/problem+json; q=0"));
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
 
+use crate::accept;
 use crate::answer::Answer;
 use crate::problem::{Detail, Problem};
 
@@ -27,7 +26,7 @@ impl Caller<'_> {
     /// An error in the form that the client asks for.
     pub(crate) fn answer(&self, problem: &Problem) -> Response<Answer> {
         let status = problem.status();
-        let as_problem = wants_problem_json(self.headers);
+        let as_problem = accept::names(self.headers, PROBLEM_JSON);
         let json = if as_problem {
             serde_json::to_vec(&ProblemDetails::of(problem, status, self.request_id))
         } else {
@@ -76,19 +75,6 @@ fn retry_seconds(problem: &Problem, status: StatusCode) -> Option<u64> {
             || problem.reason == Reason::InFlight;
     let delay = problem.retry_after.or(is_worth_it.then_some(Duration::ZERO))?;
     Some(delay.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
-}
-
-fn wants_problem_json(headers: &HeaderMap) -> bool {
-    let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(PROBLEM_JSON));
-        // a quality of zero means: anything but this
-        let is_refused = parts
-            .filter_map(|parameter| parameter.strip_prefix("q="))
-            .any(|quality| quality.parse::<f32>().is_ok_and(|quality| quality <= 0.0));
-        is_named && !is_refused
-    })
 }
 
 #[derive(Serialize)]
@@ -140,22 +126,5 @@ impl<'a> ProblemDetails<'a> {
             detail: &problem.message,
             shape: Shape::of(problem, request_id),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn problem_json_is_for_those_who_name_it() {
-        let wants = |accept: &'static str| {
-            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
-            wants_problem_json(&headers)
-        };
-        assert!(wants("application/problem+json"));
-        assert!(wants("application/json, application/problem+json;q=0.5"));
-        assert!(!wants("*/*"));
-        assert!(!wants("application/json, application/problem+json; q=0"));
     }
 }

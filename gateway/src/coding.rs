@@ -59,6 +59,12 @@ impl Coding {
         preferred(request.get(ACCEPT_ENCODING)?.to_str().ok()?)
     }
 
+    /// Whether the client takes it.
+    pub(crate) fn is_taken(self, request: &HeaderMap) -> bool {
+        let accepted = request.get(ACCEPT_ENCODING).and_then(|accepted| accepted.to_str().ok());
+        accepted.and_then(|accepted| weight(accepted, self.name())).unwrap_or(0.0) > 0.0
+    }
+
     /// The content in this coding.
     pub(crate) async fn encode(self, content: Bytes) -> io::Result<Bytes> {
         if content.len() <= INLINE_BYTES {
@@ -104,26 +110,28 @@ fn is_compressible(response: &HeaderMap) -> bool {
 
 /// Which of ours the client likes best; `None` is the content as it stands.
 fn preferred(accepted: &str) -> Option<Coding> {
-    let weight = |name: &str| {
-        let named = |wanted: &str| {
-            accepted.split(',').find_map(|item| {
-                let mut parts = item.split(';').map(str::trim);
-                let is_it = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(wanted));
-                is_it.then(|| quality(parts))
-            })
-        };
-        named(name).or_else(|| named("*"))
-    };
-    let plain = weight("identity").unwrap_or(0.0);
+    let plain = weight(accepted, "identity").unwrap_or(0.0);
     let mut best = None;
     let mut most = plain.max(f32::MIN_POSITIVE);
     for coding in Coding::ALL {
-        let weight = weight(coding.name()).unwrap_or(0.0);
+        let weight = weight(accepted, coding.name()).unwrap_or(0.0);
         if weight > most || (best.is_none() && weight >= most) {
             (best, most) = (Some(coding), weight);
         }
     }
     best
+}
+
+/// How much the client likes a coding; `None` where it does not say.
+fn weight(accepted: &str, name: &str) -> Option<f32> {
+    let named = |wanted: &str| {
+        accepted.split(',').find_map(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let is_it = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(wanted));
+            is_it.then(|| quality(parts))
+        })
+    };
+    named(name).or_else(|| named("*"))
 }
 
 /// The weight of an item of a list (RFC 9110, section 12.4.2); one that cannot be read is none.

@@ -38,7 +38,10 @@ pub(crate) async fn settle(request: &Parts, response: &mut Response<Answer>) -> 
     let Some((coding, content)) = content else { return Ok(()) };
     let encoded = coding.encode(content.clone()).await;
     if encoded.is_ok() {
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        // a router has said it of the content as it was
+        headers.remove(CONTENT_LENGTH);
     }
     *response.body_mut() = encoded.as_ref().unwrap_or(&content).clone().into();
     encoded.map(drop)

@@ -36,7 +36,7 @@ use crate::content;
 use crate::gate::{Client, Gate};
 use crate::limits::Standings;
 use crate::options::Options;
-use crate::problem::Problem;
+use crate::problem::{LATE, Problem};
 use crate::routing::{Found, Table};
 use crate::rpc::Rpcs;
 use crate::transcode::Plans;
@@ -109,10 +109,7 @@ impl Inner {
             Ok(Ok(answer)) => answer,
             // the panic hook has told what and where
             Ok(Err(_)) => Err(Problem::new(Reason::Internal, "internal error")),
-            Err(_) => {
-                let message = "the request took longer than its deadline";
-                Err(Problem::new(Reason::DeadlineExceeded, message))
-            }
+            Err(_) => Err(Problem::new(Reason::DeadlineExceeded, LATE)),
         };
         let mut response = answer.unwrap_or_else(|problem| {
             Caller { headers: &parts.headers, request_id: &context.request_id }.answer(&problem)

@@ -103,7 +103,7 @@ impl Gateway {
         let targets = Targets::new(&api, &upstreams, &limits)?;
         let (routes, plans) = routing::compile(&api, &targets, contracts.style())?;
         let rpcs = Rpcs::compile(&api, &targets)?;
-        let pages = docs::router(docs::Pages::build()).merge(health::router(upstreams));
+        let pages = docs::router(&api).merge(health::router(upstreams));
         let table = Table::new(routes)?;
         let gate = Gate::new(verifier, limits, &options);
         Ok(Self { edge: Edge::new(table, plans, rpcs, gate, pages, &options), options })

@@ -160,7 +160,8 @@ impl From<Problem> for Status {
     }
 }
 
-const LATE: &str = "the call took longer than its deadline";
+/// What is said of every call that took too long, whoever stopped it.
+pub(crate) const LATE: &str = "the call took longer than its deadline";
 const UNREACHABLE: &str = "a part of the system cannot be reached";
 
 /// Whether the answer is that of an earlier call with the same idempotency key.

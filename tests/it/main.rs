@@ -15,6 +15,7 @@ mod crash;
 mod cut_offs;
 mod deliveries;
 mod errors;
+mod examples;
 mod faults;
 mod first_release;
 mod frames;

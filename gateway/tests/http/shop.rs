@@ -141,10 +141,12 @@ impl Reply {
             (String::from_utf8(bytes[..end].to_vec()).unwrap(), &bytes[end + 4..]);
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
+        let mut headers: HashMap<String, String> = HashMap::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            // several of a name mean one list
+            let known = headers.entry(name.to_ascii_lowercase());
+            known.and_modify(|list| *list += &format!(", {value}")).or_insert(value.to_owned());
+        }
         let body = String::from_utf8_lossy(content).into_owned();
         Self { status, headers, body, content: content.to_vec() }
     }

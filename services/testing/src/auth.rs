@@ -45,13 +45,20 @@ impl FakeAuth {
     pub fn person(&self, scopes: &str) -> (UserId, String) {
         let user: UserId = id::new();
         let session: SessionId = id::new();
-        let token = self.sign(AUDIENCE, user.to_string(), session.to_string(), scopes);
+        let token = self.sign(AUDIENCE, user.to_string(), session.to_string(), scopes, LIFETIME);
         (user, token)
+    }
+
+    /// An access token whose time is over.
+    pub fn expired(&self) -> String {
+        let (user, session): (UserId, SessionId) = (id::new(), id::new());
+        self.sign(AUDIENCE, user.to_string(), session.to_string(), "", -LIFETIME)
     }
 
     /// An access token of a service, for another service.
     pub fn service(&self, name: &str, audience: &str) -> String {
-        self.sign(audience, format!("service:{name}"), String::new(), &self.service_scopes)
+        let subject = format!("service:{name}");
+        self.sign(audience, subject, String::new(), &self.service_scopes, LIFETIME)
     }
 
     /// The secret that services are configured with.
@@ -59,7 +66,14 @@ impl FakeAuth {
         CLIENT_SECRET.into()
     }
 
-    fn sign(&self, audience: &str, subject: String, session: String, scopes: &str) -> String {
+    fn sign(
+        &self,
+        audience: &str,
+        subject: String,
+        session: String,
+        scopes: &str,
+        lifetime: i64,
+    ) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let now = i64::try_from(now).unwrap();
         let claims = Claims {
@@ -67,7 +81,7 @@ impl FakeAuth {
             aud: audience.to_owned(),
             sub: subject,
             iat: now,
-            exp: now + LIFETIME,
+            exp: now + lifetime,
             jti: Uuid::new_v4().to_string(),
             sid: session,
             scope: scopes.to_owned(),
