@@ -1,8 +1,13 @@
-//! Reading products over REST: Souk, as one process and as the gateway alone, against what is
-//! written by hand for the one route.
+//! Reading over REST: Souk, as one process and as the gateway alone, against what is written by hand
+//! for one or two routes, and against grpc-gateway.
 //!
 //! Every round measures all contenders one after the other; a ratio is the median over rounds.
 
+mod contest;
+mod contracts;
+mod grpc_gateway;
+mod library;
+mod members;
 mod peers;
 mod reader;
 #[path = "../support/mod.rs"]
@@ -11,25 +16,20 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use contest::{CLIENTS, Contender, compare, compete, compete_with, same_answers};
 use peers::Peer;
-use reader::{Requests, readers};
+use reader::Requests;
+use support::gateway::Gateway;
 use support::http::{Connection, get};
-use support::load::{self, Sample};
 use support::postgres::Postgres;
 use support::process::Process;
 use support::shop::{Shop, sign_in};
-use support::suite::Suite;
-use support::table::{Asked, Row, Unit, median, ratio};
+use support::table::{Asked, Row, Unit};
 use support::usage::Processes;
 use support::{arguments, binary, machine};
-
-const ROUNDS: usize = 5;
-/// How long one of them is measured in one round.
-const LENGTH: Duration = Duration::from_millis(1500);
-const CLIENTS: usize = 32;
 
 fn main() -> Result<()> {
     if let Some(peer) = Peer::of_this_process() {
@@ -53,6 +53,8 @@ async fn measure() -> Result<()> {
     one_process(&shop, &postgres).await?;
     gateway_alone(&shop, &postgres).await?;
     busy_gateway(&shop).await?;
+    members::rows(&shop, &postgres).await?;
+    library::rows(&shop.souk).await?;
     postgres.stop().await
 }
 
@@ -101,7 +103,7 @@ async fn one_process(shop: &Shop, postgres: &Postgres) -> Result<()> {
         let pool = Peer::SqlxPool.start(&database)?;
         let shared = Peer::Pipelined.start(&database)?;
         let contenders = [souk, peer(&pool, "axum + sqlx pool"), peer(&shared, "axum + pipelined")];
-        same_answers(&contenders, &shop.products[0]).await?;
+        same_answers(&contenders, &product(shop)).await?;
         let samples = compete(&contenders, &products(shop)).await?;
         compare(&contenders, &samples, 1, Asked::AtMost(0.8)).print(work);
         compare(&contenders, &samples, 2, Asked::Nothing)
@@ -139,7 +141,7 @@ async fn gateway_alone(shop: &Shop, postgres: &Postgres) -> Result<()> {
     };
     let souk = Contender::new("souk", &suite.http, &[suite.gateway()]);
     let contenders = [souk, peer(&remote, "axum + tonic"), peer(&bare, "bare axum")];
-    same_answers(&contenders[..2], &shop.products[0]).await?;
+    same_answers(&contenders[..2], &product(shop)).await?;
     let samples = compete(&contenders, &products(shop)).await?;
     compare(&contenders, &samples, 1, Asked::AtMost(1.3)).print(work);
     compare(&contenders, &samples, 2, Asked::Nothing)
@@ -155,71 +157,21 @@ async fn busy_gateway(shop: &Shop) -> Result<()> {
     }
     let (_catalog, address) = Peer::Catalog.start("nothing")?;
     let address = format!("http://{address}");
-    let suite = Suite::gateway_before(&shop.souk, &address)?;
+    let gateway = Gateway::of_suite(&shop.souk, &address)?;
     let (process, remote) = Peer::Remote.start(&address)?;
     let contenders = [
-        Contender::new("souk", &suite.http, &[suite.processes()]),
+        Contender::new("souk", &gateway.http, &[gateway.processes()]),
         Contender::new("axum + tonic", &remote, &[Processes(vec![process.pid()])]),
     ];
-    same_answers(&contenders, &shop.products[0]).await?;
+    same_answers(&contenders, &product(shop)).await?;
     let samples = compete(&contenders, &products(shop)).await?;
     compare(&contenders, &samples, 1, Asked::AtMost(1.3)).print(work);
     Ok(())
 }
 
-/// Something that serves, and the processes whose CPU time it takes.
-struct Contender {
-    name: &'static str,
-    address: String,
-    processes: Vec<Processes>,
-}
-
-impl Contender {
-    fn new(name: &'static str, address: &str, processes: &[Processes]) -> Self {
-        Self { name, address: address.to_owned(), processes: processes.to_vec() }
-    }
-}
-
-/// The samples of each contender, all asked the same.
-async fn compete(contenders: &[Contender], requests: &Requests) -> Result<Vec<Vec<Sample>>> {
-    compete_with(contenders, &vec![requests.clone(); contenders.len()]).await
-}
-
-/// The samples of each contender, each asked its own.
-async fn compete_with(contenders: &[Contender], requests: &[Requests]) -> Result<Vec<Vec<Sample>>> {
-    let mut samples = vec![Vec::new(); contenders.len()];
-    for _ in 0..ROUNDS {
-        for (index, contender) in contenders.iter().enumerate() {
-            let mut clients = readers(&contender.address, &requests[index], CLIENTS).await?;
-            samples[index].push(load::run(&mut clients, LENGTH, &contender.processes).await?);
-        }
-    }
-    Ok(samples)
-}
-
-/// The first contender against another.
-fn compare(contenders: &[Contender], samples: &[Vec<Sample>], peer: usize, asked: Asked) -> Row {
-    let details = [0, peer].map(|index| (contenders[index].name, describe(&samples[index])));
-    Row {
-        measured: ratio(&samples[0], &samples[peer], cpu),
-        unit: Unit::Times,
-        asked,
-        details: details.into(),
-    }
-}
-
-/// The CPU time of one request, in all processes that were looked at.
-fn cpu(sample: &Sample) -> f64 {
-    sample.cpu.iter().sum::<Duration>().as_secs_f64()
-}
-
-fn describe(samples: &[Sample]) -> String {
-    format!(
-        "CPU {:.0} µs, {:.0}/s, p50 {:.2} ms",
-        1e6 * median(samples.iter().map(cpu)),
-        median(samples.iter().map(|sample| sample.per_second)),
-        1e3 * median(samples.iter().map(|sample| sample.p50.as_secs_f64())),
-    )
+/// A request for one product.
+fn product(shop: &Shop) -> Vec<u8> {
+    get(&format!("/v1/products/{}", shop.products[0]))
 }
 
 /// Requests for each product.
@@ -233,24 +185,11 @@ async fn pages(address: &str, first: &str) -> Result<Requests> {
     let mut requests = Vec::new();
     let mut path = first.to_owned();
     for _ in 0..50 {
-        let page = connection.get_json(&path).await?;
+        let page = connection.json(&get(&path)).await?;
         let cursor = page["pagination"]["next_cursor"].as_str().context("a short list")?;
         let cursor = utf8_percent_encode(cursor, NON_ALPHANUMERIC);
         path = format!("{first}&cursor={cursor}");
         requests.push(get(&path));
     }
     Ok(requests.into())
-}
-
-/// Holds the peers to the answers of Souk.
-async fn same_answers(contenders: &[Contender], id: &str) -> Result<()> {
-    let mut answers = Vec::new();
-    for contender in contenders {
-        let mut connection = Connection::open(&contender.address).await?;
-        answers.push(connection.get_json(&format!("/v1/products/{id}")).await?);
-    }
-    for (contender, answer) in contenders.iter().zip(&answers) {
-        ensure!(*answer == answers[0], "{} answers {answer}, souk {}", contender.name, answers[0]);
-    }
-    Ok(())
 }

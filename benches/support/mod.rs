@@ -4,6 +4,7 @@
 
 pub mod arguments;
 pub mod binary;
+pub mod gateway;
 pub mod http;
 pub mod load;
 pub mod machine;

@@ -69,20 +69,6 @@ impl Suite {
         Ok(Self { processes: vec![first, second, third, fourth], http, auth, catalog, orders })
     }
 
-    /// A gateway alone, before one process that has the contracts of all services.
-    pub fn gateway_before(souk: &Path, services: &str) -> Result<Self> {
-        let mut command = command(souk);
-        command.args(["serve", "--role", "gateway", "--http", "127.0.0.1:0"]);
-        for name in ["SOUK_AUTH_URL", "SOUK_CATALOG_URL", "SOUK_ORDERS_URL"] {
-            command.env(name, services);
-        }
-        let process = Process::start(command)?;
-        let http = process.last_word_of_line("souk ")?;
-        let service = services.to_owned();
-        let (auth, catalog, orders) = (service.clone(), service.clone(), service);
-        Ok(Self { processes: vec![process], http, auth, catalog, orders })
-    }
-
     /// All of its processes.
     pub fn processes(&self) -> Processes {
         Processes(self.processes.iter().map(Process::pid).collect())
@@ -105,7 +91,7 @@ pub async fn connect(service: &str) -> Result<Channel> {
 }
 
 /// The command `souk`, without the environment's word.
-fn command(souk: &Path) -> Command {
+pub(super) fn command(souk: &Path) -> Command {
     let mut command = Command::new(souk);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SOUK_") {

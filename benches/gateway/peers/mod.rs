@@ -1,14 +1,19 @@
-//! The peers: what a good engineer writes by hand for one route, `GET /v1/products/{id}`. Each runs
-//! as a process of its own, so that its CPU time can be read.
+//! The peers: what a good engineer writes by hand for one route, `GET /v1/products/{id}`, or for that
+//! and the list of products; and the services behind gateways. Each runs as a process of its own, so
+//! that its CPU time can be read.
 
 mod bare;
 mod catalog;
+mod connections;
+mod library;
+mod members;
 mod pipelined;
 mod product;
 mod remote;
 mod sqlx_pool;
 
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -16,13 +21,16 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::support::process::Process;
 
 /// The first argument of a peer's process.
 const ARGUMENT: &str = "peer";
-/// Where a peer finds what it needs: a database, or a catalog.
-const BACKEND: &str = "SOUK_BENCH_BACKEND";
+/// Where a peer finds what it needs: a database, or services.
+pub const BACKEND: &str = "SOUK_BENCH_BACKEND";
 
 /// How peers refuse.
 type Refused = (StatusCode, &'static str);
@@ -40,13 +48,24 @@ pub enum Peer {
     Pipelined,
     /// axum and a client of tonic.
     Remote,
-    /// What stands behind a gateway.
+    /// The same with access tokens, limits and headers, and with the list of products.
+    Members,
+    /// Products, behind gateways.
     Catalog,
+    /// Books, behind gateways.
+    Library,
 }
 
 impl Peer {
-    const ALL: [Self; 5] =
-        [Self::Bare, Self::SqlxPool, Self::Pipelined, Self::Remote, Self::Catalog];
+    const ALL: [Self; 7] = [
+        Self::Bare,
+        Self::SqlxPool,
+        Self::Pipelined,
+        Self::Remote,
+        Self::Members,
+        Self::Catalog,
+        Self::Library,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -54,7 +73,9 @@ impl Peer {
             Self::SqlxPool => "sqlx-pool",
             Self::Pipelined => "pipelined",
             Self::Remote => "remote",
+            Self::Members => "members",
             Self::Catalog => "catalog",
+            Self::Library => "library",
         }
     }
 
@@ -86,21 +107,29 @@ impl Peer {
             std::process::exit(0);
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let router: Router = match self {
-            Self::Bare => bare::router(),
-            Self::SqlxPool => sqlx_pool::router(&backend).await?,
-            Self::Pipelined => pipelined::router(&backend).await?,
-            Self::Remote => remote::router(&backend).await?,
-            Self::Catalog => {
-                println!("listens on {address}");
-                return catalog::serve(listener).await;
-            }
-        };
-        println!("listens on {address}");
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        Ok(axum::serve(listener, router).await?)
+        match self {
+            Self::Bare => rest(listener, bare::router()).await,
+            Self::SqlxPool => rest(listener, sqlx_pool::router(&backend).await?).await,
+            Self::Pipelined => rest(listener, pipelined::router(&backend).await?).await,
+            Self::Remote => rest(listener, remote::router(&backend).await?).await,
+            Self::Members => rest(listener, members::router(&backend).await?).await,
+            Self::Catalog => grpc(listener, catalog::routes()).await,
+            Self::Library => grpc(listener, library::routes()).await,
+        }
     }
+}
+
+async fn rest(listener: TcpListener, router: Router) -> Result<()> {
+    println!("listens on {}", listener.local_addr()?);
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, router).await?)
+}
+
+async fn grpc(listener: TcpListener, routes: Routes) -> Result<()> {
+    println!("listens on {}", listener.local_addr()?);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    Ok(Server::builder().add_routes(routes).serve_with_incoming(incoming).await?)
 }

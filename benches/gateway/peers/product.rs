@@ -1,6 +1,8 @@
 //! A product as the peers read and answer it: the same columns, the same JSON.
 
+use prost_types::Timestamp;
 use serde::Serialize;
+use souk_proto::souk::catalog::v1 as proto;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -74,6 +76,30 @@ impl From<Row> for Product {
             etag: format!("\"{}\"", row.version),
         }
     }
+}
+
+impl Product {
+    /// The answer that a catalog's is; `None` for one that no catalog gives.
+    pub fn read(product: proto::Product) -> Option<Self> {
+        Some(Self {
+            id: product.id,
+            sku: product.sku,
+            name: product.name,
+            description: product.description,
+            price: product.price?.value.parse().ok()?,
+            available: product.available,
+            in_stock: product.in_stock,
+            category_ids: product.category_ids,
+            created_at: time(product.created_at?)?,
+            updated_at: time(product.updated_at?)?,
+            etag: product.etag,
+        })
+    }
+}
+
+fn time(timestamp: Timestamp) -> Option<String> {
+    let nanos = i128::from(timestamp.seconds) * 1_000_000_000 + i128::from(timestamp.nanos);
+    Some(rfc3339(OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?))
 }
 
 /// Reads the id of a path.
