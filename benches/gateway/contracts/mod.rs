@@ -9,10 +9,12 @@ use anyhow::Result;
 const MEMBERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/members.bin"));
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library.bin"));
 
+#[allow(clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod members {
     tonic::include_proto!("members.v1");
 }
 
+#[allow(clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod library {
     tonic::include_proto!("library.v1");
 }
