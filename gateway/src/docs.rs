@@ -9,12 +9,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use prost_reflect::EnumValueDescriptor;
 use souk_kit::Failure;
 use souk_proto::descriptors;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
+use crate::openapi::{Comments, on_one_line};
 use crate::problem::{Problem, docs_url, status_of};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;\
@@ -73,26 +73,16 @@ impl Pages {
 }
 
 fn entries() -> Vec<Entry> {
+    let comments = Comments::of(descriptors());
     let reasons = descriptors().get_enum_by_name("souk.types.v1.Reason");
     let values = reasons.iter().flat_map(|reasons| reasons.values());
     values
         .filter_map(|value| {
             let reason = Reason::try_from(value.number()).ok()?;
             let is_used = reason != Reason::Unspecified;
-            is_used.then(|| Entry { reason, comment: comment(&value) })
+            is_used.then(|| Entry { reason, comment: on_one_line(comments.on(&value)) })
         })
         .collect()
-}
-
-/// The comment in front of a value, without line breaks.
-fn comment(value: &EnumValueDescriptor) -> String {
-    let file = value.parent_enum().parent_file();
-    let info = file.file_descriptor_proto().source_code_info.as_ref();
-    let location = info.and_then(|info| {
-        info.location.iter().find(|location| location.path.as_slice() == value.path())
-    });
-    let text = location.map(|location| location.leading_comments()).unwrap_or_default();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn index(entries: &[Entry]) -> String {
