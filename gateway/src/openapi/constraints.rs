@@ -146,10 +146,10 @@ impl Translation<'_> {
             ("in", Rule::List(values)) => self.set_values("enum", values),
             ("not_in", Rule::List(values)) => self.refuse(values),
             ("example", Rule::List(values)) => self.set_values("examples", values),
-            ("gte", value) => self.set_limit("minimum", value),
-            ("gt", value) => self.set_limit("exclusiveMinimum", value),
-            ("lte", value) => self.set_limit("maximum", value),
-            ("lt", value) => self.set_limit("exclusiveMaximum", value),
+            ("gte", value) => self.set_limit("minimum", value, 0),
+            ("gt", value) => self.set_limit("exclusiveMinimum", value, 0),
+            ("lte", value) => self.set_limit("maximum", value, self.keywords.len()),
+            ("lt", value) => self.set_limit("exclusiveMaximum", value, self.keywords.len()),
             ("min_items", Rule::U64(count)) => self.set("minItems", *count),
             ("max_items", Rule::U64(count)) => self.set("maxItems", *count),
             ("unique", Rule::Bool(true)) => self.set("uniqueItems", true),
@@ -228,10 +228,10 @@ impl Translation<'_> {
     }
 
     /// Numbers that are text in JSON have no limits there, nor have times.
-    fn set_limit(&mut self, keyword: &str, value: &Rule) {
+    fn set_limit(&mut self, keyword: &str, value: &Rule, index: usize) {
         let limit = scalar::json(value, self.kind, self.style).filter(Value::is_number);
         if let Some(limit) = limit {
-            self.set(keyword, limit);
+            self.keywords.shift_insert(index, keyword.to_owned(), limit);
         }
     }
 

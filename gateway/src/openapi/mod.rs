@@ -18,6 +18,7 @@ mod parameters;
 mod parts;
 mod path;
 mod pattern;
+mod postman;
 mod scalar;
 mod schema;
 mod shared;
@@ -38,6 +39,8 @@ pub struct Documents {
     pub openapi_json: Bytes,
     /// The same as YAML.
     pub openapi_yaml: Bytes,
+    /// A Postman collection, format 2.1.
+    pub postman_json: Bytes,
 }
 
 impl Documents {
@@ -55,6 +58,11 @@ impl Documents {
     pub(crate) fn of_api(api: &Api, style: Style) -> anyhow::Result<Self> {
         let document = document::document(api, style);
         let yaml = serde_saphyr::to_string(&document).context("the document is no YAML")?;
-        Ok(Self { openapi_json: serde_json::to_vec(&document)?.into(), openapi_yaml: yaml.into() })
+        let postman = serde_json::to_vec(&postman::collection(&document))?;
+        Ok(Self {
+            openapi_json: serde_json::to_vec(&document)?.into(),
+            openapi_yaml: yaml.into(),
+            postman_json: postman.into(),
+        })
     }
 }

@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderValue};
 use super::Documents;
 use crate::entity_tag;
 
-/// `/openapi.json` and `/openapi.yaml`.
+/// `/openapi.json`, `/openapi.yaml` and `/postman.json`.
 pub(crate) fn router(documents: Documents) -> Router {
-    let Documents { openapi_json, openapi_yaml } = documents;
+    let Documents { openapi_json, openapi_yaml, postman_json } = documents;
     let router = Router::new();
+    let router = add(router, "/postman.json", "application/json", postman_json);
     let router = add(router, "/openapi.json", "application/json", openapi_json);
     add(router, "/openapi.yaml", "application/yaml", openapi_yaml)
 }

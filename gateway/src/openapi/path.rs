@@ -56,6 +56,9 @@ impl Path {
                 is_rest: *segment == Segment::Rest,
             });
         }
+        if path.text.is_empty() {
+            path.text.push('/');
+        }
         if let Some(verb) = &template.verb {
             path.text.push_str(&format!(":{verb}"));
         }

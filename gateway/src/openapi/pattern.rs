@@ -100,7 +100,11 @@ fn write(hir: &Hir, out: &mut String) -> Option<()> {
             _ => return None,
         }),
         HirKind::Repetition(repetition) => {
-            let is_one = matches!(repetition.sub.kind(), HirKind::Class(_) | HirKind::Capture(_));
+            let is_one = match repetition.sub.kind() {
+                HirKind::Class(_) | HirKind::Capture(_) => true,
+                HirKind::Literal(literal) => literal.0.len() == 1,
+                _ => false,
+            };
             write_group(&repetition.sub, !is_one, out)?;
             write_counts(repetition, out);
         }

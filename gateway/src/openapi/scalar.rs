@@ -14,7 +14,9 @@ pub(super) fn schema(kind: &Kind) -> Option<Value> {
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
             json!({ "type": "integer", "format": "int32" })
         }
-        Kind::Uint32 | Kind::Fixed32 => json!({ "type": "integer", "format": "uint32" }),
+        Kind::Uint32 | Kind::Fixed32 => {
+            json!({ "type": "integer", "format": "uint32", "minimum": 0 })
+        }
         // JSON's readers do not have as many digits
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
             json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]+$" })

@@ -222,7 +222,8 @@ impl<'a> Schemas<'a> {
         }
         let comment = self.comments.on(field);
         if !comment.is_empty() {
-            schema.insert("description".to_owned(), comment.into());
+            // right after the type, before what there may be much of
+            schema.shift_insert(schema.len().min(1), "description".to_owned(), comment.into());
         }
         if is_deprecated(field) {
             schema.insert("deprecated".to_owned(), true.into());
@@ -268,7 +269,11 @@ impl<'a> Schemas<'a> {
         let wrapped = kind.as_message().and_then(|message| scalar::wrapped(message.full_name()));
         let kind = wrapped.as_ref().unwrap_or(kind);
         let mut schema = schema.as_object().cloned().unwrap_or_default();
-        schema.extend(rules.keywords(kind, self.style, &scalar::zero(kind, self.style)));
+        let keywords = rules.keywords(kind, self.style, &scalar::zero(kind, self.style));
+        if keywords.contains_key("exclusiveMinimum") {
+            schema.shift_remove("minimum");
+        }
+        schema.extend(keywords);
         schema
     }
 
@@ -407,6 +412,7 @@ fn has_two_forms(message: &MessageDescriptor, style: Style) -> bool {
 fn or_null(mut schema: Keywords) -> Keywords {
     let is_plain = !["$ref", "enum", "const", "anyOf"].iter().any(|it| schema.contains_key(*it));
     match schema.get_mut("type") {
+        Some(kind) if kind == "null" => {}
         Some(kind) if is_plain => *kind = json!([kind.take(), "null"]),
         None if is_plain => {}
         _ => {
