@@ -5,6 +5,7 @@ mod databases;
 mod gateway;
 mod healthcheck;
 mod import;
+mod openapi;
 mod parts;
 mod products_file;
 mod sample;
@@ -45,6 +46,7 @@ fn start() -> anyhow::Result<()> {
             None => suite::run_all(cli.suite).await,
             Some(Command::Serve(options)) => suite::run_role(options).await,
             Some(Command::Gateway(options)) => gateway::run(options).await,
+            Some(Command::Openapi(options)) => openapi::print(&options),
             Some(Command::Migrate(options)) => databases::migrate(options).await,
             Some(Command::Import(options)) => import::run(options).await,
             Some(Command::Healthcheck(options)) => healthcheck::run(options).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
 
@@ -14,7 +15,7 @@ use crate::answer::Answer;
 use crate::problem::{Detail, Problem};
 
 /// The media type of RFC 9457.
-const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What an error response depends on, besides the error.
 pub(crate) struct Caller<'a> {
@@ -53,6 +54,14 @@ impl Caller<'_> {
     /// An error for somebody of whom nothing is known.
     pub(crate) fn unknown(problem: &Problem, request_id: &str) -> Vec<u8> {
         serde_json::to_vec(&Envelope { error: Shape::of(problem, request_id) }).unwrap_or_default()
+    }
+
+    /// An error in both forms, the usual one first.
+    pub(crate) fn both_forms(problem: &Problem, request_id: &str) -> [Value; 2] {
+        let envelope = Envelope { error: Shape::of(problem, request_id) };
+        let details = ProblemDetails::of(problem, problem.status(), request_id);
+        [serde_json::to_value(envelope), serde_json::to_value(details)]
+            .map(Result::unwrap_or_default)
     }
 
     /// RFC 6750, section 3: a client that sent no token learns only that it needs one.

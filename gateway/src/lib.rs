@@ -29,6 +29,7 @@ mod limits;
 mod links;
 mod location;
 mod media;
+mod openapi;
 mod options;
 mod prefer;
 mod problem;
@@ -52,7 +53,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
 pub use api::{Access, Contracts};
+pub use openapi::Documents;
 pub use options::Options;
+pub use transcode::Style;
 pub use valkey::Valkey;
 
 use crate::api::{Api, Operation};
@@ -103,7 +106,9 @@ impl Gateway {
         let targets = Targets::new(&api, &upstreams, &limits)?;
         let (routes, plans) = routing::compile(&api, &targets, contracts.style())?;
         let rpcs = Rpcs::compile(&api, &targets)?;
-        let pages = docs::router(&api).merge(health::router(upstreams));
+        let documents = Documents::of_api(&api, contracts.style())?;
+        let pages =
+            docs::router(&api).merge(openapi::router(documents)).merge(health::router(upstreams));
         let table = Table::new(routes)?;
         let gate = Gate::new(verifier, limits, &options);
         Ok(Self { edge: Edge::new(table, plans, rpcs, gate, pages, &options), options })

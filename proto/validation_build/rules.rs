@@ -137,7 +137,7 @@ fn check(kind: &str, rule: &str, value: &Value) -> Option<String> {
         ("int32", "in", Value::List(allowed)) => {
             format!("one_of(*value, &{:?})", each_as(allowed, Value::as_i32))
         }
-        ("int32", "not_in", Value::List(refused)) => {
+        ("int32" | "enum", "not_in", Value::List(refused)) => {
             format!("none_of(*value, &{:?})", each_as(refused, Value::as_i32))
         }
         ("bool", "const", Value::Bool(only)) => format!("only(*value, {only})"),

@@ -72,6 +72,8 @@ pub enum Command {
     Serve(Serve),
     /// Serve the contracts of other gRPC services over REST
     Gateway(Gateway),
+    /// Print the OpenAPI document of what is served over REST
+    Openapi(Openapi),
     /// Bring the databases up to date, and end
     Migrate(Migrate),
     /// Create or update products from a CSV file, by SKU
@@ -212,6 +214,17 @@ pub struct Gateway {
     pub auth_url: Option<Uri>,
     #[command(flatten)]
     pub limits: HttpLimits,
+}
+
+#[derive(Debug, Args)]
+pub struct Openapi {
+    /// As YAML instead of JSON
+    #[arg(long)]
+    pub yaml: bool,
+    /// Of the contracts in this file instead of our own: what `buf build -o FILE` writes, or `protoc
+    /// --include_imports --include_source_info -o FILE`
+    #[arg(long, env = "SOUK_DESCRIPTORS", value_name = "FILE")]
+    pub descriptors: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

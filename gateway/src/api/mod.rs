@@ -1,11 +1,12 @@
 //! The one model of what is exposed: the RPCs of some contracts, with what these say of each. Routes
 //! and documents are made of it.
 
+pub(crate) mod comments;
 mod contracts;
 mod http_rule;
 
 use anyhow::Context as _;
-use prost_reflect::MethodDescriptor;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 use souk_kit::policy::Rpc;
 
 pub(crate) use crate::template::{Segment, Template};
@@ -15,6 +16,8 @@ pub(crate) use http_rule::{BodyRule, HttpRule};
 /// What some contracts expose.
 #[derive(Debug)]
 pub(crate) struct Api {
+    /// The contracts.
+    pub pool: DescriptorPool,
     /// The RPCs that have an HTTP rule, in the order of the contracts.
     pub operations: Vec<Operation>,
 }
@@ -28,6 +31,14 @@ pub(crate) struct Operation {
     pub rpc: Rpc,
     /// Where it is in REST: once at least.
     pub rules: Vec<HttpRule>,
+}
+
+impl Operation {
+    /// Whether its service is of this build: its failures have our reasons.
+    pub(crate) fn is_ours(&self) -> bool {
+        let service = self.method.parent_service();
+        souk_proto::descriptors().get_service_by_name(service.full_name()).is_some()
+    }
 }
 
 impl Api {
@@ -53,7 +64,7 @@ impl Api {
                 }
             }
         }
-        Ok(Self { operations })
+        Ok(Self { pool: contracts.pool().clone(), operations })
     }
 
     /// The RPCs that take one message and answer one.

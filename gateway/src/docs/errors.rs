@@ -10,7 +10,7 @@ use souk_proto::souk::types::v1::Reason;
 use souk_proto::{REASON_EXAMPLES, descriptors};
 use tonic::Status;
 
-use crate::docs::comments::comment;
+use crate::api::comments::Comments;
 use crate::docs::content::Content;
 use crate::docs::page::{Frame, escape, prose};
 use crate::problem::{docs_url, status_of};
@@ -89,12 +89,12 @@ fn main(entry: &Entry, example: Option<&str>) -> String {
 fn entries() -> Vec<Entry> {
     let reasons = descriptors().get_enum_by_name("souk.types.v1.Reason");
     let values = reasons.iter().flat_map(|reasons| reasons.values());
+    let comments = Comments::of(descriptors());
     values
         .filter_map(|value| {
             let reason = Reason::try_from(value.number()).ok()?;
             let is_used = reason != Reason::Unspecified;
-            let comment = comment(&value.parent_enum().parent_file(), value.path());
-            is_used.then(|| entry(reason, &comment))
+            is_used.then(|| entry(reason, comments.on(&value)))
         })
         .collect()
 }

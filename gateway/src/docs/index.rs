@@ -15,8 +15,8 @@ use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
 use crate::accept;
+use crate::api::comments::{Comments, first_sentence};
 use crate::api::{Api, Operation};
-use crate::docs::comments::{comment, first_sentence};
 use crate::docs::content::Content;
 use crate::docs::page::{Frame, escape, prose};
 
@@ -68,26 +68,27 @@ pub(super) fn route(api: &Api, frame: &Frame) -> MethodRouter {
 }
 
 fn services(api: &Api) -> Vec<Service> {
+    let comments = Comments::of(&api.pool);
     let mut services: Vec<Service> = Vec::new();
     for operation in &api.operations {
         let service = operation.method.parent_service();
         if services.last().is_none_or(|last| last.name != service.full_name()) {
             services.push(Service {
                 name: service.full_name().to_owned(),
-                comment: comment(&service.parent_file(), service.path()),
+                comment: comments.on(service).to_owned(),
                 routes: Vec::new(),
             });
         }
         if let Some(last) = services.last_mut() {
-            last.routes.extend(routes(operation));
+            last.routes.extend(routes(operation, &comments));
         }
     }
     services
 }
 
-fn routes(operation: &Operation) -> impl Iterator<Item = Route> {
+fn routes(operation: &Operation, comments: &Comments) -> impl Iterator<Item = Route> {
     let Operation { method, rpc, rules } = operation;
-    let summary = first_sentence(&comment(&method.parent_service().parent_file(), method.path()));
+    let summary = first_sentence(comments.on(method));
     let access = match &rpc.policy.access {
         Some(Access::Public(true)) => "public",
         Some(Access::Scope(scope)) => scope,

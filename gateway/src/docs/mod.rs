@@ -2,7 +2,6 @@
 //! error, where its `docs_url` points. Nothing on them comes from elsewhere.
 
 mod assets;
-mod comments;
 mod content;
 mod errors;
 mod index;

@@ -158,7 +158,8 @@ fn response_body(rule: &HttpRule, output: &MessageDescriptor) -> anyhow::Result<
     Ok(Some(field.clone()))
 }
 
-fn success(policy: &Policy, output: &MessageDescriptor) -> anyhow::Result<StatusCode> {
+/// The status of a success, where the service does not choose another.
+pub(crate) fn success(policy: &Policy, output: &MessageDescriptor) -> anyhow::Result<StatusCode> {
     Ok(match policy.success_status {
         0 if output.full_name() == "google.protobuf.Empty" => StatusCode::NO_CONTENT,
         0 => StatusCode::OK,

@@ -4,6 +4,6 @@ mod compile;
 mod route;
 mod table;
 
-pub(crate) use compile::{UPDATE_MASK, compile};
+pub(crate) use compile::{UPDATE_MASK, compile, success};
 pub(crate) use route::Route;
 pub(crate) use table::{Found, Table};

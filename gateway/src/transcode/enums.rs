@@ -24,22 +24,17 @@ pub(super) struct EnumPlan {
 
 impl EnumPlan {
     pub(super) fn compile(descriptor: &EnumDescriptor, style: Style) -> Self {
-        let prefix = screaming_snake_case(descriptor.name());
         let mut values: Vec<(i32, Box<[u8]>)> = Vec::new();
         let mut numbers = HashMap::new();
         let mut names = Vec::new();
-        // in the order of their declaration
-        for value in &descriptor.enum_descriptor_proto().value {
-            let name = match style {
-                Style::Plain => short_name(value.name(), &prefix),
-                Style::Canonical => value.name().to_owned(),
-            };
+        let declared = &descriptor.enum_descriptor_proto().value;
+        for (value, (number, name)) in declared.iter().zip(enum_names(descriptor, style)) {
             let mut json = Vec::new();
             put_string(&mut json, &name);
             names.push(String::from_utf8_lossy(&json).into_owned());
-            values.push((value.number(), json.into()));
-            numbers.entry(name).or_insert(value.number());
-            numbers.insert(value.name().to_owned(), value.number());
+            values.push((number, json.into()));
+            numbers.entry(name).or_insert(number);
+            numbers.insert(value.name().to_owned(), number);
         }
         // of values that share a number, the first declared is written
         values.sort_by_key(|(number, _)| *number);
@@ -65,6 +60,17 @@ impl EnumPlan {
             Err(_) => put_integer(out, number),
         }
     }
+}
+
+/// The values of an enum in the order of their declaration, each with its name in JSON.
+pub(crate) fn enum_names(descriptor: &EnumDescriptor, style: Style) -> Vec<(i32, String)> {
+    let prefix = screaming_snake_case(descriptor.name());
+    let values = descriptor.enum_descriptor_proto().value.iter();
+    let name = |name: &str| match style {
+        Style::Plain => short_name(name, &prefix),
+        Style::Canonical => name.to_owned(),
+    };
+    values.map(|value| (value.number(), name(value.name()))).collect()
 }
 
 /// `ORDER_STATUS_PAID` becomes `paid`.

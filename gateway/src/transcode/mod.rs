@@ -36,6 +36,7 @@ mod types;
 mod wire;
 mod wire_to_json;
 
+pub(crate) use enums::enum_names;
 pub use error::{InputError, PlanError, WireError};
 pub use http_body::HttpBody;
 pub use params::{Params, query_pairs};

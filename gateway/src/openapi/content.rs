@@ -1,0 +1,192 @@
+//! What requests and responses carry.
+
+use http::StatusCode;
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use serde_json::{Map, Value, json};
+use souk_proto::souk::policy::v1::Idempotency;
+
+use super::errors::{self, Input};
+use super::headers::{self, Header};
+use super::operation::{Describing, Place};
+use super::schema::Direction;
+use crate::api::comments::{Comments, first_sentence};
+use crate::api::{BodyRule, HttpRule};
+use crate::links::Paging;
+use crate::routing::{UPDATE_MASK, success};
+
+/// The message whose content is a body as it stands, of whatever media type.
+const HTTP_BODY: &str = "google.api.HttpBody";
+
+/// The media types of a stream of messages.
+pub(super) const LINES: &str = "application/x-ndjson";
+pub(super) const EVENTS: &str = "text/event-stream";
+
+impl Describing<'_> {
+    /// The body of a request; `None` where there is nothing to send.
+    pub(super) fn request_body(&mut self, place: &Place<'_>) -> Option<Value> {
+        let rpc = &place.operation.method;
+        let input = rpc.input();
+        let field = match &place.rule.body {
+            BodyRule::Ignored => return None,
+            BodyRule::Whole => None,
+            BodyRule::Field(name) => Some(input.get_field_by_name(name)?),
+        };
+        if is_http_body(&input, field.as_ref()) {
+            return Some(json!({ "required": true, "content": any_media() }));
+        }
+        let schema = match &field {
+            Some(field) => self.schemas.value(field, Direction::Request).0,
+            None => {
+                let mut left_out = fields_in_path(place.rule);
+                left_out.push(UPDATE_MASK);
+                if input.fields().all(|field| left_out.contains(&field.name())) {
+                    return None;
+                }
+                self.schemas.body(rpc, &left_out)
+            }
+        };
+        let is_required = self.schemas.asks_for_something(&schema);
+        if rpc.is_client_streaming() {
+            let description = "One message a line, in JSON.";
+            let content = json!({ LINES: { "schema": schema } });
+            return Some(json!({
+                "description": description, "required": true, "content": content
+            }));
+        }
+        let content = json!({ "application/json": { "schema": schema } });
+        Some(json!({ "required": is_required, "content": content }))
+    }
+
+    /// All that an operation may answer.
+    pub(super) fn responses(&mut self, place: &Place<'_>, input: &Input) -> Map<String, Value> {
+        let mut responses = Map::new();
+        for (status, response) in self.successes(place) {
+            responses.entry(status.as_str()).or_insert(response);
+        }
+        for (status, reasons) in errors::reasons(place.operation, input) {
+            let response = self.errors.response(status, &reasons, &mut self.shared);
+            responses.insert(status.as_str().to_owned(), response);
+        }
+        if !place.operation.is_ours() {
+            let any_other = self.errors.any_other(&mut self.shared);
+            responses.insert("default".to_owned(), any_other);
+        }
+        responses
+    }
+
+    fn successes(&mut self, place: &Place<'_>) -> Vec<(StatusCode, Value)> {
+        let policy = &place.operation.rpc.policy;
+        let usual = success(policy, &place.operation.method.output()).unwrap_or(StatusCode::OK);
+        let others = policy.other_success_statuses.iter();
+        let others =
+            others.filter_map(|status| StatusCode::from_u16((*status).try_into().ok()?).ok());
+        let statuses = std::iter::once(usual).chain(others);
+        let mut successes: Vec<(StatusCode, Value)> =
+            statuses.map(|status| (status, self.success(place, status))).collect();
+        if place.may_be_minimal() && usual == StatusCode::OK {
+            successes.push((StatusCode::NO_CONTENT, self.success(place, StatusCode::NO_CONTENT)));
+        }
+        if place.method == http::Method::GET && !policy.version_field.is_empty() {
+            let headers = self.shared.headers([&headers::ETAG, &headers::REQUEST_ID]);
+            let description = "What the client has is what there is.";
+            let response = json!({ "description": description, "headers": headers });
+            successes.push((StatusCode::NOT_MODIFIED, response));
+        }
+        successes
+    }
+
+    fn success(&mut self, place: &Place<'_>, status: StatusCode) -> Value {
+        let headers = headers_of(place, status);
+        let mut response = json!({
+            "description": place.meaning(status, self.comments),
+            "headers": self.shared.headers(headers),
+        });
+        if status != StatusCode::NO_CONTENT {
+            response["content"] = self.content(place);
+        }
+        response
+    }
+
+    fn content(&mut self, place: &Place<'_>) -> Value {
+        let rpc = &place.operation.method;
+        let output = rpc.output();
+        let field = place.rule.response_body.as_ref();
+        let field = field.and_then(|name| output.get_field_by_name(name));
+        if is_http_body(&output, field.as_ref()) {
+            return any_media();
+        }
+        let schema = match &field {
+            Some(field) => self.schemas.value(field, Direction::Response).0,
+            None if Paging::of(&output).is_some_and(|paging| paging.is_in_body()) => {
+                self.schemas.page(&output)
+            }
+            None => self.schemas.message(&output, Direction::Response),
+        };
+        if rpc.is_server_streaming() {
+            return json!({
+                LINES: { "schema": schema },
+                EVENTS: { "schema": { "type": "string" } },
+            });
+        }
+        json!({ "application/json": { "schema": schema } })
+    }
+}
+
+/// The headers of a success.
+fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'static Header> {
+    let policy = &place.operation.rpc.policy;
+    let deprecation = policy.deprecation.as_ref();
+    let has_successor = deprecation.is_some_and(|deprecation| !deprecation.successor.is_empty());
+    let is_page = Paging::of(&place.operation.method.output()).is_some();
+    let has_content = status != StatusCode::NO_CONTENT;
+    let conditions = [
+        (!policy.location.is_empty(), &headers::LOCATION),
+        (!policy.version_field.is_empty() && has_content, &headers::ETAG),
+        (true, &headers::CACHE_CONTROL),
+        (policy.idempotency() == Idempotency::Required, &headers::IDEMPOTENT_REPLAYED),
+        (deprecation.is_some(), &headers::DEPRECATION),
+        (deprecation.is_some_and(|it| !it.sunset.is_empty()), &headers::SUNSET),
+        (has_successor || is_page, &headers::LINK),
+        (place.may_be_minimal(), &headers::PREFERENCE_APPLIED),
+    ];
+    let applying = conditions.into_iter().filter(|(applies, _)| *applies).map(|(_, it)| it);
+    applying.chain(&headers::RATE_LIMITS).chain([&headers::REQUEST_ID])
+}
+
+/// The fields of a request that are in its path.
+pub(super) fn fields_in_path(rule: &HttpRule) -> Vec<&str> {
+    rule.template.variables.iter().map(|variable| variable.field.as_str()).collect()
+}
+
+fn is_http_body(message: &MessageDescriptor, field: Option<&FieldDescriptor>) -> bool {
+    match field {
+        None => message.full_name() == HTTP_BODY,
+        Some(field) => {
+            let kind = field.kind();
+            kind.as_message().is_some_and(|message| message.full_name() == HTTP_BODY)
+        }
+    }
+}
+
+fn any_media() -> Value {
+    json!({ "*/*": { "schema": { "type": "string", "format": "binary" } } })
+}
+
+impl Place<'_> {
+    /// What a status means here: in the words of the contract, where it has any.
+    fn meaning(&self, status: StatusCode, comments: &Comments) -> String {
+        let message = first_sentence(comments.on(&self.operation.method.output()));
+        let text = match status {
+            StatusCode::CREATED => "Created.",
+            StatusCode::ACCEPTED => "Accepted: what was asked for goes on by itself.",
+            StatusCode::NO_CONTENT if self.may_be_minimal() => {
+                "Done. The client wanted no content (`Prefer: return=minimal`)."
+            }
+            StatusCode::NO_CONTENT => "Done.",
+            _ if self.operation.method.is_server_streaming() => "The messages, as they come.",
+            _ if !message.is_empty() => return format!("{message}."),
+            _ => "Done.",
+        };
+        text.to_owned()
+    }
+}

@@ -1,0 +1,172 @@
+//! What goes wrong: the reasons for which an operation fails, and the responses that say so.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use souk_proto::descriptors;
+use souk_proto::souk::policy::v1::Idempotency;
+use souk_proto::souk::policy::v1::policy::Access;
+use souk_proto::souk::types::v1::Reason;
+
+use super::schema::Schemas;
+use super::shared::Shared;
+use super::{headers, own};
+use crate::api::Operation;
+use crate::api::comments::{Comments, first_sentence};
+use crate::caller::{Caller, PROBLEM_JSON};
+use crate::problem::{Detail, Problem, status_of};
+
+/// What the reasons of an operation depend on besides its policy.
+pub(super) struct Input {
+    /// Whether its path has parameters.
+    pub in_path: bool,
+    /// Whether its query may have parameters.
+    pub in_query: bool,
+    /// Whether it takes a body.
+    pub in_body: bool,
+    /// Whether it may name the version that it changes.
+    pub is_conditional: bool,
+}
+
+/// The reasons for which an operation can fail, as far as its contract tells, by their statuses.
+pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCode, Vec<Reason>> {
+    let policy = &operation.rpc.policy;
+    let needs_token = operation.rpc.needs_token();
+    let needs_scope = matches!(policy.access, Some(Access::Scope(_)));
+    let needs_key = policy.idempotency() == Idempotency::Required;
+    // text may be one that no rule allows
+    let has_rules = operation.is_ours() && (input.in_query || input.in_body);
+    let derived = [
+        (true, Reason::MalformedRequest),
+        (needs_key, Reason::IdempotencyKeyMissing),
+        (needs_token, Reason::Unauthenticated),
+        (needs_token, Reason::TokenExpired),
+        (needs_scope, Reason::PermissionDenied),
+        (input.in_path, Reason::NotFound),
+        (true, Reason::NotAcceptable),
+        (needs_key, Reason::InFlight),
+        (input.is_conditional, Reason::EtagMismatch),
+        (input.in_body, Reason::PayloadTooLarge),
+        (input.in_body, Reason::UnsupportedMediaType),
+        (has_rules, Reason::ValidationFailed),
+        (needs_key, Reason::IdempotencyKeyReused),
+        (true, Reason::Internal),
+        (true, Reason::Overloaded),
+        (true, Reason::Unavailable),
+        (true, Reason::DeadlineExceeded),
+    ];
+    let derived = derived.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason);
+    let mut reasons: BTreeMap<StatusCode, Vec<Reason>> = BTreeMap::new();
+    for reason in derived.chain(policy.reasons()) {
+        let known = reasons.entry(status_of(reason)).or_default();
+        if !known.contains(&reason) {
+            known.push(reason);
+        }
+    }
+    reasons
+}
+
+/// The responses that say what went wrong.
+pub(super) struct Errors {
+    comments: Comments,
+    /// The two forms of an error: their media types and schemas.
+    forms: [(&'static str, Value); 2],
+}
+
+impl Errors {
+    pub(super) fn new(schemas: &mut Schemas<'_>) -> Self {
+        let content = schemas.add_own("ErrorContent", own::error_content());
+        let envelope = schemas.add_own("Error", own::envelope(&content));
+        let problem = schemas.add_own("ProblemDetails", own::problem_details(&content));
+        Self {
+            // reasons are those of this build, whatever is exposed
+            comments: Comments::of(descriptors()),
+            forms: [("application/json", envelope), (PROBLEM_JSON, problem)],
+        }
+    }
+
+    /// The response with a status, for any of these reasons.
+    pub(super) fn response(
+        &self,
+        status: StatusCode,
+        reasons: &[Reason],
+        shared: &mut Shared,
+    ) -> Value {
+        let names: Vec<String> = reasons.iter().map(|reason| pascal_case(reason.code())).collect();
+        let mut all = vec![&headers::REQUEST_ID];
+        match status {
+            StatusCode::UNAUTHORIZED => all.push(&headers::WWW_AUTHENTICATE),
+            StatusCode::SERVICE_UNAVAILABLE => all.push(&headers::RETRY_AFTER),
+            StatusCode::TOO_MANY_REQUESTS => {
+                all.push(&headers::RETRY_AFTER);
+                all.extend(&headers::RATE_LIMITS);
+            }
+            _ if reasons.contains(&Reason::InFlight) => all.push(&headers::RETRY_AFTER),
+            _ => {}
+        }
+        let lines: Vec<String> = reasons
+            .iter()
+            .map(|reason| format!("- `{}`: {}", reason.code(), self.comment(*reason)))
+            .collect();
+        let response = json!({
+            "description": lines.join("\n").trim_start_matches("- "),
+            "headers": shared.headers(all),
+            "content": self.content(reasons),
+        });
+        shared.response(&names.join("Or"), response)
+    }
+
+    /// The response of a service whose failures are not those of this build.
+    pub(super) fn any_other(&self, shared: &mut Shared) -> Value {
+        let response = json!({
+            "description": "Any other failure. Its code is the reason of the service's \
+                            `google.rpc.ErrorInfo`, where there is one, or the name of its gRPC status.",
+            "headers": shared.headers(vec![&headers::REQUEST_ID]),
+            "content": self.content(&[Reason::NotFound]),
+        });
+        shared.response("AnyOtherFailure", response)
+    }
+
+    fn content(&self, reasons: &[Reason]) -> Map<String, Value> {
+        let examples: Vec<(Reason, [Value; 2])> =
+            reasons.iter().map(|reason| (*reason, self.examples(*reason))).collect();
+        let media = self.forms.iter().enumerate().map(|(index, (media, schema))| {
+            let examples: Map<String, Value> = examples
+                .iter()
+                .map(|(reason, forms)| (reason.code().to_owned(), json!({ "value": forms[index] })))
+                .collect();
+            ((*media).to_owned(), json!({ "schema": schema, "examples": examples }))
+        });
+        media.collect()
+    }
+
+    /// A failure for a reason, in both forms.
+    fn examples(&self, reason: Reason) -> [Value; 2] {
+        let mut problem =
+            Problem::new(reason, lowercase_first(&first_sentence(self.comment(reason))));
+        if reason == Reason::ValidationFailed {
+            let (field, issue) = ("name".to_owned(), "must not be empty".to_owned());
+            problem.message = format!("{field} {issue}").into();
+            problem.details.push(Detail { field, issue });
+        }
+        Caller::both_forms(&problem, headers::REQUEST_ID.example)
+    }
+
+    fn comment(&self, reason: Reason) -> &str {
+        let reasons = descriptors().get_enum_by_name("souk.types.v1.Reason");
+        let value = reasons.and_then(|reasons| reasons.get_value(reason as i32));
+        value.map_or("", |value| self.comments.on(&value))
+    }
+}
+
+/// `OUT_OF_STOCK` becomes `OutOfStock`.
+fn pascal_case(code: &str) -> String {
+    let words = code.split('_').filter_map(|word| word.split_at_checked(1));
+    words.map(|(first, rest)| format!("{first}{}", rest.to_ascii_lowercase())).collect()
+}
+
+fn lowercase_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect()
+}

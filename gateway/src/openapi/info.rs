@@ -1,0 +1,110 @@
+//! What a document says before it comes to the operations.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use souk_proto::souk::policy::v1::Idempotency;
+use souk_proto::souk::policy::v1::policy::Access;
+
+use super::names::{capital, newest, split_version};
+use crate::api::{Api, Operation};
+
+const ABOUT: &str = "\
+Requests and responses are JSON. A field that the contract does not know is refused.
+
+A request that fails is answered with a code that says why. Codes are stable; what each means, and what \
+to do, is told at [/docs/errors](/docs/errors). Clients that accept `application/problem+json` get \
+errors as RFC 9457 has them.
+
+Every response has the header `X-Request-Id`: the id that the client sent, or a new one.";
+
+const TOKENS: &str = "\
+Operations that ask for an access token take it as `Authorization: Bearer …`.";
+
+const KEYS: &str = "\
+Operations that ask for an `Idempotency-Key` are safe to repeat: a retry with the same key and the same \
+body is answered as the first one was, and does nothing again.";
+
+const VERSIONS: &str = "\
+A resource that has an `ETag` can be asked for with `If-None-Match`, which is answered with 304 where \
+nothing has changed, and changed with `If-Match`, which is refused where somebody else was faster.";
+
+/// The info object.
+pub(super) fn info(api: &Api) -> Value {
+    let has = |is: fn(&Operation) -> bool| api.operations.iter().any(is);
+    let paragraphs = [
+        (true, ABOUT),
+        (has(|it| it.rpc.needs_token()), TOKENS),
+        (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
+        (has(|it| !it.rpc.policy.version_field.is_empty()), VERSIONS),
+    ];
+    let told = paragraphs.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text);
+    let packages: BTreeSet<&str> =
+        api.operations.iter().map(|it| it.method.parent_service().package_name()).collect();
+    json!({
+        "title": title(&packages),
+        "version": newest(&packages).unwrap_or("v1"),
+        "description": told.collect::<Vec<_>>().join("\n\n"),
+        "contact": { "name": "Whoever runs this gateway" },
+        "license": license(api),
+    })
+}
+
+/// The security scheme of operations that ask for a token.
+pub(super) fn bearer(api: &Api) -> Value {
+    let scopes: BTreeSet<String> = api
+        .operations
+        .iter()
+        .filter_map(|operation| match &operation.rpc.policy.access {
+            Some(Access::Scope(scope)) => Some(format!("`{scope}`")),
+            _ => None,
+        })
+        .collect();
+    let mut description = "An access token.".to_owned();
+    if !scopes.is_empty() {
+        let scopes: Vec<String> = scopes.into_iter().collect();
+        let scopes = scopes.join(", ");
+        description.push_str(&format!(" Some operations ask for one that has a scope: {scopes}."));
+    }
+    json!({
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description
+    })
+}
+
+/// What the packages have in common: `Souk` for `souk.catalog.v1` and `souk.orders.v1`.
+fn title(packages: &BTreeSet<&str>) -> String {
+    let mut bases = packages.iter().map(|package| split_version(package).0.split('.'));
+    let mut common: Vec<&str> = bases.next().into_iter().flatten().collect();
+    for base in bases {
+        let same = common.iter().zip(base).take_while(|(one, other)| *one == other).count();
+        common.truncate(same);
+    }
+    match common.last().filter(|last| !last.is_empty()) {
+        Some(last) => capital(last),
+        None => "API".to_owned(),
+    }
+}
+
+/// Others have not told us theirs.
+fn license(api: &Api) -> Value {
+    if api.operations.iter().all(Operation::is_ours) {
+        let license = env!("CARGO_PKG_LICENSE");
+        json!({ "name": license, "identifier": license })
+    } else {
+        json!({ "name": "Not stated", "identifier": "NOASSERTION" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_what_the_packages_have_in_common() {
+        let of = |packages: &[&'static str]| title(&packages.iter().copied().collect());
+        assert_eq!(of(&["souk.auth.v1", "souk.orders.v1"]), "Souk");
+        assert_eq!(of(&["google.example.library.v1"]), "Library");
+        assert_eq!(of(&["a.v1", "b.v1"]), "API");
+        assert_eq!(of(&[""]), "API");
+    }
+}

@@ -1,0 +1,164 @@
+//! One operation: an RPC at one of the places that it has in REST.
+
+use http::Method;
+use serde_json::{Map, Value, json};
+use souk_proto::souk::policy::v1::Idempotency;
+use souk_proto::souk::policy::v1::policy::Access;
+
+use super::errors::{Errors, Input};
+use super::headers;
+use super::parameters::Parameters;
+use super::path::Path;
+use super::schema::Schemas;
+use super::shared::Shared;
+use crate::api::comments::{Comments, first_sentence};
+use crate::api::{HttpRule, Operation};
+
+/// The name of the security scheme.
+pub(super) const BEARER: &str = "bearerAuth";
+
+/// Describes operations, and gathers what they refer to.
+pub(super) struct Describing<'a> {
+    pub comments: &'a Comments,
+    pub schemas: Schemas<'a>,
+    pub shared: Shared,
+    pub errors: Errors,
+}
+
+/// An operation, and where it is.
+pub(super) struct Place<'p> {
+    pub operation: &'p Operation,
+    pub id: String,
+    pub tag: &'p str,
+    pub rule: &'p HttpRule,
+    pub method: Method,
+    pub path: &'p Path,
+    /// What the parameters of the path are called.
+    pub names: Vec<&'p str>,
+}
+
+impl Describing<'_> {
+    /// The operation object.
+    pub(super) fn operation(&mut self, place: &Place<'_>) -> Value {
+        let rpc = &place.operation.method;
+        let comment = self.comments.on(rpc);
+        let parameters = self.parameters(place);
+        let body = self.request_body(place);
+        let is_in_query = |parameter: &Value| parameter.get("in").is_some_and(|at| at == "query");
+        let input = Input {
+            in_path: !place.names.is_empty(),
+            in_query: parameters.iter().any(is_in_query),
+            in_body: body.is_some(),
+            is_conditional: place.is_conditional(),
+        };
+        let mut object = Map::new();
+        object.insert("operationId".to_owned(), place.id.as_str().into());
+        object.insert("tags".to_owned(), json!([place.tag]));
+        object.insert("summary".to_owned(), summary(comment, rpc.name()).into());
+        object.insert("description".to_owned(), description(comment, place.operation).into());
+        if is_deprecated(place.operation) {
+            object.insert("deprecated".to_owned(), true.into());
+        }
+        object.insert("security".to_owned(), security(place.operation));
+        if !parameters.is_empty() {
+            object.insert("parameters".to_owned(), parameters.into());
+        }
+        object.extend(body.map(|body| ("requestBody".to_owned(), body)));
+        object.insert("responses".to_owned(), self.responses(place, &input).into());
+        object.insert("x-grpc".to_owned(), rpc.full_name().into());
+        object.into()
+    }
+
+    fn parameters(&mut self, place: &Place<'_>) -> Vec<Value> {
+        let message = place.operation.method.input();
+        let mut fields = Parameters { schemas: &mut self.schemas, comments: self.comments };
+        let in_path = place.path.parameters.iter().zip(&place.names);
+        let in_path = in_path.map(|(parameter, name)| fields.in_path(&message, parameter, name));
+        let mut parameters: Vec<Value> = in_path.collect();
+        parameters.extend(fields.in_query(&message, place.rule));
+        let policy = &place.operation.rpc.policy;
+        let has_version = !policy.version_field.is_empty();
+        let conditions = [
+            (policy.idempotency() == Idempotency::Required, true, &headers::IDEMPOTENCY_KEY),
+            (has_version && place.method == Method::GET, false, &headers::IF_NONE_MATCH),
+            (place.is_conditional(), false, &headers::IF_MATCH),
+            (place.may_be_minimal(), false, &headers::PREFER),
+        ];
+        for (applies, is_required, header) in conditions {
+            if applies {
+                parameters.push(self.shared.parameter(header, is_required));
+            }
+        }
+        parameters
+    }
+}
+
+impl Place<'_> {
+    /// Whether a request may name the version that it changes.
+    fn is_conditional(&self) -> bool {
+        let changes = [Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method);
+        changes && !self.operation.rpc.policy.version_field.is_empty()
+    }
+
+    /// Whether a client can do without the content of the answer.
+    pub(super) fn may_be_minimal(&self) -> bool {
+        let output = self.operation.method.output();
+        !self.method.is_safe() && output.fields().len() > 0
+    }
+}
+
+fn summary(comment: &str, name: &str) -> String {
+    let sentence = first_sentence(comment);
+    if sentence.is_empty() { words(name) } else { sentence }
+}
+
+/// `GetThing` becomes `Get thing`.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    for (index, char) in name.chars().enumerate() {
+        if index > 0 && char.is_uppercase() {
+            words.push(' ');
+            words.extend(char.to_lowercase());
+        } else {
+            words.push(char);
+        }
+    }
+    words
+}
+
+/// What the contract says, and what its policy adds to that.
+fn description(comment: &str, operation: &Operation) -> String {
+    let policy = &operation.rpc.policy;
+    let mut paragraphs = vec![comment.to_owned()];
+    if let Some(Access::Scope(scope)) = &policy.access {
+        paragraphs.push(format!("Needs the scope `{scope}`."));
+    }
+    if let Some(deprecation) = &policy.deprecation {
+        let mut text = format!("Deprecated since {}.", deprecation.since);
+        if !deprecation.sunset.is_empty() {
+            text.push_str(&format!(" It goes away on {}.", deprecation.sunset));
+        }
+        if !deprecation.successor.is_empty() {
+            text.push_str(&format!(" Use `{}` instead.", deprecation.successor));
+        }
+        paragraphs.push(text);
+    }
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    if paragraphs.is_empty() {
+        paragraphs.push(format!("Calls `{}`.", operation.method.full_name()));
+    }
+    paragraphs.join("\n\n")
+}
+
+fn is_deprecated(operation: &Operation) -> bool {
+    let options = operation.method.method_descriptor_proto().options.as_ref();
+    let service = operation.method.parent_service();
+    let of_service = service.service_descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.deprecated())
+        || of_service.is_some_and(|options| options.deprecated())
+        || operation.rpc.policy.deprecation.is_some()
+}
+
+fn security(operation: &Operation) -> Value {
+    if operation.rpc.needs_token() { json!([{ BEARER: [] }]) } else { json!([]) }
+}

@@ -1,0 +1,131 @@
+//! The parameters of an operation: those of its path, and the fields that may come in its query.
+
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use serde_json::{Map, Value, json};
+
+use super::content::fields_in_path;
+use super::parts::declared_fields;
+use super::path;
+use super::schema::{Direction, Schemas, is_deprecated};
+use crate::api::comments::Comments;
+use crate::api::{BodyRule, HttpRule};
+
+/// Makes parameters of the fields of request messages.
+pub(super) struct Parameters<'s, 'a> {
+    pub schemas: &'s mut Schemas<'a>,
+    pub comments: &'s Comments,
+}
+
+impl Parameters<'_, '_> {
+    /// A parameter of a path, which has this name there.
+    pub(super) fn in_path(
+        &mut self,
+        input: &MessageDescriptor,
+        parameter: &path::Parameter,
+        name: &str,
+    ) -> Value {
+        let field = parameter.field.as_deref().and_then(|path| field_at(input, path));
+        let (schema, description) = match &field {
+            Some(field) if parameter.is_whole => {
+                let (schema, _) = self.schemas.value(field, Direction::Request);
+                (schema, self.comments.on(field).to_owned())
+            }
+            Some(field) => {
+                let about = self.comments.on(field);
+                let part = format!("A part of `{}`. {about}", field.name());
+                (json!({ "type": "string" }), part.trim_end().to_owned())
+            }
+            None => (json!({ "type": "string" }), "Any text.".to_owned()),
+        };
+        let mut object = described(name, "path", &description);
+        if parameter.is_rest {
+            let note = "May be several segments, with slashes between them.";
+            object
+                .insert("description".to_owned(), format!("{description}\n\n{note}").trim().into());
+        }
+        object.insert("required".to_owned(), true.into());
+        object.insert("schema".to_owned(), schema);
+        object.into()
+    }
+
+    /// The parameters that the query of a request may have: fields that are neither in its path nor in
+    /// its body.
+    pub(super) fn in_query(&mut self, input: &MessageDescriptor, rule: &HttpRule) -> Vec<Value> {
+        let in_path = fields_in_path(rule);
+        let mut leaves = Vec::new();
+        if rule.body != BodyRule::Whole {
+            self.find_leaves(input, &mut Vec::new(), &mut leaves);
+        }
+        let is_elsewhere = |path: &[FieldDescriptor]| {
+            let names: Vec<&str> = path.iter().map(FieldDescriptor::name).collect();
+            let is_of_body = matches!(&rule.body, BodyRule::Field(field) if field == names[0]);
+            is_of_body || in_path.contains(&names.join(".").as_str())
+        };
+        leaves.retain(|path| !is_elsewhere(path));
+        leaves.iter().filter_map(|path| self.query_parameter(path)).collect()
+    }
+
+    /// Fields that text can say, each with those on the way to it.
+    fn find_leaves(
+        &self,
+        message: &MessageDescriptor,
+        path: &mut Vec<FieldDescriptor>,
+        leaves: &mut Vec<Vec<FieldDescriptor>>,
+    ) {
+        for field in declared_fields(message).filter(|field| !field.is_map()) {
+            let kind = field.kind();
+            path.push(field);
+            match &kind {
+                Kind::Message(inner) => match self.schemas.is_text(inner) {
+                    Some(true) => leaves.push(path.clone()),
+                    Some(false) => {}
+                    None => {
+                        let recurs = path.iter().any(|outer| outer.parent_message() == inner);
+                        if !recurs && !path.iter().any(FieldDescriptor::is_list) {
+                            self.find_leaves(inner, path, leaves);
+                        }
+                    }
+                },
+                _ => leaves.push(path.clone()),
+            }
+            path.pop();
+        }
+    }
+
+    fn query_parameter(&mut self, path: &[FieldDescriptor]) -> Option<Value> {
+        let (field, on_the_way) = path.split_last()?;
+        let (schema, is_required) = self.schemas.value(field, Direction::Request);
+        let names: Vec<String> = path.iter().map(|field| self.schemas.name_of(field)).collect();
+        let mut object = described(&names.join("."), "query", self.comments.on(field));
+        if is_required && on_the_way.is_empty() {
+            object.insert("required".to_owned(), true.into());
+        }
+        if field.is_list() {
+            // once for each value
+            object.insert("style".to_owned(), "form".into());
+            object.insert("explode".to_owned(), true.into());
+        }
+        if is_deprecated(field) {
+            object.insert("deprecated".to_owned(), true.into());
+        }
+        object.insert("schema".to_owned(), schema);
+        Some(object.into())
+    }
+}
+
+fn described(name: &str, place: &str, description: &str) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("name".to_owned(), name.into());
+    object.insert("in".to_owned(), place.into());
+    if !description.is_empty() {
+        object.insert("description".to_owned(), description.into());
+    }
+    object
+}
+
+/// The field at a path like `shelf.id`.
+fn field_at(message: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
+    let mut names = path.split('.');
+    let first = message.get_field_by_name(names.next()?)?;
+    names.try_fold(first, |field, name| field.kind().as_message()?.get_field_by_name(name))
+}

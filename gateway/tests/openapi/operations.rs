@@ -1,0 +1,189 @@
+//! What contracts and their policies say of RPCs.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::documents::{MUSEUM, SOUK, all};
+
+/// The error codes that an operation documents for a status.
+fn codes(operation: &Value, status: &str) -> Vec<String> {
+    let response = SOUK.resolve(&operation["responses"][status]);
+    let examples = response["content"]["application/json"]["examples"].as_object();
+    examples.into_iter().flatten().map(|(code, _)| code.clone()).collect()
+}
+
+fn statuses(operation: &Value) -> Vec<&str> {
+    operation["responses"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn an_operation_documents_every_status_and_its_codes() {
+    let order = SOUK.operation("createOrder");
+    let all =
+        ["201", "202", "400", "401", "403", "406", "409", "413", "415", "422", "500", "503", "504"];
+    for status in all {
+        assert!(statuses(order).contains(&status), "{status} is not among {:?}", statuses(order));
+    }
+    assert_eq!(codes(order, "400"), ["MALFORMED_REQUEST", "IDEMPOTENCY_KEY_MISSING"]);
+    assert_eq!(codes(order, "401"), ["UNAUTHENTICATED", "TOKEN_EXPIRED"]);
+    assert_eq!(codes(order, "409"), ["IN_FLIGHT", "OUT_OF_STOCK"]);
+    assert_eq!(codes(order, "422"), ["VALIDATION_FAILED", "IDEMPOTENCY_KEY_REUSED"]);
+    let product = SOUK.operation("getProduct");
+    for status in ["401", "403", "409", "413", "415", "422"] {
+        assert!(!statuses(product).contains(&status), "{status}");
+    }
+    assert_eq!(codes(product, "404"), ["NOT_FOUND"]);
+    assert!(statuses(product).contains(&"304"));
+    assert_eq!(codes(SOUK.operation("updateProduct"), "412"), ["ETAG_MISMATCH"]);
+    assert!(statuses(SOUK.operation("deleteProduct")).contains(&"204"));
+}
+
+#[test]
+fn a_failure_has_two_forms_and_is_explained_in_the_words_of_the_contract() {
+    let conflict = SOUK.resolve(&SOUK.operation("createOrder")["responses"]["409"]);
+    let description = conflict["description"].as_str().unwrap();
+    assert!(description.contains("- `OUT_OF_STOCK`: Fewer units are available"), "{description}");
+    assert!(conflict["headers"]["Retry-After"].is_object());
+    let content = conflict["content"].as_object().unwrap();
+    assert_eq!(
+        content.keys().collect::<Vec<_>>(),
+        ["application/json", "application/problem+json"]
+    );
+    let example = &content["application/json"]["examples"]["OUT_OF_STOCK"]["value"]["error"];
+    assert_eq!(example["docs_url"], "/docs/errors/OUT_OF_STOCK");
+    let problem = &content["application/problem+json"]["examples"]["OUT_OF_STOCK"]["value"];
+    assert_eq!(problem["status"], 409);
+    let failure = SOUK.resolve(&SOUK.operation("getMe")["responses"]["401"]);
+    assert!(failure["headers"]["WWW-Authenticate"].is_object());
+}
+
+#[test]
+fn who_may_call_is_what_the_policy_says() {
+    assert_eq!(SOUK.operation("getProduct")["security"], json!([]));
+    assert_eq!(SOUK.operation("getMe")["security"], json!([{ "bearerAuth": [] }]));
+    let create = SOUK.operation("createProduct");
+    assert_eq!(create["security"], json!([{ "bearerAuth": [] }]));
+    assert!(create["description"].as_str().unwrap().contains("Needs the scope `catalog:write`."));
+    let scheme = &SOUK.openapi["components"]["securitySchemes"]["bearerAuth"];
+    assert_eq!((&scheme["type"], &scheme["scheme"]), (&json!("http"), &json!("bearer")));
+    assert!(scheme["description"].as_str().unwrap().contains("`catalog:write`, `stock:write`"));
+}
+
+#[test]
+fn headers_are_those_of_the_policy() {
+    let order = SOUK.operation("createOrder");
+    let key = SOUK.resolve(&order["parameters"][0]);
+    assert_eq!((&key["name"], &key["required"]), (&json!("Idempotency-Key"), &json!(true)));
+    let headers = order["responses"]["201"]["headers"].as_object().unwrap();
+    for name in ["Location", "Idempotent-Replayed", "X-Request-Id", "X-RateLimit-Limit"] {
+        assert!(headers.contains_key(name), "{name}");
+    }
+    assert!(!headers.contains_key("ETag"));
+    let product = &SOUK.operation("getProduct")["responses"]["200"]["headers"];
+    assert!(product["ETag"].is_object());
+    let page = &SOUK.operation("listProducts")["responses"]["200"]["headers"];
+    assert!(page["Link"].is_object());
+}
+
+#[test]
+fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
+    let list = MUSEUM.operation("listPaintings");
+    let query: Vec<&str> = list["parameters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|parameter| parameter["in"] == "query")
+        .map(|parameter| parameter["name"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "pageSize",
+        "pageToken",
+        "techniques",
+        "largerThan.width",
+        "largerThan.height",
+        "since",
+        "signed",
+        "recursive.id",
+        "recursive.title",
+        "recursive.technique",
+        "recursive.size.width",
+        "recursive.size.height",
+        "recursive.painted",
+    ];
+    assert_eq!(query, expected);
+    let create = MUSEUM.operation("createPainting");
+    assert_eq!(create["parameters"][1]["name"], "validateOnly");
+}
+
+#[test]
+fn templates_become_paths_and_bindings_operations_of_their_own() {
+    let place = |id: &str| {
+        let mut operations = MUSEUM.operations();
+        let found = operations.find(|(_, _, operation)| operation["operationId"] == id);
+        found.map(|(path, method, _)| format!("{method} {path}")).unwrap_or_default()
+    };
+    let cases = [
+        ("museumGetPainting", "get /v1/rooms/{room}/paintings/{painting}"),
+        ("museumGetPainting_2", "get /v1/paintings/{id}"),
+        ("museumGetPainting_3", "get /v1/archive/{name}"),
+        ("museumGetPainting_4", "get /v1/shelves/{shelf}/{id}"),
+        ("updatePainting", "patch /v1/paintings/{id}"),
+        ("restore", "post /v1/rooms/{room}/paintings/{painting}:restore"),
+        ("any_delete", "delete /v1/any"),
+        ("head", "head /v1/head"),
+        ("archiveGetPainting", "get /v2/paintings/{id}"),
+        ("purge", ""),
+        ("internal", ""),
+    ];
+    for (id, expected) in cases {
+        assert_eq!(place(id), expected, "{id}");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_what_is_deprecated_says_so() {
+    for document in all() {
+        let mut ids = HashSet::new();
+        for (_, _, operation) in document.operations() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "{id} is there twice");
+        }
+    }
+    assert_eq!(MUSEUM.operation("deletePainting")["deprecated"], true);
+    assert_eq!(MUSEUM.operation("restore")["deprecated"], Value::Null);
+}
+
+#[test]
+fn streams_and_other_media_are_described() {
+    let media = |value: &Value| {
+        let content = value["content"].as_object().unwrap();
+        content.keys().cloned().collect::<Vec<_>>()
+    };
+    let watch = &MUSEUM.operation("watch")["responses"]["200"];
+    assert_eq!(media(watch), ["application/x-ndjson", "text/event-stream"]);
+    assert_eq!(media(&MUSEUM.operation("hang")["requestBody"]), ["application/x-ndjson"]);
+    assert_eq!(media(&MUSEUM.operation("scan")["responses"]["200"]), ["*/*"]);
+    assert_eq!(media(&MUSEUM.operation("putScan")["requestBody"]), ["*/*"]);
+    let restored = &MUSEUM.operation("restore")["responses"]["200"]["content"]["application/json"];
+    assert_eq!(restored["schema"]["type"], "array", "the body is one field of the response");
+}
+
+#[test]
+fn services_of_others_fail_in_ways_of_their_own() {
+    let responses = MUSEUM.operation("echo")["responses"].as_object().unwrap();
+    assert!(responses.contains_key("default") && !responses.contains_key("422"));
+    assert!(!statuses(SOUK.operation("createOrder")).contains(&"default"));
+}
+
+#[test]
+fn a_service_has_a_tag_and_an_rpc_a_summary() {
+    let tags: Vec<&Value> = SOUK.openapi["tags"].as_array().unwrap().iter().collect();
+    let catalog = json!({ "name": "Catalog", "description": "Products, categories and stock." });
+    assert!(tags.contains(&&catalog), "{tags:?}");
+    let order = SOUK.operation("createOrder");
+    assert_eq!(order["tags"], json!(["Orders"]));
+    let summary = "Places an order: takes the prices of the moment and reserves the stock";
+    assert_eq!(order["summary"], summary);
+    assert_eq!(MUSEUM.operation("createPainting")["summary"], "Create painting");
+}
