@@ -106,7 +106,7 @@ impl Gateway {
         let targets = Targets::new(&api, &upstreams, &limits)?;
         let (routes, plans) = routing::compile(&api, &targets, contracts.style())?;
         let rpcs = Rpcs::compile(&api, &targets)?;
-        let documents = Documents::of_api(&api, Style::Plain)?;
+        let documents = Documents::of_api(&api, contracts.style())?;
         let pages = docs::router(docs::Pages::build())
             .merge(openapi::router(documents))
             .merge(health::router(upstreams));

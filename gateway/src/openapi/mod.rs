@@ -49,10 +49,10 @@ impl Documents {
     /// # Errors
     ///
     /// The contracts cannot be served as REST.
-    pub fn of(contracts: &Contracts, style: Style) -> anyhow::Result<Self> {
+    pub fn of(contracts: &Contracts) -> anyhow::Result<Self> {
         let services = contracts.exposed()?;
         let api = Api::of(contracts, services.iter().map(String::as_str))?;
-        Self::of_api(&api, style)
+        Self::of_api(&api, contracts.style())
     }
 
     pub(crate) fn of_api(api: &Api, style: Style) -> anyhow::Result<Self> {

@@ -15,26 +15,26 @@ pub struct Document {
 
 /// That of our own contracts.
 pub static SOUK: LazyLock<Document> =
-    LazyLock::new(|| describe("souk", &Contracts::of_this_build(), Style::Plain));
+    LazyLock::new(|| describe("souk", &Contracts::of_this_build()));
 
 /// Those of a contract of others, in both styles.
 pub static MUSEUM: LazyLock<Document> =
-    LazyLock::new(|| describe("museum", &museum(), Style::Canonical));
+    LazyLock::new(|| describe("museum", &museum(Style::Canonical)));
 pub static PLAIN_MUSEUM: LazyLock<Document> =
-    LazyLock::new(|| describe("plain museum", &museum(), Style::Plain));
+    LazyLock::new(|| describe("plain museum", &museum(Style::Plain)));
 
 pub fn all() -> [&'static Document; 3] {
     [&SOUK, &MUSEUM, &PLAIN_MUSEUM]
 }
 
-fn describe(name: &'static str, contracts: &Contracts, style: Style) -> Document {
-    let documents = Documents::of(contracts, style).unwrap();
+fn describe(name: &'static str, contracts: &Contracts) -> Document {
+    let documents = Documents::of(contracts).unwrap();
     let openapi = serde_json::from_slice(&documents.openapi_json).unwrap();
     Document { name, documents, openapi }
 }
 
-fn museum() -> Contracts {
-    Contracts::read(&museum_descriptors(), Some(Access::Public)).unwrap()
+fn museum(style: Style) -> Contracts {
+    Contracts::read(&museum_descriptors(), Some(Access::Public), style).unwrap()
 }
 
 fn museum_descriptors() -> Vec<u8> {
