@@ -1,5 +1,6 @@
 //! A gateway before services of others, whose contracts it reads from a file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -13,7 +14,7 @@ use crate::suite::{bind, remote};
 /// Serves them; returns when it has been told to end, and has.
 pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
     options.limits.check()?;
-    let contracts = contracts(&options)?;
+    let contracts = contracts(&options.descriptors, &options.foreign)?;
     let channel = remote(Some(&options.upstream), "--upstream")?;
     let upstreams = contracts.exposed()?.into_iter();
     let upstreams: Vec<Upstream> =
@@ -38,13 +39,13 @@ pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
     parts.until_ended().await
 }
 
-fn contracts(options: &cli::Gateway) -> anyhow::Result<Contracts> {
+/// Reads contracts from a file.
+pub fn contracts(file: &Path, options: &cli::Foreign) -> anyhow::Result<Contracts> {
     let access = match (options.public, options.require_token) {
         (true, _) => Some(Access::Public),
         (_, true) => Some(Access::SignedIn),
         (false, false) => None,
     };
-    let file = &options.descriptors;
     let read = || Contracts::read(&std::fs::read(file)?, access, options.json.into());
     read().with_context(|| format!("cannot read the contracts in {}", file.display()))
 }

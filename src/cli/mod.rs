@@ -184,9 +184,23 @@ impl From<Json> for Style {
     }
 }
 
-/// A gateway before services of others.
+/// What contracts of others do not say.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("access").args(["public", "require_token"]))]
+pub struct Foreign {
+    /// How their JSON looks
+    #[arg(long, env = "SOUK_JSON", value_enum, default_value = "canonical", value_name = "STYLE")]
+    pub json: Json,
+    /// Anyone may call the RPCs that have no policy
+    #[arg(long, env = "SOUK_PUBLIC")]
+    pub public: bool,
+    /// Anyone with a valid access token may call the RPCs that have no policy
+    #[arg(long, env = "SOUK_REQUIRE_TOKEN")]
+    pub require_token: bool,
+}
+
+/// A gateway before services of others.
+#[derive(Debug, Args)]
 pub struct Gateway {
     /// Where to serve REST; port 0 picks a free one
     #[arg(long, env = "SOUK_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
@@ -200,15 +214,8 @@ pub struct Gateway {
     /// Where their services are
     #[arg(long, env = "SOUK_UPSTREAM", value_name = "URL")]
     pub upstream: Uri,
-    /// How their JSON looks
-    #[arg(long, env = "SOUK_JSON", value_enum, default_value = "canonical", value_name = "STYLE")]
-    pub json: Json,
-    /// Anyone may call the RPCs that have no policy
-    #[arg(long, env = "SOUK_PUBLIC")]
-    pub public: bool,
-    /// Anyone with a valid access token may call the RPCs that have no policy
-    #[arg(long, env = "SOUK_REQUIRE_TOKEN")]
-    pub require_token: bool,
+    #[command(flatten)]
+    pub foreign: Foreign,
     /// Where auth serves gRPC, whose access tokens count
     #[arg(long, env = "SOUK_AUTH_URL", value_name = "URL")]
     pub auth_url: Option<Uri>,
@@ -225,6 +232,8 @@ pub struct Openapi {
     /// --include_imports --include_source_info -o FILE`
     #[arg(long, env = "SOUK_DESCRIPTORS", value_name = "FILE")]
     pub descriptors: Option<PathBuf>,
+    #[command(flatten)]
+    pub foreign: Foreign,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! What the authors of a contract have written in front of its elements.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use prost_reflect::{
@@ -9,9 +10,12 @@ use prost_reflect::{
 
 /// The comments of all files of some contracts.
 pub(crate) struct Comments {
-    /// By the file, and by the place in it (`SourceCodeInfo.Location.path`).
-    files: HashMap<String, HashMap<Vec<i32>, String>>,
+    files: HashMap<String, OnceCell<Places>>,
 }
+
+/// The comments of one file, by the place of what they stand in front of
+/// (`SourceCodeInfo.Location.path`).
+type Places = HashMap<Vec<i32>, String>;
 
 /// Something that a comment can stand in front of.
 pub(crate) trait Commented {
@@ -21,19 +25,20 @@ pub(crate) trait Commented {
 
 impl Comments {
     pub(crate) fn of(pool: &DescriptorPool) -> Self {
-        let files = pool.files().map(|file| (file.name().to_owned(), in_file(&file)));
+        // most files are imported for a few of their elements, or for none
+        let files = pool.files().map(|file| (file.name().to_owned(), OnceCell::new()));
         Self { files: files.collect() }
     }
 
     /// The comment in front of an element, line by line as it stands there; empty where there is none.
     pub(crate) fn on(&self, element: &impl Commented) -> &str {
         let (file, path) = element.place();
-        let comment = self.files.get(file.name()).and_then(|places| places.get(path));
-        comment.map_or("", String::as_str)
+        let places = self.files.get(file.name()).map(|places| places.get_or_init(|| read(&file)));
+        places.and_then(|places| places.get(path)).map_or("", String::as_str)
     }
 }
 
-fn in_file(file: &FileDescriptor) -> HashMap<Vec<i32>, String> {
+fn read(file: &FileDescriptor) -> Places {
     let info = file.file_descriptor_proto().source_code_info.as_ref();
     let locations = info.into_iter().flat_map(|info| &info.location);
     let commented = locations.filter(|location| !location.leading_comments().is_empty());

@@ -1,6 +1,6 @@
 //! What requests and responses carry.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
@@ -86,7 +86,7 @@ impl Describing<'_> {
         if place.may_be_minimal() && usual == StatusCode::OK {
             successes.push((StatusCode::NO_CONTENT, self.success(place, StatusCode::NO_CONTENT)));
         }
-        if place.method == http::Method::GET && !policy.version_field.is_empty() {
+        if place.method == Method::GET && !policy.version_field.is_empty() {
             let headers = self.shared.headers([&headers::ETAG, &headers::REQUEST_ID]);
             let description = "What the client has is what there is.";
             let response = json!({ "description": description, "headers": headers });
@@ -143,6 +143,7 @@ fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'s
         (!policy.location.is_empty(), &headers::LOCATION),
         (!policy.version_field.is_empty() && has_content, &headers::ETAG),
         (true, &headers::CACHE_CONTROL),
+        (place.is_kept(), &headers::AGE),
         (policy.idempotency() == Idempotency::Required, &headers::IDEMPOTENT_REPLAYED),
         (deprecation.is_some(), &headers::DEPRECATION),
         (deprecation.is_some_and(|it| !it.sunset.is_empty()), &headers::SUNSET),
@@ -173,6 +174,14 @@ fn any_media() -> Value {
 }
 
 impl Place<'_> {
+    /// Whether the gateway may answer with what it has kept of an earlier call.
+    fn is_kept(&self) -> bool {
+        let rpc = &self.operation.rpc;
+        self.method == Method::GET
+            && !rpc.needs_token()
+            && rpc.policy.cache_control.contains("public")
+    }
+
     /// What a status means here: in the words of the contract, where it has any.
     fn meaning(&self, status: StatusCode, comments: &Comments) -> String {
         let message = first_sentence(comments.on(&self.operation.method.output()));

@@ -51,6 +51,7 @@ pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCo
         (input.in_body, Reason::UnsupportedMediaType),
         (has_rules, Reason::ValidationFailed),
         (needs_key, Reason::IdempotencyKeyReused),
+        (true, Reason::RateLimited),
         (true, Reason::Internal),
         (true, Reason::Overloaded),
         (true, Reason::Unavailable),

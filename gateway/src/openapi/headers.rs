@@ -100,6 +100,12 @@ pub(super) const CACHE_CONTROL: Header = Header {
     value: Kind::Text,
     example: "no-store",
 };
+pub(super) const AGE: Header = Header {
+    name: "Age",
+    description: "How many seconds ago the answer was made, where it is one that was kept.",
+    value: Kind::Number,
+    example: "12",
+};
 pub(super) const ETAG: Header = Header {
     name: "ETag",
     description: "The version of the resource in this representation (RFC 9110).",

@@ -21,6 +21,10 @@ Every response has the header `X-Request-Id`: the id that the client sent, or a 
 const TOKENS: &str = "\
 Operations that ask for an access token take it as `Authorization: Bearer …`.";
 
+const FIELDS: &str = "\
+With the parameter `fields`, for example `?fields=id,owner.name`, an answer has only the fields that it \
+names; that of a list, only those of its items.";
+
 const KEYS: &str = "\
 Operations that ask for an `Idempotency-Key` are safe to repeat: a retry with the same key and the same \
 body is answered as the first one was, and does nothing again.";
@@ -35,6 +39,7 @@ pub(super) fn info(api: &Api) -> Value {
     let paragraphs = [
         (true, ABOUT),
         (has(|it| it.rpc.needs_token()), TOKENS),
+        (true, FIELDS),
         (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
         (has(|it| !it.rpc.policy.version_field.is_empty()), VERSIONS),
     ];

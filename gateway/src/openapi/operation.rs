@@ -96,8 +96,7 @@ impl Describing<'_> {
 impl Place<'_> {
     /// Whether a request may name the version that it changes.
     fn is_conditional(&self) -> bool {
-        let changes = [Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method);
-        changes && !self.operation.rpc.policy.version_field.is_empty()
+        self.operation.rpc.policy.conditional
     }
 
     /// Whether a client can do without the content of the answer.
