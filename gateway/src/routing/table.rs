@@ -102,7 +102,9 @@ fn value<'p>(variable: &PathVariable, segments: &[&'p str]) -> Option<Cow<'p, st
 fn decode_but_slashes(text: &str) -> Option<String> {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("%2F").into_iter().chain(rest.find("%2f")).min() {
+    // in one pass: a path may have thousands
+    let find = |rest: &str| rest.as_bytes().windows(3).position(|w| w.eq_ignore_ascii_case(b"%2F"));
+    while let Some(at) = find(rest) {
         decoded.push_str(&percent_decode_str(&rest[..at]).decode_utf8().ok()?);
         decoded.push_str(&rest[at..at + 3]);
         rest = &rest[at + 3..];
