@@ -25,6 +25,7 @@ use souk_kit::id::{self, kind};
 use souk_kit::request::{Context, REQUEST_ID};
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::{timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
@@ -39,6 +40,7 @@ use crate::options::Options;
 use crate::problem::{LATE, Problem};
 use crate::routing::{Found, Table};
 use crate::rpc::Rpcs;
+use crate::stream::Streams;
 use crate::transcode::Plans;
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
@@ -54,12 +56,13 @@ pub(crate) struct Edge {
 
 struct Inner {
     table: Table,
-    plans: Plans,
+    plans: Arc<Plans>,
     rpcs: Rpcs,
     gate: Gate,
     /// What is not from the contracts: documentation and health.
     pages: Router,
     limit: Duration,
+    streams: Streams,
 }
 
 impl Edge {
@@ -70,12 +73,15 @@ impl Edge {
         gate: Gate,
         pages: Router,
         options: &Options,
+        ending: CancellationToken,
     ) -> Self {
         let pages = pages
             .fallback(no_route)
             // axum adds `Allow` to what this answers
             .method_not_allowed_fallback(no_method);
-        let inner = Inner { table, plans, rpcs, gate, pages, limit: options.request_limit };
+        let (plans, limit) = (Arc::new(plans), options.request_limit);
+        let streams = Streams::new(plans.clone(), &options.streams, ending);
+        let inner = Inner { table, plans, rpcs, gate, pages, limit, streams };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -144,6 +150,9 @@ impl Inner {
             Found::Route(route, variables) => {
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
+                if route.target.rpc.is_stream() {
+                    return self.streams.answer(&self.gate, route, asked, body).await;
+                }
                 call(&self.gate, &self.plans, route, asked, body).await
             }
             Found::OtherMethods(allow) => {

@@ -15,6 +15,7 @@ use crate::field_path::FieldPath;
 use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
+use crate::stream::EventId;
 use crate::target::{Target, Targets};
 use crate::transcode::{Plans, Style};
 
@@ -22,18 +23,19 @@ use crate::transcode::{Plans, Style};
 pub(crate) const UPDATE_MASK: &str = "update_mask";
 
 /// The routes of what is exposed, each with its rule, and the transcoding plans of its messages. RPCs
-/// that stream have no route.
+/// that take a stream have no route.
 pub(crate) fn compile(
     api: &Api,
     targets: &Targets,
     style: Style,
 ) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
-    let messages =
-        api.unary().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
+    let exposed =
+        || api.operations.iter().filter(|operation| !operation.method.is_client_streaming());
+    let messages = exposed().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
     let plans = Plans::compile(messages, style)?;
 
     let mut routes = Vec::new();
-    for operation in api.unary() {
+    for operation in exposed() {
         let target = targets.of(&operation.method)?;
         for rule in &operation.rules {
             let route = compile_route(rule, operation, &target, &plans);
@@ -69,6 +71,7 @@ fn compile_route(
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
         paging: Paging::of(&output).filter(|_| rule.response_body.is_none()),
+        event_id: optional(&policy.event_id_field, |path| EventId::compile(path, &output))?,
         contract: contract(rule),
         is_kept: !operation.rpc.needs_token() && policy.cache_control.contains("public"),
         headers: headers(policy)?,

@@ -12,6 +12,7 @@ use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
+use crate::stream::EventId;
 use crate::target::Target;
 use crate::template::Place;
 use crate::transcode::{InputError, MessageId, Plans, Selection};
@@ -42,6 +43,8 @@ pub(crate) struct Route {
     pub version: Option<FieldPath>,
     /// How the pages around a response are found, where it is a page of a list.
     pub paging: Option<Paging>,
+    /// Where the messages of a stream say what their id is.
+    pub event_id: Option<EventId>,
     /// The major version of the contract that the path names.
     pub contract: Option<u32>,
     /// Whether anyone may get the answer that another got, by the contract.
