@@ -9,6 +9,7 @@ use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
+use crate::accept::Accepted;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::cache::{Cache, Kept};
@@ -38,7 +39,7 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     asked: Asked<'_>,
     body: &mut B,
 ) -> Result<Response<Answer>, Problem> {
-    let Asked { method, uri, client, .. } = asked;
+    let Asked { method, client, .. } = asked;
     let (target, headers) = (&route.target, client.headers);
     let accepted = route.accepted(headers)?;
     gate.admit(target, client).await?;
@@ -54,10 +55,7 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
             None => target.call(outgoing).await,
         };
     let answer = answer.map_err(|status| target.problem(&status, client.context))?;
-    let minimal = prefer::minimal(method, headers);
-    let asked = reply::Asked { uri, accepted, selection: selection.as_ref(), minimal };
-    let reply = reply::unary(plans, route, &asked, &answer);
-    reply.map_err(|error| Problem::internal(client.context, &format!("{}: {error}", target.path)))
+    reply(plans, route, &asked, accepted, selection.as_ref(), &answer)
 }
 
 /// The body, where the route takes one.
@@ -93,6 +91,22 @@ pub(crate) fn message(
     let Input { wire, fields } = input::read(plans, route, &given)?;
     let selection = fields.map(|names| route.select(plans, &names)).transpose()?;
     Ok((wire.into(), selection))
+}
+
+/// The answer to a request, of that of the service.
+pub(crate) fn reply(
+    plans: &Plans,
+    route: &Route,
+    asked: &Asked<'_>,
+    accepted: Accepted,
+    selection: Option<&Selection>,
+    answer: &tonic::Response<Bytes>,
+) -> Result<Response<Answer>, Problem> {
+    let Asked { method, uri, client: Client { headers, context, .. }, .. } = *asked;
+    let minimal = prefer::minimal(method, headers);
+    let asked = reply::Asked { uri, accepted, selection, minimal };
+    let reply = reply::unary(plans, route, &asked, answer);
+    reply.map_err(|error| Problem::internal(context, &format!("{}: {error}", route.target.path)))
 }
 
 /// Passes the versions on that a change is for, where the service compares them in the statement that

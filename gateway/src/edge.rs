@@ -105,10 +105,13 @@ impl Inner {
     /// Answers a request, whatever happens, and no later than its deadline.
     async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let (parts, mut body) = request.into_parts();
-        let context = Context::from_http(&parts.headers, self.limit);
+        let versioned = versioned(parts.uri.path(), &parts.headers);
+        let path = versioned.as_deref().unwrap_or(parts.uri.path());
+        let found = self.table.find(&parts.method, path);
+        let context = Context::from_http(&parts.headers, self.limit(&found));
         let span = tracing::error_span!("request", request_id = &*context.request_id);
         let standings = Standings::default();
-        let respond = self.respond(&parts, &context, &standings, &mut body);
+        let respond = self.respond(found, &parts, &context, &standings, &mut body);
         let respond = AssertUnwindSafe(respond).catch_unwind();
         let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
         let answer = match answer {
@@ -133,25 +136,33 @@ impl Inner {
         response
     }
 
+    /// How long a request may take.
+    fn limit(&self, found: &Found<'_, '_>) -> Duration {
+        match found {
+            Found::Route(route, _) if route.target.rpc.is_client_stream => {
+                self.streams.request_limit()
+            }
+            _ => self.limit,
+        }
+    }
+
     async fn respond(
         &self,
+        found: Found<'_, '_>,
         parts: &Parts,
         context: &Context,
         standings: &Standings,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
         refuse_ambiguous(parts)?;
-        let path = parts.uri.path();
-        let versioned = versioned(path, &parts.headers);
-        let path = versioned.as_deref().unwrap_or(path);
         let peer = parts.extensions.get();
         let client = Client { headers: &parts.headers, context, peer, standings };
-        match self.table.find(&parts.method, path) {
+        match found {
             Found::Route(route, variables) => {
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
                 if route.target.rpc.is_stream() {
-                    return self.streams.answer(&self.gate, route, asked, body).await;
+                    return self.streams.call(&self.gate, route, asked, body).await;
                 }
                 call(&self.gate, &self.plans, route, asked, body).await
             }
@@ -161,9 +172,11 @@ impl Inner {
                 Ok(response)
             }
             Found::NotUtf8 => Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8")),
-            Found::Nothing => match self.rpcs.find(path).filter(|_| parts.method == Method::POST) {
-                Some(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
-                None => Ok(self.page(parts, context).await),
+            Found::Nothing => match self.rpcs.find(parts.uri.path()) {
+                Some(rpc) if parts.method == Method::POST => {
+                    self.rpcs.call(&self.gate, rpc, client, body).await
+                }
+                _ => Ok(self.page(parts, context).await),
             },
         }
     }

@@ -21,6 +21,7 @@ use crate::cache::Cache;
 use crate::client;
 use crate::limits::{Limits, Standings};
 use crate::options::Options;
+use crate::pieces::Pieces;
 use crate::problem::Problem;
 use crate::target::Target;
 
@@ -89,9 +90,19 @@ impl Gate {
         most: usize,
     ) -> Result<Bytes, Problem> {
         let _waiting = client.peer.map(Peer::waiting);
-        let limits = body::Limits { size: self.max_body.min(most), idle: self.body_idle };
+        let limits = body::Limits { size: self.largest(most), idle: self.body_idle };
         let shares = client.peer.map(|peer| &peer.bytes);
         Ok(self.bodies.read(body, limits, shares).await?)
+    }
+
+    /// The largest message that is read, in bytes, where the contract takes so many.
+    pub(crate) fn largest(&self, most: usize) -> usize {
+        self.max_body.min(most)
+    }
+
+    /// The pieces of a body, as they come.
+    pub(crate) fn pieces<'a, B>(&'a self, client: Client<'a>, body: &'a mut B) -> Pieces<'a, B> {
+        Pieces { body, budget: &self.bodies, idle: self.body_idle, peer: client.peer }
     }
 
     /// The right to be under way; it goes back when it is dropped.
@@ -113,8 +124,8 @@ fn take(permits: &Permits, shares: Option<&Shares>) -> Result<Permit, Problem> {
 
 impl Client<'_> {
     /// The call as the service gets it.
-    pub(crate) fn outgoing(&self, wire: Bytes) -> tonic::Request<Bytes> {
-        let mut request = self.context.outgoing(wire);
+    pub(crate) fn outgoing<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = self.context.outgoing(message);
         for name in [AUTHORIZATION, IDEMPOTENCY_KEY] {
             forward(&name, self.headers, request.metadata_mut());
         }

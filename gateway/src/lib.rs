@@ -31,6 +31,7 @@ mod location;
 mod media;
 mod openapi;
 mod options;
+mod pieces;
 mod prefer;
 mod problem;
 mod reply;

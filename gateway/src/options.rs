@@ -58,7 +58,9 @@ pub struct Options {
 pub struct Streams {
     /// How many may be under way at once; others are refused as OVERLOADED. They do not count as calls.
     pub max: usize,
-    /// How long one may last. Its client may then ask for it again.
+    /// How long a client may take to send one, its answer included.
+    pub request_limit: Duration,
+    /// How long an answer may last. Its client may then ask for it again.
     pub limit: Duration,
     /// How long the first message of an answer is awaited; then the answer begins without it. Less than
     /// a request may take.
@@ -100,6 +102,7 @@ impl Default for Streams {
     fn default() -> Self {
         Self {
             max: 512,
+            request_limit: Duration::from_secs(15 * 60),
             limit: Duration::from_secs(60 * 60),
             first: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),

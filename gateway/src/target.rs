@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use futures::Stream;
 use http::uri::PathAndQuery;
 use prost_reflect::MethodDescriptor;
 use souk_kit::Channel;
@@ -15,9 +16,10 @@ use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use crate::api::{Api, Operation};
-use crate::codec::WireBytes;
+use crate::codec::{WireBytes, WireStream};
 use crate::limits::{Bucket, Limits};
 use crate::problem::{Problem, told};
+use crate::stream::BrokenOff;
 use crate::{Upstream, foreign};
 
 /// The largest answer of a service, in bytes. Services bound their pages well below.
@@ -119,6 +121,16 @@ impl Target {
         let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
         client.ready().await.map_err(Status::from_error)?;
         client.unary(request, self.path.clone(), codec).await
+    }
+
+    /// Calls it with a stream of messages.
+    pub(crate) async fn call_with_stream(
+        &self,
+        request: tonic::Request<impl Stream<Item = Result<Bytes, BrokenOff>> + Send + 'static>,
+    ) -> Result<tonic::Response<Bytes>, Status> {
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        client.ready().await.map_err(Status::from_error)?;
+        client.client_streaming(request, self.path.clone(), WireStream).await
     }
 
     /// Calls it with one message, where it answers with a stream.

@@ -22,20 +22,18 @@ use crate::transcode::{Plans, Style};
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";
 
-/// The routes of what is exposed, each with its rule, and the transcoding plans of its messages. RPCs
-/// that take a stream have no route.
+/// The routes of what is exposed, each with its rule, and the transcoding plans of its messages.
 pub(crate) fn compile(
     api: &Api,
     targets: &Targets,
     style: Style,
 ) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
-    let exposed =
-        || api.operations.iter().filter(|operation| !operation.method.is_client_streaming());
-    let messages = exposed().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
+    let messages = api.operations.iter();
+    let messages = messages.flat_map(|Operation { method, .. }| [method.input(), method.output()]);
     let plans = Plans::compile(messages, style)?;
 
     let mut routes = Vec::new();
-    for operation in exposed() {
+    for operation in &api.operations {
         let target = targets.of(&operation.method)?;
         for rule in &operation.rules {
             let route = compile_route(rule, operation, &target, &plans);
@@ -65,7 +63,7 @@ fn compile_route(
         variables: variables(rule, &input)?,
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
-        takes_fields: input.get_field_by_name(FIELDS).is_none(),
+        takes_fields: !operation.rpc.is_client_stream && input.get_field_by_name(FIELDS).is_none(),
         response_body: response_body(rule, &output)?,
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,

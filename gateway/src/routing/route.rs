@@ -31,7 +31,7 @@ pub(crate) struct Route {
     pub body: BodyRule,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
     pub masked: Option<MessageId>,
-    /// Whether `fields` is ours, and not a field of the request message.
+    /// Whether `fields` is ours, and not a field of the request message. A stream has no such parameter.
     pub takes_fields: bool,
     /// The field of the response that its body is; `None` is the whole of it.
     pub response_body: Option<String>,

@@ -1,4 +1,4 @@
-//! Streams of answers over HTTP.
+//! Streams over HTTP.
 //!
 //! An RPC whose answer is a stream is served in the form that the client accepts: JSON in lines
 //! (`application/x-ndjson`, which is for all who do not ask for another), or server-sent events
@@ -18,46 +18,42 @@
 //! - Few messages are on their way at once: a slow client holds up the service, and one that is too slow
 //!   is told so by the last event, and cut off.
 //! - A stream ends with the token that it was asked for with.
+//!
+//! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
+//! that the rule names. What path and query say is a part of the first message. Each line becomes a
+//! message as it comes; where a line is wrong, the error says which, and for the service the stream
+//! breaks off.
 
+mod client_stream;
 mod event;
 mod event_id;
 mod form;
+mod lines;
 mod pipe;
 mod pump;
+mod server_stream;
 mod source;
 mod term;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
-use futures::stream::unfold;
-use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response};
-use souk_kit::permit::Permit;
-use souk_kit::request::LAST_EVENT_ID;
-use tokio::time::{Instant, timeout};
+use http::Response;
+use http_body::Body;
+use souk_proto::souk::types::v1::Reason;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, Span};
 
 pub(crate) use event_id::EventId;
+pub(crate) use pipe::BrokenOff;
 
 use crate::answer::Answer;
-use crate::call::{self, Asked};
-use crate::gate::{Client, Gate, forward};
+use crate::call::Asked;
+use crate::gate::Gate;
 use crate::options;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::Plans;
-use event::Event;
-use form::Form;
-use pipe::pipe;
-use pump::Pump;
-use source::Source;
-use term::Term;
-
-/// Keeps a proxy of nginx's kind from collecting events before it passes them on.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What all streams share.
 pub(crate) struct Streams {
@@ -76,64 +72,26 @@ impl Streams {
         Self { plans, options: options.clone(), ending }
     }
 
-    /// Answers a request with an RPC whose answer is a stream. Its way is that of other calls; but it
-    /// goes on when its answer has begun, and keeps its permit for so long.
-    pub(crate) async fn answer<B: http_body::Body<Data = Bytes> + Unpin>(
+    /// How long a client may take to send a stream.
+    pub(crate) fn request_limit(&self) -> Duration {
+        self.options.request_limit
+    }
+
+    /// Answers a request with an RPC that takes a stream, or answers with one.
+    pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
         &self,
         gate: &Gate,
         route: &Arc<Route>,
         asked: Asked<'_>,
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
-        let (target, client) = (&route.target, asked.client);
-        let form = Form::of(client.headers)?;
-        let admitted = gate.admit(target, client).await?;
-        let body = call::read(gate, route, client, body).await?;
-        let permit = gate.stream_permit(client)?;
-        let (wire, selection) = call::message(&self.plans, route, &asked, &body)?;
-
-        let until = Instant::now() + self.options.limit;
-        let context = client.context.until(until.into_std());
-        let mut outgoing = Client { context: &context, ..client }.outgoing(wire);
-        forward(&LAST_EVENT_ID, client.headers, outgoing.metadata_mut());
-        let messages = target.call_for_stream(outgoing).await;
-        let messages = messages.map_err(|status| target.problem(&status, client.context))?;
-        let plans = self.plans.clone();
-        let source = Source::new(messages, plans, route.clone(), selection, context);
-        let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
-        let pieces = self.begin(source, form, term, permit).await?;
-
-        let mut response = Response::new(Answer::from(pieces));
-        let headers = response.headers_mut();
-        headers.extend(route.headers.iter().cloned());
-        headers.insert(CONTENT_TYPE, form.content_type());
-        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        Ok(response)
-    }
-
-    /// Waits until the service begins to speak; what it says from then on.
-    async fn begin(
-        &self,
-        mut source: Source,
-        form: Form,
-        term: Term,
-        permit: Permit,
-    ) -> Result<Body, Problem> {
-        let options::Streams { first, heartbeat, patience, .. } = self.options;
-        let first = match timeout(first, source.next()).await {
-            Ok(Event::Error(problem)) => return Err(*problem),
-            first => first.ok(),
-        };
-        let (writer, reader) = pipe();
-        let request_id = source.request_id().clone();
-        let pump = Pump { source, term, heartbeat, patience, _permit: permit };
-        // ends when its answer is dropped
-        tokio::spawn(pump.run(first, writer).instrument(Span::current()));
-        let pieces = unfold((reader, request_id), move |(mut reader, request_id)| async move {
-            let event = reader.next().await?;
-            let piece = event.map(|event| form.frame(&event, &request_id));
-            Some((piece, (reader, request_id)))
-        });
-        Ok(Body::from_stream(pieces))
+        match (route.target.rpc.is_client_stream, route.target.rpc.is_server_stream) {
+            (true, true) => {
+                let message = "messages go in both directions here: connect with a WebSocket";
+                Err(Problem::new(Reason::NotAcceptable, message))
+            }
+            (true, false) => self.client_stream(gate, route, asked, body).await,
+            (false, _) => self.server_stream(gate, route, asked, body).await,
+        }
     }
 }

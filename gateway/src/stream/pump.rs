@@ -28,14 +28,14 @@ pub(super) struct Pump {
 
 impl Pump {
     /// Carries everything, to its end.
-    pub(super) async fn run(mut self, first: Option<Event>, events: Writer) {
+    pub(super) async fn run(mut self, first: Option<Event>, events: Writer<Event>) {
         if let Ok(last) = self.carry(first, &events).await {
-            events.finish(last);
+            events.finish(Some(last));
         }
     }
 
     /// The last event, when all others have been sent.
-    async fn carry(&mut self, first: Option<Event>, events: &Writer) -> Result<Event, Gone> {
+    async fn carry(&mut self, first: Option<Event>, events: &Writer<Event>) -> Result<Event, Gone> {
         let Self { source, term, heartbeat, patience, .. } = self;
         let mut over = pin!(term.over());
         let mut next = first;
@@ -67,6 +67,6 @@ impl Pump {
 
 fn too_slow() -> Event {
     tracing::warn!("a client that takes its stream too slowly is cut off");
-    let message = "the events of the stream were not taken in time";
-    Event::Error(Box::new(Problem::new(Reason::SlowReader, message)))
+    let message = "the events of the stream are not taken in time, and no more can wait";
+    Event::Error(Box::new(Problem::new(Reason::Overloaded, message)))
 }

@@ -185,8 +185,7 @@ fn code_of(reason: Reason) -> Code {
         Reason::PayloadTooLarge
         | Reason::HeadersTooLarge
         | Reason::Overloaded
-        | Reason::RateLimited
-        | Reason::SlowReader => Code::ResourceExhausted,
+        | Reason::RateLimited => Code::ResourceExhausted,
         Reason::Unavailable => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Unspecified | Reason::Internal => Code::Internal,

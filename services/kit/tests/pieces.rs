@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::body::Incoming;
-use souk_kit::listener::{Options, Protocol, bind, serve};
+use souk_kit::listener::{Networks, Options, Protocol, bind, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -39,7 +39,10 @@ async fn listener(size: usize, leave: watch::Receiver<usize>) -> SocketAddr {
     });
     let options = Options {
         protocol: Protocol::Http,
+        tls: None,
         connections: 100,
+        connections_per_address: 100,
+        proxies: Networks::default(),
         streams: 100,
         header_timeout: PATIENCE,
         idle: IDLE,

@@ -9,19 +9,11 @@ use souk_kit::Failure;
 use tokio::join;
 use tonic::{Code, Status};
 
-use super::{Answer, Call, Next, Service, WatchRequest, entry, feed, remote_feed};
-use crate::shop::Shop;
+use super::{Answer, Call, Next, Service, WatchRequest, entry, feed, feeds};
 
 const WATCH: &str = "/v1/topics/news/entries";
 const LINES: &str = "application/x-ndjson";
 const EVENTS: &str = "text/event-stream";
-
-/// A service and its gateway, called in both ways.
-async fn feeds(options: Options) -> Vec<(Service, Shop)> {
-    let (here, remote) = (Service::new(), Service::new());
-    let shops = (feed(&here, options.clone()).await, remote_feed(&remote, options).await);
-    vec![(here, shops.0), (remote, shops.1)]
-}
 
 /// The next call, once it has said something.
 async fn saying(service: &Service, sequence: i32, text: &str) -> Call {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -12,6 +13,9 @@ use tokio::time::timeout;
 use super::service::PATIENCE;
 use crate::shop::Shop;
 
+/// The body of a request.
+pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
 /// An answer that has begun.
 pub struct Answer {
     pub status: StatusCode,
@@ -20,7 +24,7 @@ pub struct Answer {
     /// What has come, and was not read yet.
     text: String,
     // open for as long as the answer is there
-    _sender: http1::SendRequest<Full<Bytes>>,
+    _sender: http1::SendRequest<Body>,
 }
 
 /// What comes next of an answer.
@@ -36,11 +40,16 @@ pub enum Next {
 impl Answer {
     /// The beginning of the answer to a request.
     pub async fn to(shop: &Shop, request: http::request::Builder, body: &str) -> Self {
+        Self::with(shop, request, Full::new(body.to_owned().into()).boxed_unsync()).await
+    }
+
+    /// The same for a body that comes as it likes.
+    pub async fn with(shop: &Shop, request: http::request::Builder, body: Body) -> Self {
         let io = TokioIo::new(shop.connect().await);
         let (mut sender, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
-        let request = request.header("host", "souk").body(Full::new(body.to_owned().into()));
-        let answer = timeout(PATIENCE, sender.send_request(request.unwrap()));
+        let request = request.header("host", "souk").body(body).unwrap();
+        let answer = timeout(PATIENCE, sender.send_request(request));
         let (parts, body) = answer.await.expect("an answer").unwrap().into_parts();
         let (status, headers) = (parts.status, parts.headers);
         Self { status, headers, body, text: String::new(), _sender: sender }
@@ -88,13 +97,19 @@ impl Answer {
         }
     }
 
-    /// The whole of an answer that is an error: its code.
-    pub async fn code(mut self) -> String {
-        let mut body = String::new();
-        while let Next::Text(text) = self.until("}").await {
-            body.push_str(&text);
-        }
-        let error: Value = serde_json::from_str(&body).expect("an error");
-        error["error"]["code"].as_str().expect("a code").to_owned()
+    /// The whole of an answer.
+    pub async fn json(&mut self) -> Value {
+        let body = timeout(PATIENCE, (&mut self.body).collect()).await.expect("the whole answer");
+        serde_json::from_slice(&body.unwrap().to_bytes()).expect("JSON")
+    }
+
+    /// The error that an answer is.
+    pub async fn error(mut self) -> Value {
+        self.json().await["error"].take()
+    }
+
+    /// Its code.
+    pub async fn code(self) -> String {
+        self.error().await["code"].as_str().expect("a code").to_owned()
     }
 }

@@ -8,7 +8,7 @@ use souk_gateway::{Options, Streams};
 use tokio::join;
 use tokio::time::{sleep, timeout};
 
-use super::{Answer, Call, Next, PATIENCE, Service, entry, feed, remote_feed};
+use super::{Answer, Call, Next, PATIENCE, Service, entry, feed, feeds, remote_feed};
 use crate::shop::{Shop, admin_token, token_for};
 
 const WATCH: &str = "/v1/topics/news/entries";
@@ -85,12 +85,8 @@ async fn streams_end_with_the_process_and_say_so() {
 
 #[tokio::test]
 async fn a_service_need_not_talk_to_a_client_that_has_gone() {
-    let (here, remote) = (Service::new(), Service::new());
-    for (service, shop) in [
-        (&here, feed(&here, Options::default()).await),
-        (&remote, remote_feed(&remote, Options::default()).await),
-    ] {
-        let (answer, call) = watching(&shop, service).await;
+    for (service, shop) in feeds(Options::default()).await {
+        let (answer, call) = watching(&shop, &service).await;
         drop(answer);
         call.gone().await;
     }
@@ -115,17 +111,13 @@ async fn streams_beyond_the_limit_are_refused_and_calls_are_not() {
 #[tokio::test]
 async fn a_client_that_does_not_read_holds_up_the_service_and_is_told_when_it_is_too_late() {
     let streams = Streams { max: 1, patience: SHORT, ..Streams::default() };
-    let (here, remote) = (Service::new(), Service::new());
-    for (service, shop) in [
-        (&here, feed(&here, with(streams.clone())).await),
-        (&remote, remote_feed(&remote, with(streams)).await),
-    ] {
-        let (mut answer, mut call) = watching(&shop, service).await;
+    for (service, shop) in feeds(with(streams)).await {
+        let (mut answer, mut call) = watching(&shop, &service).await;
         // what the sockets take, and not much more
         let said = timeout(PATIENCE, talk(&mut call)).await.expect("it is cut off");
         assert!((1..400).contains(&said), "{said} messages of 64 KiB");
         // its place is free, though nothing of it has been read
-        let (other, _call) = join!(Answer::get(&shop, WATCH, "*/*"), begun(service));
+        let (other, _call) = join!(Answer::get(&shop, WATCH, "*/*"), begun(&service));
         assert_eq!(other.status, 200);
         let mut read = 0;
         let last = loop {
@@ -135,7 +127,7 @@ async fn a_client_that_does_not_read_holds_up_the_service_and_is_told_when_it_is
             }
             read += 1;
         };
-        assert_eq!(last["error"]["code"], "SLOW_READER");
+        assert_eq!(last["error"]["code"], "OVERLOADED");
         assert_eq!(answer.until("\n").await, Next::End);
         assert!((said - 3..=said).contains(&read), "{read} of {said}");
     }

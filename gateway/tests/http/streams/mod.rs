@@ -1,6 +1,7 @@
 //! Streams, in front of a service that does what its test says.
 
 mod answers;
+mod bodies;
 mod client;
 mod limits;
 mod service;
@@ -8,11 +9,12 @@ mod service;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use souk_gateway::transcode::Style;
 use souk_gateway::{Access, Contracts, Gateway, Options, Upstream};
 use souk_kit::Channel;
 
 use crate::shop::{Shop, verifier};
-use client::{Answer, Next};
+use client::{Answer, Body, Next};
 use service::{Call, PATIENCE, Service};
 
 /// The messages of `feed.proto`.
@@ -34,6 +36,12 @@ struct Entry {
     text: String,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+struct Summary {
+    #[prost(int32, tag = "1")]
+    count: i32,
+}
+
 fn entry(sequence: i32, text: &str) -> Entry {
     Entry { sequence, text: text.to_owned(), ..Entry::default() }
 }
@@ -46,7 +54,7 @@ fn contracts() -> Contracts {
         compiler.include_imports(true).open_file("feed.proto").unwrap();
         compiler.encode_file_descriptor_set()
     });
-    Contracts::read(&DESCRIPTORS, Some(Access::Public)).unwrap()
+    Contracts::read(&DESCRIPTORS, Some(Access::Public), Style::Plain).unwrap()
 }
 
 /// A gateway in front of a service in this process.
@@ -57,6 +65,13 @@ async fn feed(service: &Service, options: Options) -> Shop {
 /// A gateway in front of a service that is called over the network.
 async fn remote_feed(service: &Service, options: Options) -> Shop {
     before(service.remote().await, options).await
+}
+
+/// A service and its gateway, called in both ways.
+async fn feeds(options: Options) -> Vec<(Service, Shop)> {
+    let (here, remote) = (Service::new(), Service::new());
+    let shops = (feed(&here, options.clone()).await, remote_feed(&remote, options).await);
+    vec![(here, shops.0), (remote, shops.1)]
 }
 
 async fn before(channel: Channel, options: Options) -> Shop {

@@ -6,10 +6,11 @@ use axum::extract::Request;
 use axum::routing::any;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use prost::Message;
 use souk_kit::Channel;
-use souk_kit::listener::{self, Protocol};
+use souk_kit::listener::{self, Networks, Protocol};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
-use tonic::{Response, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 use tower::ServiceExt as _;
 
 use crate::fake::Raw;
@@ -59,7 +60,10 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let options = listener::Options {
             protocol: Protocol::Grpc,
+            tls: None,
             connections: 100,
+            connections_per_address: 100,
+            proxies: Networks::default(),
             streams: 100,
             header_timeout: PATIENCE,
             idle: PATIENCE,
@@ -93,7 +97,12 @@ async fn serve(request: Request, calls: mpsc::UnboundedSender<Call>) -> axum::re
             Ok::<_, Status>(Response::new(received(said)))
         }
     });
-    let request = request.map(Body::new);
+    // as services of ours do: tonic takes a stream that is cancelled for one that has come to its end
+    let aborted = |error| match Status::from_error(error) {
+        status if status.code() == Code::Cancelled => Status::aborted("the stream is cancelled"),
+        status => status,
+    };
+    let request = request.map(|body| Body::new(body.map_err(move |error| aborted(error.into()))));
     let response = tonic::server::Grpc::new(Raw).streaming(service, request).await;
     response.map(axum::body::Body::new)
 }
