@@ -27,18 +27,15 @@ impl Accepted {
     /// Nothing that there is.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let (mut json, mut is_asked) = (None, false);
-        for range in headers.get_all(ACCEPT) {
-            for range in range.to_str().unwrap_or_default().split(',') {
-                let Range { media, version, quality } = Range::parse(range);
-                is_asked |= !media.is_empty();
-                if let (Some(version), true) = (version, quality > 0.0) {
-                    return Ok(Self::Version(version));
-                }
-                let Some(precision) = precision(media) else { continue };
-                // the most precise range counts, whatever the others say
-                if json.is_none_or(|(known, _)| precision >= known) {
-                    json = Some((precision, quality > 0.0));
-                }
+        for Range { media, version, quality } in ranges(headers) {
+            is_asked = true;
+            if let (Some(version), true) = (version, quality > 0.0) {
+                return Ok(Self::Version(version));
+            }
+            let Some(precision) = precision(media) else { continue };
+            // the most precise range counts, whatever the others say
+            if json.is_none_or(|(known, _)| precision >= known) {
+                json = Some((precision, quality > 0.0));
             }
         }
         match json {
@@ -64,19 +61,22 @@ impl Accepted {
 
 /// Whether the client asks for this very media type. What only a wildcard covers is not asked for.
 pub(crate) fn names(headers: &HeaderMap, media: &str) -> bool {
-    let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    ranges
-        .flat_map(|value| value.split(','))
-        .map(Range::parse)
-        .any(|range| range.media.eq_ignore_ascii_case(media) && range.quality > 0.0)
+    ranges(headers).any(|range| range.media.eq_ignore_ascii_case(media) && range.quality > 0.0)
+}
+
+/// The media ranges that a client takes.
+pub(crate) fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
+    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(',')).map(Range::parse);
+    ranges.filter(|range| !range.media.is_empty())
 }
 
 /// A part of `Accept`.
-struct Range<'h> {
-    media: &'h str,
+pub(crate) struct Range<'h> {
+    pub media: &'h str,
     /// Where it is of the type that has versions.
     version: Option<u32>,
-    quality: f32,
+    pub quality: f32,
 }
 
 impl<'h> Range<'h> {

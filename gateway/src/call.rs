@@ -9,6 +9,7 @@ use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
+use crate::accept::Accepted;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::cache::{Cache, Kept};
@@ -18,7 +19,7 @@ use crate::input::{Given, Input, Media};
 use crate::media::media;
 use crate::problem::Problem;
 use crate::routing::Route;
-use crate::transcode::Plans;
+use crate::transcode::{Plans, Selection};
 use crate::{entity_tag, input, prefer, reply};
 
 /// A request, as far as a call is concerned.
@@ -38,20 +39,15 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     asked: Asked<'_>,
     body: &mut B,
 ) -> Result<Response<Answer>, Problem> {
-    let Asked { method, uri, variables, client } = asked;
+    let Asked { method, client, .. } = asked;
     let (target, headers) = (&route.target, client.headers);
     let accepted = route.accepted(headers)?;
     gate.admit(target, client).await?;
-    let (media, body) = read(gate, route, client, body).await?;
+    let body = read(gate, route, client, body).await?;
     // given back when the answer is whole
     let _permit = gate.permit(client)?;
-    let path: Vec<&str> = variables.iter().map(|value| &**value).collect();
-    let query = uri.query().unwrap_or_default();
-    let given = Given { path: &path, query, media, body: &body };
-    let Input { wire, fields } = input::read(plans, route, &given)?;
-    let selection = fields.map(|names| route.select(plans, &names)).transpose()?;
-
-    let mut outgoing = client.outgoing(Bytes::from(wire));
+    let (wire, selection) = message(plans, route, &asked, &body)?;
+    let mut outgoing = client.outgoing(wire);
     set_condition(route, headers, outgoing.metadata_mut())?;
     let answer =
         match gate.cache.as_ref().filter(|_| route.is_kept && Cache::is_for(method, headers)) {
@@ -59,14 +55,11 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
             None => target.call(outgoing).await,
         };
     let answer = answer.map_err(|status| target.problem(&status, client.context))?;
-    let minimal = prefer::minimal(method, headers);
-    let asked = reply::Asked { uri, accepted, selection: selection.as_ref(), minimal };
-    let reply = reply::unary(plans, route, &asked, &answer);
-    reply.map_err(|error| Problem::internal(client.context, &format!("{}: {error}", target.path)))
+    reply(plans, route, &asked, accepted, selection.as_ref(), &answer)
 }
 
 /// The body, where the route takes one.
-async fn read<B: Body<Data = Bytes> + Unpin>(
+pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
     gate: &Gate,
     route: &Route,
     client: Client<'_>,
@@ -82,6 +75,38 @@ async fn read<B: Body<Data = Bytes> + Unpin>(
     }
     let most = route.target.rpc.max_request_bytes;
     Ok((media, gate.read(client, body, most).await?))
+}
+
+/// What the path, the query and the body say: the message for the service, and the fields of the answer
+/// that are wanted.
+pub(crate) fn message(
+    plans: &Plans,
+    route: &Route,
+    asked: &Asked<'_>,
+    (media, body): &(Media, Bytes),
+) -> Result<(Bytes, Option<Selection>), Problem> {
+    let path: Vec<&str> = asked.variables.iter().map(|value| &**value).collect();
+    let query = asked.uri.query().unwrap_or_default();
+    let given = Given { path: &path, query, media: *media, body };
+    let Input { wire, fields } = input::read(plans, route, &given)?;
+    let selection = fields.map(|names| route.select(plans, &names)).transpose()?;
+    Ok((wire.into(), selection))
+}
+
+/// The answer to a request, of that of the service.
+pub(crate) fn reply(
+    plans: &Plans,
+    route: &Route,
+    asked: &Asked<'_>,
+    accepted: Accepted,
+    selection: Option<&Selection>,
+    answer: &tonic::Response<Bytes>,
+) -> Result<Response<Answer>, Problem> {
+    let Asked { method, uri, client: Client { headers, context, .. }, .. } = *asked;
+    let minimal = prefer::minimal(method, headers);
+    let asked = reply::Asked { uri, accepted, selection, minimal };
+    let reply = reply::unary(plans, route, &asked, answer);
+    reply.map_err(|error| Problem::internal(context, &format!("{}: {error}", route.target.path)))
 }
 
 /// Passes the versions on that a change is for, where the service compares them in the statement that

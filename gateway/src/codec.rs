@@ -4,6 +4,8 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
+use crate::stream::BrokenOff;
+
 /// What gRPC puts in front of a message: a flag and its length.
 const FRAME_HEADER: usize = 5;
 
@@ -49,6 +51,35 @@ impl Encoder for WireEncoder {
 
     fn buffer_settings(&self) -> BufferSettings {
         BufferSettings::new(self.buffer, self.buffer)
+    }
+}
+
+/// The same for a stream of requests.
+pub(crate) struct WireStream;
+
+impl Codec for WireStream {
+    type Encode = Result<Bytes, BrokenOff>;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = WireDecoder;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> WireDecoder {
+        WireDecoder
+    }
+}
+
+impl Encoder for WireStream {
+    type Item = Result<Bytes, BrokenOff>;
+    type Error = Status;
+
+    fn encode(&mut self, wire: Self::Item, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        // a service of tonic takes a stream that is cancelled for one that has come to its end
+        out.put(wire.map_err(|error| Status::aborted(error.to_string()))?);
+        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ use souk_kit::id::{self, kind};
 use souk_kit::request::{Context, REQUEST_ID};
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::{timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
@@ -39,6 +40,7 @@ use crate::options::Options;
 use crate::problem::{LATE, Problem};
 use crate::routing::{Found, Table};
 use crate::rpc::Rpcs;
+use crate::stream::Streams;
 use crate::transcode::Plans;
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
@@ -54,12 +56,13 @@ pub(crate) struct Edge {
 
 struct Inner {
     table: Table,
-    plans: Plans,
+    plans: Arc<Plans>,
     rpcs: Rpcs,
     gate: Gate,
     /// What is not from the contracts: documentation and health.
     pages: Router,
     limit: Duration,
+    streams: Streams,
 }
 
 impl Edge {
@@ -70,12 +73,15 @@ impl Edge {
         gate: Gate,
         pages: Router,
         options: &Options,
+        ending: CancellationToken,
     ) -> Self {
         let pages = pages
             .fallback(no_route)
             // axum adds `Allow` to what this answers
             .method_not_allowed_fallback(no_method);
-        let inner = Inner { table, plans, rpcs, gate, pages, limit: options.request_limit };
+        let (plans, limit) = (Arc::new(plans), options.request_limit);
+        let streams = Streams::new(plans.clone(), &options.streams, ending);
+        let inner = Inner { table, plans, rpcs, gate, pages, limit, streams };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -99,10 +105,13 @@ impl Inner {
     /// Answers a request, whatever happens, and no later than its deadline.
     async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let (parts, mut body) = request.into_parts();
-        let context = Context::from_http(&parts.headers, self.limit);
+        let versioned = versioned(parts.uri.path(), &parts.headers);
+        let path = versioned.as_deref().unwrap_or(parts.uri.path());
+        let found = self.table.find(&parts.method, path);
+        let context = Context::from_http(&parts.headers, self.limit(&found));
         let span = tracing::error_span!("request", request_id = &*context.request_id);
         let standings = Standings::default();
-        let respond = self.respond(&parts, &context, &standings, &mut body);
+        let respond = self.respond(found, &parts, &context, &standings, &mut body);
         let respond = AssertUnwindSafe(respond).catch_unwind();
         let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
         let answer = match answer {
@@ -127,23 +136,34 @@ impl Inner {
         response
     }
 
+    /// How long a request may take.
+    fn limit(&self, found: &Found<'_, '_>) -> Duration {
+        match found {
+            Found::Route(route, _) if route.target.rpc.is_client_stream => {
+                self.streams.request_limit()
+            }
+            _ => self.limit,
+        }
+    }
+
     async fn respond(
         &self,
+        found: Found<'_, '_>,
         parts: &Parts,
         context: &Context,
         standings: &Standings,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
         refuse_ambiguous(parts)?;
-        let path = parts.uri.path();
-        let versioned = versioned(path, &parts.headers);
-        let path = versioned.as_deref().unwrap_or(path);
         let peer = parts.extensions.get();
         let client = Client { headers: &parts.headers, context, peer, standings };
-        match self.table.find(&parts.method, path) {
+        match found {
             Found::Route(route, variables) => {
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
+                if route.target.rpc.is_stream() {
+                    return self.streams.call(&self.gate, route, asked, body).await;
+                }
                 call(&self.gate, &self.plans, route, asked, body).await
             }
             Found::OtherMethods(allow) => {
@@ -152,9 +172,11 @@ impl Inner {
                 Ok(response)
             }
             Found::NotUtf8 => Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8")),
-            Found::Nothing => match self.rpcs.find(path).filter(|_| parts.method == Method::POST) {
-                Some(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
-                None => Ok(self.page(parts, context).await),
+            Found::Nothing => match self.rpcs.find(parts.uri.path()) {
+                Some(rpc) if parts.method == Method::POST => {
+                    self.rpcs.call(&self.gate, rpc, client, body).await
+                }
+                _ => Ok(self.page(parts, context).await),
             },
         }
     }

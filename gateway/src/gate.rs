@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body;
-use souk_kit::admission::admit;
+use souk_kit::admission::{Admitted, admit};
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
-use souk_kit::listener::{Networks, Peer};
+use souk_kit::listener::{Networks, Peer, Shares};
 use souk_kit::permit::{Permit, Permits};
 use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
@@ -21,6 +21,7 @@ use crate::cache::Cache;
 use crate::client;
 use crate::limits::{Limits, Standings};
 use crate::options::Options;
+use crate::pieces::Pieces;
 use crate::problem::Problem;
 use crate::target::Target;
 
@@ -30,6 +31,7 @@ pub(crate) struct Gate {
     limits: Limits,
     proxies: Networks,
     permits: Permits,
+    streams: Permits,
     bodies: Budget,
     max_body: usize,
     body_idle: Duration,
@@ -55,6 +57,7 @@ impl Gate {
             limits,
             proxies: options.trusted_proxies.clone(),
             permits: Permits::new(options.max_calls),
+            streams: Permits::new(options.streams.max),
             bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
             body_idle: options.body_idle,
@@ -65,13 +68,18 @@ impl Gate {
     }
 
     /// Lets a call in when its limits and the policy of its RPC allow it.
-    pub(crate) async fn admit(&self, target: &Target, client: Client<'_>) -> Result<(), Problem> {
+    pub(crate) async fn admit(
+        &self,
+        target: &Target,
+        client: Client<'_>,
+    ) -> Result<Admitted, Problem> {
         let Client { headers, context, peer, standings } = client;
         let address = peer.map(|peer| client::address(peer.address, headers, &self.proxies));
         self.limits.admit_address(address, target.limit.as_ref(), standings).await?;
         let admitted = admit(&target.rpc, self.verifier.as_deref(), headers).await;
         let admitted = admitted.map_err(|failure| Problem::from_failure(failure, context))?;
-        self.limits.admit_principal(admitted.principal.as_deref(), address, standings).await
+        self.limits.admit_principal(admitted.principal.as_deref(), address, standings).await?;
+        Ok(admitted)
     }
 
     /// The body of a request, of this many bytes at most.
@@ -82,22 +90,42 @@ impl Gate {
         most: usize,
     ) -> Result<Bytes, Problem> {
         let _waiting = client.peer.map(Peer::waiting);
-        let limits = body::Limits { size: self.max_body.min(most), idle: self.body_idle };
+        let limits = body::Limits { size: self.largest(most), idle: self.body_idle };
         let shares = client.peer.map(|peer| &peer.bytes);
         Ok(self.bodies.read(body, limits, shares).await?)
     }
 
+    /// The largest message that is read, in bytes, where the contract takes so many.
+    pub(crate) fn largest(&self, most: usize) -> usize {
+        self.max_body.min(most)
+    }
+
+    /// The pieces of a body, as they come.
+    pub(crate) fn pieces<'a, B>(&'a self, client: Client<'a>, body: &'a mut B) -> Pieces<'a, B> {
+        Pieces { body, budget: &self.bodies, idle: self.body_idle, peer: client.peer }
+    }
+
     /// The right to be under way; it goes back when it is dropped.
     pub(crate) fn permit(&self, client: Client<'_>) -> Result<Permit, Problem> {
-        let permit = self.permits.take(client.peer.map(|peer| &peer.calls));
-        permit.ok_or_else(|| Problem::new(Reason::Overloaded, "too many calls at once"))
+        take(&self.permits, client.peer.map(|peer| &peer.calls))
     }
+
+    /// The same for a stream. These do not count as calls, since they may last.
+    pub(crate) fn stream_permit(&self, client: Client<'_>) -> Result<Permit, Problem> {
+        take(&self.streams, client.peer.map(|peer| &peer.streams))
+    }
+}
+
+/// A permit: where none is left, the call is refused, not queued.
+fn take(permits: &Permits, shares: Option<&Shares>) -> Result<Permit, Problem> {
+    let refused = || Problem::new(Reason::Overloaded, "too many calls at once");
+    permits.take(shares).ok_or_else(refused)
 }
 
 impl Client<'_> {
     /// The call as the service gets it.
-    pub(crate) fn outgoing(&self, wire: Bytes) -> tonic::Request<Bytes> {
-        let mut request = self.context.outgoing(wire);
+    pub(crate) fn outgoing<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = self.context.outgoing(message);
         for name in [AUTHORIZATION, IDEMPOTENCY_KEY] {
             forward(&name, self.headers, request.metadata_mut());
         }

@@ -31,11 +31,13 @@ mod location;
 mod media;
 mod openapi;
 mod options;
+mod pieces;
 mod prefer;
 mod problem;
 mod reply;
 mod routing;
 mod rpc;
+mod stream;
 mod target;
 pub mod template;
 pub mod transcode;
@@ -54,7 +56,7 @@ use tower::Layer as _;
 
 pub use api::{Access, Contracts};
 pub use openapi::Documents;
-pub use options::Options;
+pub use options::{Options, Streams};
 pub use transcode::Style;
 pub use valkey::Valkey;
 
@@ -81,6 +83,8 @@ pub struct Upstream {
 pub struct Gateway {
     edge: Edge,
     options: Options,
+    /// Tells streams that the process ends.
+    ending: CancellationToken,
 }
 
 impl Gateway {
@@ -111,11 +115,13 @@ impl Gateway {
             docs::router(&api).merge(openapi::router(documents)).merge(health::router(upstreams));
         let table = Table::new(routes)?;
         let gate = Gate::new(verifier, limits, &options);
-        Ok(Self { edge: Edge::new(table, plans, rpcs, gate, pages, &options), options })
+        let ending = CancellationToken::new();
+        let edge = Edge::new(table, plans, rpcs, gate, pages, &options, ending.clone());
+        Ok(Self { edge, options, ending })
     }
 
     /// Serves HTTP/1.1 and HTTP/2 on a listener until `shutdown`, then lets requests
-    /// finish, no longer than the drain limit.
+    /// finish, no longer than the drain limit. Streams end at once, and say so.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let limits = self.options;
         let options = listener::Options {
@@ -130,11 +136,16 @@ impl Gateway {
             drain: limits.drain_limit,
             rejection: Some(edge::rejection),
         };
+        let ending = async {
+            shutdown.cancelled().await;
+            self.ending.cancel();
+        };
         if limits.origins.is_empty() {
-            listener::serve(listener, self.edge, options, shutdown).await;
+            let serving = listener::serve(listener, self.edge, options, shutdown.clone());
+            tokio::join!(serving, ending);
         } else {
             let edge = cors::layer(&limits.origins).layer(self.edge);
-            listener::serve(listener, edge, options, shutdown).await;
+            tokio::join!(listener::serve(listener, edge, options, shutdown.clone()), ending);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The form of a body.
 
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use crate::input::Media;
@@ -9,18 +9,14 @@ use crate::problem::Problem;
 
 /// The form that a body has. One without a content type is taken for JSON.
 pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
-    let unsupported = |message| Problem::new(Reason::UnsupportedMediaType, message);
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(unsupported("an encoded body is not supported"));
-    }
+    refuse_encoded(headers)?;
     let Some(content_type) = headers.get(CONTENT_TYPE) else {
         return Ok(Media::Json);
     };
     if content_type == "application/json" {
         return Ok(Media::Json);
     }
-    let text = content_type.to_str().unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(content_type);
     let json_suffix =
         essence.strip_prefix("application/").and_then(|subtype| subtype.strip_suffix("+json"));
     match essence.as_str() {
@@ -29,4 +25,32 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
         _ if json_suffix.is_some_and(|name| !name.is_empty()) => Ok(Media::Json),
         _ => Err(unsupported("the body must be application/json")),
     }
+}
+
+/// Refuses a body that is not JSON in lines. One without a content type is taken for that.
+pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
+    refuse_encoded(headers)?;
+    match headers.get(CONTENT_TYPE).map(essence).as_deref() {
+        None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(()),
+        Some(_) => Err(unsupported("the body must be application/x-ndjson: JSON in lines")),
+    }
+}
+
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => {
+            Err(unsupported("an encoded body is not supported"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A content type without its parameters.
+fn essence(content_type: &HeaderValue) -> String {
+    let text = content_type.to_str().unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn unsupported(message: &'static str) -> Problem {
+    Problem::new(Reason::UnsupportedMediaType, message)
 }

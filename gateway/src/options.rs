@@ -49,6 +49,27 @@ pub struct Options {
     pub origins: Vec<HeaderValue>,
     /// How long requests may take to finish once the process has been told to end.
     pub drain_limit: Duration,
+    /// What holds for streams.
+    pub streams: Streams,
+}
+
+/// The limits of streams.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    /// How many may be under way at once; others are refused as OVERLOADED. They do not count as calls.
+    pub max: usize,
+    /// How long a client may take to send one, its answer included.
+    pub request_limit: Duration,
+    /// How long an answer may last. Its client may then ask for it again.
+    pub limit: Duration,
+    /// How long the first message of an answer is awaited; then the answer begins without it. Less than
+    /// a request may take.
+    pub first: Duration,
+    /// How often an answer in which nothing happens says so. Less than a connection may be idle.
+    pub heartbeat: Duration,
+    /// How long a client may take for one message. Less than it may take nothing of an answer, so that
+    /// it can be told.
+    pub patience: Duration,
 }
 
 impl Default for Options {
@@ -72,6 +93,20 @@ impl Default for Options {
             max_calls: 4096,
             origins: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,
+            streams: Streams::default(),
+        }
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            max: 512,
+            request_limit: Duration::from_secs(15 * 60),
+            limit: Duration::from_secs(60 * 60),
+            first: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(15),
+            patience: Duration::from_secs(30),
         }
     }
 }

@@ -69,15 +69,7 @@ fn content(
     headers: &mut HeaderMap,
 ) -> Result<Vec<u8>, WireError> {
     headers.insert(CONTENT_TYPE, asked.accepted.content_type());
-    let mut json = Vec::new();
-    match (&route.response_body, asked.selection) {
-        (None, None) => plans.wire_to_json(route.output, wire, &mut json)?,
-        (None, Some(selection)) => plans.wire_to_json_selected(selection, wire, &mut json)?,
-        (Some(field), None) => plans.field_to_json(route.output, field, wire, &mut json)?,
-        (Some(field), Some(selection)) => {
-            plans.field_to_json_selected(selection, field, wire, &mut json)?;
-        }
-    }
+    let mut json = json(plans, route, asked.selection, wire)?;
     if let Some(paging) = &route.paging {
         let links = paging.links(asked.uri, wire);
         if let Some(links) = links.header() {
@@ -91,6 +83,29 @@ fn content(
     let version = route.version.as_ref().and_then(|version| version.text(wire));
     if let Some(tag) = version.and_then(|version| entity_tag::of(version, &json)) {
         headers.insert(ETAG, tag);
+    }
+    Ok(json)
+}
+
+/// The JSON of a message, or of the field of it that the route names.
+///
+/// # Errors
+///
+/// The message is not what its contract says.
+pub(crate) fn json(
+    plans: &Plans,
+    route: &Route,
+    selection: Option<&Selection>,
+    wire: &[u8],
+) -> Result<Vec<u8>, WireError> {
+    let mut json = Vec::new();
+    match (&route.response_body, selection) {
+        (None, None) => plans.wire_to_json(route.output, wire, &mut json)?,
+        (None, Some(selection)) => plans.wire_to_json_selected(selection, wire, &mut json)?,
+        (Some(field), None) => plans.field_to_json(route.output, field, wire, &mut json)?,
+        (Some(field), Some(selection)) => {
+            plans.field_to_json_selected(selection, field, wire, &mut json)?;
+        }
     }
     Ok(json)
 }

@@ -5,23 +5,27 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use futures::Stream;
 use http::uri::PathAndQuery;
 use prost_reflect::MethodDescriptor;
 use souk_kit::Channel;
 use souk_kit::policy::Rpc;
 use souk_kit::request::Context;
-use tonic::Status;
 use tonic::client::Grpc;
+use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use crate::api::{Api, Operation};
-use crate::codec::WireBytes;
+use crate::codec::{WireBytes, WireStream};
 use crate::limits::{Bucket, Limits};
 use crate::problem::{Problem, told};
+use crate::stream::BrokenOff;
 use crate::{Upstream, foreign};
 
 /// The largest answer of a service, in bytes. Services bound their pages well below.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// The largest message of a stream of them, in bytes: many clients may each leave one unread.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// An RPC of a service behind the gateway.
 #[derive(Debug)]
@@ -48,14 +52,18 @@ impl Targets {
     ///
     /// A service has no upstream.
     pub(crate) fn new(api: &Api, upstreams: &[Upstream], limits: &Limits) -> anyhow::Result<Self> {
+        let channels: HashMap<&str, Channels> = upstreams
+            .iter()
+            .map(|upstream| (upstream.name.as_str(), Channels::of(&upstream.channel)))
+            .collect();
         let mut targets = HashMap::new();
         for Operation { method, rpc, .. } in &api.operations {
             let service = method.parent_service();
-            let upstream = upstreams.iter().find(|upstream| upstream.name == service.full_name());
-            let upstream =
-                upstream.with_context(|| format!("{} has no upstream", service.full_name()))?;
+            let channels = channels.get(service.full_name());
+            let channels =
+                channels.with_context(|| format!("{} has no upstream", service.full_name()))?;
             let limit = limits.of_rpc(method.full_name(), rpc.policy.address_calls_per_minute);
-            let target = Target::new(method, rpc.clone(), upstream.channel.clone(), limit)?;
+            let target = Target::new(method, rpc.clone(), channels.choose(rpc).clone(), limit)?;
             targets.insert(method.full_name().to_owned(), Arc::new(target));
         }
         Ok(Self { targets })
@@ -69,6 +77,22 @@ impl Targets {
     pub(crate) fn of(&self, method: &MethodDescriptor) -> anyhow::Result<Arc<Target>> {
         let target = self.targets.get(method.full_name()).cloned();
         target.with_context(|| format!("{} is not exposed", method.full_name()))
+    }
+}
+
+/// How to reach a service.
+struct Channels {
+    calls: Channel,
+    streams: Channel,
+}
+
+impl Channels {
+    fn of(channel: &Channel) -> Self {
+        Self { calls: channel.clone(), streams: channel.for_streams() }
+    }
+
+    fn choose(&self, rpc: &Rpc) -> &Channel {
+        if rpc.is_stream() { &self.streams } else { &self.calls }
     }
 }
 
@@ -97,6 +121,28 @@ impl Target {
         let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
         client.ready().await.map_err(Status::from_error)?;
         client.unary(request, self.path.clone(), codec).await
+    }
+
+    /// Calls it with a stream of messages.
+    pub(crate) async fn call_with_stream(
+        &self,
+        request: tonic::Request<impl Stream<Item = Result<Bytes, BrokenOff>> + Send + 'static>,
+    ) -> Result<tonic::Response<Bytes>, Status> {
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        client.ready().await.map_err(Status::from_error)?;
+        client.client_streaming(request, self.path.clone(), WireStream).await
+    }
+
+    /// Calls it with one message, where it answers with a stream.
+    pub(crate) async fn call_for_stream(
+        &self,
+        request: tonic::Request<Bytes>,
+    ) -> Result<Streaming<Bytes>, Status> {
+        let codec = WireBytes::for_request(request.get_ref());
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        client.ready().await.map_err(Status::from_error)?;
+        let answer = client.server_streaming(request, self.path.clone(), codec).await?;
+        Ok(answer.into_inner())
     }
 
     /// Why a call of it has failed.

@@ -166,6 +166,7 @@ impl HttpLimits {
             max_calls: 2 * self.max_calls,
             origins: self.cors_origin.clone(),
             drain_limit: DRAIN_LIMIT,
+            streams: souk_gateway::Streams::default(),
         })
     }
 

@@ -15,25 +15,25 @@ use crate::field_path::FieldPath;
 use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
+use crate::stream::EventId;
 use crate::target::{Target, Targets};
 use crate::transcode::{Plans, Style};
 
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";
 
-/// The routes of what is exposed, each with its rule, and the transcoding plans of its messages. RPCs
-/// that stream have no route.
+/// The routes of what is exposed, each with its rule, and the transcoding plans of its messages.
 pub(crate) fn compile(
     api: &Api,
     targets: &Targets,
     style: Style,
 ) -> anyhow::Result<(Vec<(HttpRule, Route)>, Plans)> {
-    let messages =
-        api.unary().flat_map(|Operation { method, .. }| [method.input(), method.output()]);
+    let messages = api.operations.iter();
+    let messages = messages.flat_map(|Operation { method, .. }| [method.input(), method.output()]);
     let plans = Plans::compile(messages, style)?;
 
     let mut routes = Vec::new();
-    for operation in api.unary() {
+    for operation in &api.operations {
         let target = targets.of(&operation.method)?;
         for rule in &operation.rules {
             let route = compile_route(rule, operation, &target, &plans);
@@ -63,12 +63,13 @@ fn compile_route(
         variables: variables(rule, &input)?,
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
-        takes_fields: input.get_field_by_name(FIELDS).is_none(),
+        takes_fields: !operation.rpc.is_client_stream && input.get_field_by_name(FIELDS).is_none(),
         response_body: response_body(rule, &output)?,
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
         paging: Paging::of(&output).filter(|_| rule.response_body.is_none()),
+        event_id: optional(&policy.event_id_field, |path| EventId::compile(path, &output))?,
         contract: contract(rule),
         is_kept: !operation.rpc.needs_token() && policy.cache_control.contains("public"),
         headers: headers(policy)?,

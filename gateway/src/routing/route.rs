@@ -12,6 +12,7 @@ use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
+use crate::stream::EventId;
 use crate::target::Target;
 use crate::template::Place;
 use crate::transcode::{InputError, MessageId, Plans, Selection};
@@ -30,7 +31,7 @@ pub(crate) struct Route {
     pub body: BodyRule,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
     pub masked: Option<MessageId>,
-    /// Whether `fields` is ours, and not a field of the request message.
+    /// Whether `fields` is ours, and not a field of the request message. A stream has no such parameter.
     pub takes_fields: bool,
     /// The field of the response that its body is; `None` is the whole of it.
     pub response_body: Option<String>,
@@ -42,6 +43,8 @@ pub(crate) struct Route {
     pub version: Option<FieldPath>,
     /// How the pages around a response are found, where it is a page of a list.
     pub paging: Option<Paging>,
+    /// Where the messages of a stream say what their id is.
+    pub event_id: Option<EventId>,
     /// The major version of the contract that the path names.
     pub contract: Option<u32>,
     /// Whether anyone may get the answer that another got, by the contract.

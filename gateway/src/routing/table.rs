@@ -1,6 +1,7 @@
 //! Which route answers a request: by its path, then by its method.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use anyhow::bail;
 use http::{HeaderValue, Method};
@@ -16,12 +17,12 @@ pub(crate) struct Table {
 }
 
 /// What one path answers.
-type Endpoint = Vec<(Option<Method>, Route)>;
+type Endpoint = Vec<(Option<Method>, Arc<Route>)>;
 
 /// What there is for a request.
 pub(crate) enum Found<'t, 'p> {
     /// A route, and the variables of its path, decoded, in their order.
-    Route(&'t Route, Vec<Cow<'p, str>>),
+    Route(&'t Arc<Route>, Vec<Cow<'p, str>>),
     /// The path, but not with this method; those that it has.
     OtherMethods(HeaderValue),
     /// The path has text that is no UTF-8.
@@ -41,7 +42,7 @@ impl Table {
                 let (one, two) = (&route.target.path, &other.target.path);
                 bail!("{one} has the method and path of {two}: {}", rule.path);
             }
-            endpoint.push((rule.method, route));
+            endpoint.push((rule.method, Arc::new(route)));
         }
         Ok(Self { paths })
     }
@@ -78,7 +79,7 @@ impl Table {
     }
 }
 
-fn by_method<'t>(endpoint: &'t Endpoint, method: &Method) -> Option<&'t Route> {
+fn by_method<'t>(endpoint: &'t Endpoint, method: &Method) -> Option<&'t Arc<Route>> {
     let of = |asked: &Method| {
         endpoint.iter().find(|(known, _)| known.as_ref() == Some(asked)).map(|(_, route)| route)
     };

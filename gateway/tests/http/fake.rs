@@ -85,8 +85,9 @@ impl Fake {
     }
 }
 
+/// Passes wire bytes through.
 #[derive(Clone, Copy)]
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

@@ -25,3 +25,4 @@ mod shared_rates;
 mod shares;
 mod shop;
 mod strangers;
+mod streams;

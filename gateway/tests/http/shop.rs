@@ -107,13 +107,18 @@ pub fn verifier() -> Arc<Verifier> {
 
 /// A token that allows everything that people may do.
 pub fn admin_token() -> String {
+    token_for(Duration::from_secs(600))
+}
+
+/// One that ends when this has passed, in whole seconds.
+pub fn token_for(time: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
     let claims = Claims {
         iss: ISSUER.to_owned(),
         aud: AUDIENCE.to_owned(),
         sub: souk_kit::id::new::<souk_kit::id::kind::User>().to_string(),
         iat: now,
-        exp: now + 600,
+        exp: now + time.as_secs() as i64,
         jti: "1".to_owned(),
         sid: souk_kit::id::new::<souk_kit::id::kind::Session>().to_string(),
         scope: "catalog:write stock:write orders:read_all".to_owned(),

@@ -89,9 +89,7 @@ impl Budget {
         if body.size_hint().lower() > limits.size as u64 {
             return Err(Error::TooLarge(limits.size));
         }
-        let most = part_of(self.total).max(limits.size);
-        let share = shares.map(Shares::begin);
-        let mut room = Room { budget: self, bytes: 0, share, most };
+        let mut room = self.room(limits.size, shares);
         let mut whole = BytesMut::new();
         while !body.is_end_stream() {
             let Some(frame) = self.frame(&mut body, limits.idle).await? else { break };
@@ -110,8 +108,19 @@ impl Budget {
         Ok(whole.freeze())
     }
 
-    /// The next piece. Who stops has less time where others wait for room.
-    async fn frame<B: Body<Data = Bytes> + Unpin>(
+    /// Room for something of which this is the largest size. None of it is taken yet. The connection of
+    /// these shares has no more than its part of the budget, or this.
+    pub fn room(&self, size: usize, shares: Option<&Shares>) -> Room<'_> {
+        let most = part_of(self.total).max(size);
+        Room { budget: self, bytes: 0, share: shares.map(Shares::begin), most }
+    }
+
+    /// The next piece of a body; `None` is its end. Who stops has less time where others wait for room.
+    ///
+    /// # Errors
+    ///
+    /// It breaks off, or stops for longer than `idle`.
+    pub async fn frame<B: Body<Data = Bytes> + Unpin>(
         &self,
         body: &mut B,
         idle: Duration,
@@ -146,7 +155,8 @@ impl Budget {
 }
 
 /// The room that one body takes, until dropped.
-struct Room<'a> {
+#[derive(Debug)]
+pub struct Room<'a> {
     budget: &'a Budget,
     bytes: usize,
     /// What its connection has of the budget, with this, and may have.
@@ -155,7 +165,12 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    async fn extend(&mut self, bytes: usize) -> Result<(), Error> {
+    /// Takes more room, as soon as there is some.
+    ///
+    /// # Errors
+    ///
+    /// There is none for a while.
+    pub async fn extend(&mut self, bytes: usize) -> Result<(), Error> {
         let most = self.most;
         let taking = async {
             while let Some(share) = &mut self.share

@@ -20,6 +20,12 @@ use crate::stack::Inner;
 /// Connections to a service in another process: one would be a bottleneck of many cores, and takes
 /// every call with it when it breaks.
 const CONNECTIONS: usize = 2;
+/// The same for calls that last: a connection takes only so many calls at once.
+const STREAM_CONNECTIONS: usize = 4;
+/// How much a service may send ahead of one call that lasts. Of all of them together it may send as much
+/// as HTTP/2 allows, so that none waits for what another leaves unread.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const ALL_STREAMS_WINDOW: u32 = i32::MAX as u32;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,10 +41,15 @@ pub enum Channel {
 /// Connections to another process, used in turn.
 #[derive(Clone)]
 pub struct Remote {
-    connections: Arc<[tonic::transport::Channel]>,
-    turn: Arc<AtomicUsize>,
+    shared: Arc<Connections>,
     /// The connection that is ready for the next call.
     chosen: Option<tonic::transport::Channel>,
+}
+
+struct Connections {
+    endpoint: Endpoint,
+    all: Vec<tonic::transport::Channel>,
+    turn: AtomicUsize,
 }
 
 impl Channel {
@@ -53,8 +64,23 @@ impl Channel {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
-        let connections = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
-        Self::Remote(Remote { connections, turn: Arc::default(), chosen: None })
+        Self::Remote(Remote::to(endpoint, CONNECTIONS))
+    }
+
+    /// The same service over connections of their own, for calls that last. However many there are, and
+    /// however slowly their answers are taken, other calls do not wait for them.
+    #[must_use]
+    pub fn for_streams(&self) -> Self {
+        match self {
+            Self::Remote(remote) => {
+                let endpoint = remote.shared.endpoint.clone();
+                let endpoint = endpoint
+                    .initial_stream_window_size(STREAM_WINDOW)
+                    .initial_connection_window_size(ALL_STREAMS_WINDOW);
+                Self::Remote(Remote::to(endpoint, STREAM_CONNECTIONS))
+            }
+            Self::InProcess(service) => Self::InProcess(service.clone()),
+        }
     }
 
     /// A service of this process, with everything around it.
@@ -77,9 +103,15 @@ impl Channel {
 }
 
 impl Remote {
+    fn to(endpoint: Endpoint, connections: usize) -> Self {
+        let all = (0..connections).map(|_| endpoint.connect_lazy()).collect();
+        let shared = Connections { endpoint, all, turn: AtomicUsize::new(0) };
+        Self { shared: Arc::new(shared), chosen: None }
+    }
+
     fn choose(&self) -> tonic::transport::Channel {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.connections[turn % self.connections.len()].clone()
+        let Connections { all, turn, .. } = &*self.shared;
+        all[turn.fetch_add(1, Ordering::Relaxed) % all.len()].clone()
     }
 }
 

@@ -9,8 +9,8 @@ use bytes::{Buf as _, Bytes};
 use http_body::{Frame, SizeHint};
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use crate::body::{self, Limits};
 use crate::failure::Failure;
@@ -127,6 +127,10 @@ impl http_body::Body for CheckedStream {
         };
         self.is_waiting = false;
         let frame = match frame {
+            // tonic would take it for the end of the stream, and the service for all of it
+            Some(Err(status)) if status.code() == Code::Cancelled => {
+                return Poll::Ready(Some(Err(broken_off().into())));
+            }
             Some(Err(status)) => return Poll::Ready(Some(Err(status))),
             Some(Ok(frame)) => Some(frame),
             None => None,

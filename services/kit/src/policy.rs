@@ -60,6 +60,11 @@ impl Rpc {
         }
     }
 
+    /// Whether messages come as a stream, in either direction: such a call may last.
+    pub fn is_stream(&self) -> bool {
+        self.is_client_stream || self.is_server_stream
+    }
+
     /// Whether a token is asked for.
     pub fn needs_token(&self) -> bool {
         !matches!(self.policy.access, Some(Access::Public(true)))

@@ -61,6 +61,8 @@ pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-
 pub const IF_MATCH: HeaderName = http::header::IF_MATCH;
 /// The metadata with which a service chooses another HTTP status than the contract's: 202, for example.
 pub const HTTP_STATUS: HeaderName = HeaderName::from_static("x-http-code");
+/// The header, and the metadata, that name the last event of a stream that its client has seen.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The header of gRPC that carries what is left of the deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -127,6 +129,11 @@ impl Context {
             idempotency_key: None,
             if_match: IfMatch::Any,
         }
+    }
+
+    /// The same for a call that ends at another time.
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { deadline, ..self.clone() }
     }
 
     /// The context of a request that has come through the stack of a service.

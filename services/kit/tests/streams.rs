@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -86,13 +86,20 @@ fn token() -> String {
 async fn import(stack: &Stack, pauses: &[Duration], ends: bool) -> Status {
     let messages = stream::iter(pauses.to_vec()).then(|pause| async move {
         sleep(pause).await;
-        Ok::<_, Status>(Frame::data(MESSAGE))
+        Ok(Frame::data(MESSAGE))
     });
     let silence = stream::pending().take(usize::from(!ends));
+    send(stack, messages.chain(silence)).await
+}
+
+async fn send(
+    stack: &Stack,
+    body: impl Stream<Item = Result<Frame<Bytes>, Status>> + Send + 'static,
+) -> Status {
     let request = Request::post("/souk.catalog.v1.CatalogService/ImportProducts")
         .header("content-type", "application/grpc")
         .header("authorization", format!("Bearer {}", token()))
-        .body(Body::new(StreamBody::new(Box::pin(messages.chain(silence)))))
+        .body(Body::new(StreamBody::new(Box::pin(body))))
         .unwrap();
     let response = stack.clone().oneshot(request).await.unwrap();
     Status::from_header_map(response.headers()).expect("a status")
@@ -120,4 +127,13 @@ async fn a_stream_may_last_far_longer_than_it_may_pause() {
 async fn a_client_does_not_pause_while_the_service_is_at_work() {
     let status = import(&service(IDLE * 2), &[SECOND; 5], true).await;
     assert_eq!(status.code(), tonic::Code::Ok, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cancelled_is_not_taken_for_a_whole_one() {
+    let stack = service(Duration::ZERO);
+    let pieces = [Ok(Frame::data(MESSAGE)), Err(Status::cancelled("the client has gone"))];
+    let status = send(&stack, stream::iter(pieces)).await;
+    assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
+    assert_eq!(status.message(), "the message of the request breaks off");
 }

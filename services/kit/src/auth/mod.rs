@@ -11,6 +11,8 @@ pub use ed25519::{SigningKey, install as install_ed25519, jwk};
 pub use service_token::ServiceToken;
 pub use verifier::Verifier;
 
+use std::time::SystemTime;
+
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -29,6 +31,8 @@ pub struct Principal {
     pub session: Option<SessionId>,
     /// What the token allows.
     pub scopes: Scopes,
+    /// When it ends: an answer that takes longer has to ask for another one.
+    pub expires_at: SystemTime,
 }
 
 /// The subject of an access token.

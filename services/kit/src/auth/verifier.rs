@@ -35,8 +35,8 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 /// The same after a fetch that failed: the keys at hand still serve.
 const MAX_AGE_RETRY: Duration = Duration::from_secs(10);
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
-/// How far the clocks of two machines may differ, in seconds.
-const LEEWAY: u64 = 5;
+/// How far the clocks of two machines may differ.
+const LEEWAY: Duration = Duration::from_secs(5);
 /// How many tokens are remembered, so that the next call with one costs no signature check.
 const REMEMBERED: usize = 8_192;
 
@@ -50,21 +50,13 @@ pub struct Verifier {
     /// How often keys were fetched.
     loads: AtomicU64,
     /// Tokens that were good, by their SHA-256: the tokens themselves are nowhere.
-    known: Cache<[u8; 32], Known>,
+    known: Cache<[u8; 32], Arc<Principal>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Fetched {
     at: Instant,
     succeeded: bool,
-}
-
-/// Who a token speaks for, and until when.
-#[derive(Debug, Clone)]
-struct Known {
-    principal: Arc<Principal>,
-    /// Seconds since 1970.
-    expires_at: u64,
 }
 
 /// The header of a token, with what must not be there: an extension that we do not know could change
@@ -95,7 +87,7 @@ impl Verifier {
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE, audience]);
         validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        validation.leeway = LEEWAY.as_secs();
         Self {
             auth: AuthServiceClient::new(auth),
             validation,
@@ -115,24 +107,21 @@ impl Verifier {
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>, Failure> {
         let token = bearer(headers)?;
         let digest: [u8; 32] = Sha256::digest(token).into();
-        if let Some(known) = self.known.get(&digest) {
-            return if known.expires_at + LEEWAY >= now() {
-                Ok(known.principal)
-            } else {
-                Err(expired())
-            };
+        if let Some(principal) = self.known.get(&digest) {
+            let is_good = SystemTime::now() - LEEWAY <= principal.expires_at;
+            return if is_good { Ok(principal) } else { Err(expired()) };
         }
         let loads = self.loads.load(Ordering::Acquire);
-        let known = self.verify(token).await?;
-        self.known.insert(digest, known.clone());
+        let principal = Arc::new(self.verify(token).await?);
+        self.known.insert(digest, principal.clone());
         // keys that were fetched meanwhile may no longer have the one that this was verified with
         if self.loads.load(Ordering::Acquire) != loads {
             self.known.remove(&digest);
         }
-        Ok(known.principal)
+        Ok(principal)
     }
 
-    async fn verify(&self, token: &str) -> Result<Known, Failure> {
+    async fn verify(&self, token: &str) -> Result<Principal, Failure> {
         let header = header(token).ok_or_else(invalid)?;
         let key = self.key(&header.kid.ok_or_else(invalid)?).await?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
@@ -141,8 +130,7 @@ impl Verifier {
                 _ => invalid(),
             })?
             .claims;
-        let principal = Arc::new(principal(&claims).ok_or_else(invalid)?);
-        Ok(Known { principal, expires_at: u64::try_from(claims.exp).map_err(|_| invalid())? })
+        principal(&claims).ok_or_else(invalid)
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, Failure> {
@@ -236,10 +224,6 @@ fn header(token: &str) -> Option<Header> {
     is_ours.then_some(header)
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 fn expired() -> Failure {
     Failure::new(Reason::TokenExpired, "the access token has expired")
 }
@@ -253,7 +237,8 @@ fn principal(claims: &Claims) -> Option<Principal> {
         (Subject::Service(_), "") => None,
         (_, session) => Some(session.parse().ok()?),
     };
-    Some(Principal { subject, session, scopes: Scopes::parse(&claims.scope) })
+    let expires_at = UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp.try_into().ok()?))?;
+    Some(Principal { subject, session, scopes: Scopes::parse(&claims.scope), expires_at })
 }
 
 fn invalid() -> Failure {

@@ -59,6 +59,8 @@ pub(super) struct Activity {
     /// Those of them whose answer has begun, and those whose answer is whole: the client has to take it.
     answering: AtomicUsize,
     whole: AtomicUsize,
+    /// Those of them that come in pieces, of which none is there: the client has to wait for us.
+    quiet: AtomicUsize,
     /// The bytes of whole answers that have not been taken, and those of all connections.
     unread: AtomicUsize,
     all_unread: Arc<AtomicUsize>,
@@ -103,6 +105,7 @@ impl Activity {
             waiting: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             whole: AtomicUsize::new(0),
+            quiet: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             all_unread,
             asked: AtomicBool::new(false),
@@ -180,6 +183,17 @@ impl Activity {
         self.taken.store(now, Ordering::Relaxed);
     }
 
+    /// Notes that the client takes all that there is of an answer, and waits for the next piece.
+    pub(super) fn begin_quiet(&self) {
+        self.quiet.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that it need not wait any more; what has come it has to take.
+    pub(super) fn end_quiet(&self) {
+        self.has_moved();
+        self.quiet.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(super) fn end_answer(&self, is_whole: bool) {
         self.answering.fetch_sub(1, Ordering::Relaxed);
         self.whole.fetch_sub(usize::from(is_whole), Ordering::Relaxed);
@@ -215,7 +229,7 @@ impl Activity {
             // a client that does not take what it has asked for, however much more it asks for
             return stalled.min(self.taken.load(Ordering::Relaxed) + idle);
         }
-        if self.answering.load(Ordering::Relaxed) > 0 {
+        if self.answering.load(Ordering::Relaxed) > self.quiet.load(Ordering::Relaxed) {
             return stalled.min(moved + idle);
         }
         if self.is_under_way() {

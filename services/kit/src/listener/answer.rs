@@ -21,6 +21,8 @@ pub(super) struct Answer<B> {
     is_whole: bool,
     /// What is counted as unread.
     unread: usize,
+    /// Whether the next piece has been asked for, and is not there.
+    is_quiet: bool,
     under_way: UnderWay,
 }
 
@@ -30,13 +32,22 @@ impl<B: Body> Answer<B> {
         let unread = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let is_whole = unread > 0;
         under_way.0.begin_answer(is_whole.then_some(unread));
-        Self { body, rest: Bytes::new(), is_whole, unread, under_way }
+        Self { body, rest: Bytes::new(), is_whole, unread, is_quiet: false, under_way }
     }
 }
 
 impl<B> Answer<B> {
     fn activity(&self) -> &Activity {
         &self.under_way.0
+    }
+
+    fn set_quiet(&mut self, is_quiet: bool) {
+        match (self.is_quiet, is_quiet) {
+            (false, true) => self.activity().begin_quiet(),
+            (true, false) => self.activity().end_quiet(),
+            _ => {}
+        }
+        self.is_quiet = is_quiet;
     }
 
     fn next_piece(&mut self) -> Bytes {
@@ -51,6 +62,7 @@ impl<B> Answer<B> {
 
 impl<B> Drop for Answer<B> {
     fn drop(&mut self) {
+        self.set_quiet(false);
         self.activity().has_taken(self.unread);
         self.activity().end_answer(self.is_whole);
     }
@@ -65,8 +77,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.rest.is_empty() {
-            let polled = ready!(Pin::new(&mut self.body).poll_frame(cx));
-            match polled.map(|frame| frame.map(Frame::into_data)) {
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            self.set_quiet(polled.is_pending());
+            match ready!(polled).map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.rest = data,
                 Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

@@ -1,0 +1,150 @@
+//! The forms in which HTTP carries a stream of answers, and which of them a client takes.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use souk_proto::souk::types::v1::Reason;
+
+use super::event::Event;
+use crate::accept::ranges;
+use crate::problem::Problem;
+
+/// The form of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A JSON object in each line.
+    Lines,
+    /// Server-sent events, for the `EventSource` of browsers.
+    Events,
+}
+
+const LINES: &str = "application/x-ndjson";
+const EVENTS: &str = "text/event-stream";
+
+impl Form {
+    /// The form that a client takes. Lines are for all who do not say, or take anything.
+    ///
+    /// # Errors
+    ///
+    /// It takes none of them.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let (lines, events) = (quality(headers, LINES), quality(headers, EVENTS));
+        if lines.0 <= 0.0 && events.0 <= 0.0 {
+            let message = format!("the answer is a stream: {LINES} or {EVENTS}, or a WebSocket");
+            return Err(Problem::new(Reason::NotAcceptable, message));
+        }
+        Ok(if events > lines { Self::Events } else { Self::Lines })
+    }
+
+    /// The `Content-Type` of the form.
+    pub(crate) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Lines => LINES,
+            Self::Events => EVENTS,
+        })
+    }
+
+    /// An event in this form.
+    pub(super) fn frame(self, event: &Event, request_id: &str) -> Bytes {
+        match self {
+            Self::Lines => [&event.object(request_id)[..], b"\n"].concat(),
+            Self::Events => server_sent(event, request_id),
+        }
+        .into()
+    }
+}
+
+/// An event as HTML's section on server-sent events wants it. JSON has no line breaks here.
+fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
+    match event {
+        Event::Message { id, json } if !is_kept(id) => [b"data: ", &json[..], b"\n\n"].concat(),
+        Event::Message { id, json } => {
+            [b"id: ", id.as_bytes(), b"\ndata: ", &json[..], b"\n\n"].concat()
+        }
+        Event::Heartbeat => b": heartbeat\n\n".to_vec(),
+        Event::End(_) | Event::Error(_) => {
+            let name = if matches!(event, Event::End(_)) { "end" } else { "error" };
+            let object = event.object(request_id);
+            [b"event: ", name.as_bytes(), b"\ndata: ", &object[..], b"\n\n"].concat()
+        }
+    }
+}
+
+/// Whether clients keep an id. Without one, they keep that of the event before.
+fn is_kept(id: &str) -> bool {
+    !id.is_empty() && !id.contains(['\n', '\r', '\0'])
+}
+
+/// How much a client likes a form, and how precisely it has said so: of the ranges that match, the most
+/// precise one counts (RFC 9110, section 12.5.1).
+fn quality(headers: &HeaderMap, form: &str) -> (f32, u8) {
+    let mut ranges = ranges(headers).peekable();
+    if ranges.peek().is_none() {
+        return (1.0, 0);
+    }
+    let matching = ranges.filter_map(|range| Some((range.quality, precision(range.media, form)?)));
+    matching.max_by_key(|(_, precision)| *precision).unwrap_or((0.0, 0))
+}
+
+fn precision(range: &str, form: &str) -> Option<u8> {
+    let group = range.strip_suffix('*').filter(|group| group.ends_with('/'));
+    match group {
+        Some("*/") => Some(0),
+        Some(group) => form.starts_with(group).then_some(1),
+        None => form.eq_ignore_ascii_case(range).then_some(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::ACCEPT;
+
+    use super::super::event::Ending;
+    use super::*;
+
+    fn form(accept: &str) -> Option<Form> {
+        Form::of(&[(ACCEPT, HeaderValue::try_from(accept).unwrap())].into_iter().collect()).ok()
+    }
+
+    #[test]
+    fn lines_are_for_all_who_do_not_ask_for_events() {
+        assert_eq!(Form::of(&HeaderMap::new()).ok(), Some(Form::Lines));
+        for accept in ["*/*", "", "application/*", "application/x-ndjson, text/event-stream"] {
+            assert_eq!(form(accept), Some(Form::Lines), "{accept}");
+        }
+        let events = [
+            "text/event-stream",
+            "Text/Event-Stream, */*",
+            "text/*",
+            "application/x-ndjson;q=0.5, text/event-stream;q=0.9",
+            "*/*, application/x-ndjson;q=0",
+        ];
+        for accept in events {
+            assert_eq!(form(accept), Some(Form::Events), "{accept}");
+        }
+        for accept in ["application/json", "text/html", "*/*;q=0", "text/event-stream;q=0"] {
+            assert_eq!(form(accept), None, "{accept}");
+        }
+    }
+
+    #[test]
+    fn an_event_says_what_it_is_in_each_form() {
+        let frame = |form: Form, event: &Event| {
+            String::from_utf8(form.frame(event, "req_1").to_vec()).unwrap()
+        };
+        let message = |id: &str| Event::Message { id: id.to_owned(), json: b"{}".to_vec() };
+        assert_eq!(frame(Form::Lines, &message("7")), "{\"result\":{}}\n");
+        assert_eq!(frame(Form::Events, &message("7")), "id: 7\ndata: {}\n\n");
+        assert_eq!(frame(Form::Events, &message("7\n8")), "data: {}\n\n");
+        assert_eq!(frame(Form::Events, &message("")), "data: {}\n\n");
+        assert_eq!(frame(Form::Lines, &Event::Heartbeat), "\n");
+        assert_eq!(frame(Form::Events, &Event::Heartbeat), ": heartbeat\n\n");
+        let end = Event::End(Ending::Complete);
+        assert_eq!(frame(Form::Lines, &end), "{\"end\":{\"reason\":\"complete\"}}\n");
+        let event = "event: end\ndata: {\"end\":{\"reason\":\"complete\"}}\n\n";
+        assert_eq!(frame(Form::Events, &end), event);
+        let error = Event::Error(Box::new(Problem::new(Reason::NotFound, "no")));
+        let object = r#"{"error":{"code":"NOT_FOUND","message":"no","#;
+        assert!(frame(Form::Lines, &error).starts_with(object));
+        assert!(frame(Form::Events, &error).starts_with(&format!("event: error\ndata: {object}")));
+    }
+}

@@ -1,0 +1,97 @@
+//! Streams over HTTP.
+//!
+//! An RPC whose answer is a stream is served in the form that the client accepts: JSON in lines
+//! (`application/x-ndjson`, which is for all who do not ask for another), or server-sent events
+//! (`text/event-stream`). `application/json` is none of them: a document is not made to be read
+//! before its end. What holds for both:
+//!
+//! - The status is that of the first message: a call that fails before it has answered at all fails as
+//!   any other does. A service that has taken the call and says nothing for a while is no failure:
+//!   its stream begins without a message.
+//! - Each message is an event. As server-sent events it is JSON with the id of the event; in lines it
+//!   is `{"result": …}`. The policy of the RPC names the field that is the id, so that a client that
+//!   comes back with `Last-Event-ID` goes on from there; without one, events are counted.
+//! - The last event says that it is the last: `{"end": {"reason": …}}` (`complete`; `max_duration` and
+//!   `shutdown` mean that the client may connect again), or `{"error": …}` with the usual error, as
+//!   the last line or as an event named `end` or `error`. A stream that ends without it was cut.
+//! - While there is nothing to tell, a comment or an empty line says so every now and then.
+//! - Few messages are on their way at once: a slow client holds up the service, and one that is too slow
+//!   is told so by the last event, and cut off.
+//! - A stream ends with the token that it was asked for with.
+//!
+//! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
+//! that the rule names. What path and query say is a part of the first message. Each line becomes a
+//! message as it comes; where a line is wrong, the error says which, and for the service the stream
+//! breaks off.
+
+mod client_stream;
+mod event;
+mod event_id;
+mod form;
+mod lines;
+mod pipe;
+mod pump;
+mod server_stream;
+mod source;
+mod term;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use souk_proto::souk::types::v1::Reason;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use event_id::EventId;
+pub(crate) use pipe::BrokenOff;
+
+use crate::answer::Answer;
+use crate::call::Asked;
+use crate::gate::Gate;
+use crate::options;
+use crate::problem::Problem;
+use crate::routing::Route;
+use crate::transcode::Plans;
+
+/// What all streams share.
+pub(crate) struct Streams {
+    plans: Arc<Plans>,
+    options: options::Streams,
+    /// Told when the process ends.
+    ending: CancellationToken,
+}
+
+impl Streams {
+    pub(crate) fn new(
+        plans: Arc<Plans>,
+        options: &options::Streams,
+        ending: CancellationToken,
+    ) -> Self {
+        Self { plans, options: options.clone(), ending }
+    }
+
+    /// How long a client may take to send a stream.
+    pub(crate) fn request_limit(&self) -> Duration {
+        self.options.request_limit
+    }
+
+    /// Answers a request with an RPC that takes a stream, or answers with one.
+    pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        gate: &Gate,
+        route: &Arc<Route>,
+        asked: Asked<'_>,
+        body: &mut B,
+    ) -> Result<Response<Answer>, Problem> {
+        match (route.target.rpc.is_client_stream, route.target.rpc.is_server_stream) {
+            (true, true) => {
+                let message = "messages go in both directions here: connect with a WebSocket";
+                Err(Problem::new(Reason::NotAcceptable, message))
+            }
+            (true, false) => self.client_stream(gate, route, asked, body).await,
+            (false, _) => self.server_stream(gate, route, asked, body).await,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! One message in, a stream of them out.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Response};
+use souk_kit::permit::Permit;
+use souk_kit::request::LAST_EVENT_ID;
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
+
+use super::Streams;
+use super::event::Event;
+use super::form::Form;
+use super::pipe::pipe;
+use super::pump::Pump;
+use super::source::Source;
+use super::term::Term;
+use crate::answer::Answer;
+use crate::call::{self, Asked};
+use crate::gate::{Client, Gate, forward};
+use crate::options;
+use crate::problem::Problem;
+use crate::routing::Route;
+
+/// Keeps a proxy of nginx's kind from collecting events before it passes them on.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl Streams {
+    /// The way is that of other calls; but it goes on when the answer has begun, and the permit is kept
+    /// for so long.
+    pub(super) async fn server_stream<B: http_body::Body<Data = Bytes> + Unpin>(
+        &self,
+        gate: &Gate,
+        route: &Arc<Route>,
+        asked: Asked<'_>,
+        body: &mut B,
+    ) -> Result<Response<Answer>, Problem> {
+        let (target, client) = (&route.target, asked.client);
+        let form = Form::of(client.headers)?;
+        let admitted = gate.admit(target, client).await?;
+        let body = call::read(gate, route, client, body).await?;
+        let permit = gate.stream_permit(client)?;
+        let (wire, selection) = call::message(&self.plans, route, &asked, &body)?;
+
+        let until = Instant::now() + self.options.limit;
+        let context = client.context.until(until.into_std());
+        let mut outgoing = Client { context: &context, ..client }.outgoing(wire);
+        forward(&LAST_EVENT_ID, client.headers, outgoing.metadata_mut());
+        let messages = target.call_for_stream(outgoing).await;
+        let messages = messages.map_err(|status| target.problem(&status, client.context))?;
+        let plans = self.plans.clone();
+        let source = Source::new(messages, plans, route.clone(), selection, context);
+        let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
+        let pieces = self.begin(source, form, term, permit).await?;
+
+        let mut response = Response::new(Answer::from(pieces));
+        let headers = response.headers_mut();
+        headers.extend(route.headers.iter().cloned());
+        headers.insert(CONTENT_TYPE, form.content_type());
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        Ok(response)
+    }
+
+    /// Waits until the service begins to speak; what it says from then on.
+    async fn begin(
+        &self,
+        mut source: Source,
+        form: Form,
+        term: Term,
+        permit: Permit,
+    ) -> Result<Body, Problem> {
+        let options::Streams { first, heartbeat, patience, .. } = self.options;
+        let first = match timeout(first, source.next()).await {
+            Ok(Event::Error(problem)) => return Err(*problem),
+            first => first.ok(),
+        };
+        let (writer, reader) = pipe();
+        let request_id = source.request_id().clone();
+        let pump = Pump { source, term, heartbeat, patience, _permit: permit };
+        // ends when its answer is dropped
+        tokio::spawn(pump.run(first, writer).instrument(Span::current()));
+        let frame = move |event: Event| form.frame(&event, &request_id);
+        Ok(Body::from_stream(reader.into_stream().map_ok(frame)))
+    }
+}
