@@ -17,7 +17,8 @@ pub struct Cache {
     /// A Valkey or Redis where several gateways keep such answers together; each keeps its own without
     /// it, and while it is away
     #[arg(
-        long = "cache-store",
+        id = "cache-store",
+        long,
         env = "SOUK_CACHE_STORE",
         hide_env_values = true,
         value_name = "URL"
