@@ -111,8 +111,7 @@ impl Gateway {
         let (routes, plans) = routing::compile(&api, &targets, contracts.style())?;
         let rpcs = Rpcs::compile(&api, &targets)?;
         let documents = Documents::of_api(&api, contracts.style())?;
-        let pages =
-            docs::router(&api).merge(openapi::router(documents)).merge(health::router(upstreams));
+        let pages = docs::router(&api, documents).merge(health::router(upstreams));
         let table = Table::new(routes)?;
         let gate = Gate::new(verifier, limits, &options);
         let ending = CancellationToken::new();

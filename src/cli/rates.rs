@@ -19,7 +19,8 @@ pub struct Rates {
     /// A Valkey or Redis where several gateways count requests together; each counts alone without it,
     /// and while it is away
     #[arg(
-        long = "rate-limit-store",
+        id = "rate-limit-store",
+        long,
         env = "SOUK_RATE_LIMIT_STORE",
         hide_env_values = true,
         value_name = "URL"

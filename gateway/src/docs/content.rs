@@ -50,8 +50,13 @@ impl Content {
     }
 
     /// A page for programs.
-    pub(super) fn json(text: String) -> Self {
-        Self::new("application/json", FIVE_MINUTES, Body::Plain(text.into()))
+    pub(super) fn json(text: Bytes) -> Self {
+        Self::new("application/json", FIVE_MINUTES, Body::Plain(text))
+    }
+
+    /// A page for programs, and for people with editors.
+    pub(super) fn yaml(text: Bytes) -> Self {
+        Self::new("application/yaml", FIVE_MINUTES, Body::Plain(text))
     }
 
     /// What pages load.

@@ -19,6 +19,7 @@ use crate::api::comments::{Comments, first_sentence};
 use crate::api::{Api, Operation};
 use crate::docs::content::Content;
 use crate::docs::page::{Frame, escape, prose};
+use crate::openapi::title;
 
 /// What is not from the contracts: its name for programs, where it is, and for people its title and
 /// what it is good for.
@@ -63,8 +64,8 @@ pub(super) fn route(api: &Api, frame: &Frame) -> MethodRouter {
         response
     }
     let services = services(api);
-    let html = frame.text("/", "API", &main(&services));
-    get(serve).with_state(Arc::new([html, Content::json(for_programs(&services))]))
+    let html = frame.text("/", &title(api), &main(&services));
+    get(serve).with_state(Arc::new([html, Content::json(for_programs(&services).into())]))
 }
 
 fn services(api: &Api) -> Vec<Service> {

@@ -44,11 +44,9 @@ pub(super) fn info(api: &Api) -> Value {
         (has(|it| !it.rpc.policy.version_field.is_empty()), VERSIONS),
     ];
     let told = paragraphs.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text);
-    let packages: BTreeSet<&str> =
-        api.operations.iter().map(|it| it.method.parent_service().package_name()).collect();
     json!({
-        "title": title(&packages),
-        "version": newest(&packages).unwrap_or("v1"),
+        "title": title(api),
+        "version": newest(&packages(api)).unwrap_or("v1"),
         "description": told.collect::<Vec<_>>().join("\n\n"),
         "contact": { "name": "Whoever runs this gateway" },
         "license": license(api),
@@ -76,8 +74,17 @@ pub(super) fn bearer(api: &Api) -> Value {
     })
 }
 
-/// What the packages have in common: `Souk` for `souk.catalog.v1` and `souk.orders.v1`.
-fn title(packages: &BTreeSet<&str>) -> String {
+/// What all that is exposed is called.
+pub(crate) fn title(api: &Api) -> String {
+    in_common(&packages(api))
+}
+
+fn packages(api: &Api) -> BTreeSet<&str> {
+    api.operations.iter().map(|it| it.method.parent_service().package_name()).collect()
+}
+
+/// What packages have in common: `Souk` for `souk.catalog.v1` and `souk.orders.v1`.
+fn in_common(packages: &BTreeSet<&str>) -> String {
     let mut bases = packages.iter().map(|package| split_version(package).0.split('.'));
     let mut common: Vec<&str> = bases.next().into_iter().flatten().collect();
     for base in bases {
@@ -106,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_title_is_what_the_packages_have_in_common() {
-        let of = |packages: &[&'static str]| title(&packages.iter().copied().collect());
+        let of = |packages: &[&'static str]| in_common(&packages.iter().copied().collect());
         assert_eq!(of(&["souk.auth.v1", "souk.orders.v1"]), "Souk");
         assert_eq!(of(&["google.example.library.v1"]), "Library");
         assert_eq!(of(&["a.v1", "b.v1"]), "API");

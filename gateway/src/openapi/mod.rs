@@ -12,7 +12,6 @@ mod info;
 mod names;
 mod operation;
 mod own;
-mod pages;
 mod parameters;
 mod parts;
 mod path;
@@ -25,7 +24,7 @@ mod shared;
 use anyhow::Context as _;
 use bytes::Bytes;
 
-pub(crate) use pages::router;
+pub(crate) use info::title;
 
 use crate::api::{Api, Contracts};
 use crate::transcode::Style;
