@@ -4,6 +4,7 @@
 pub(crate) mod comments;
 mod contracts;
 mod http_rule;
+pub(crate) mod reasons;
 
 use anyhow::Context as _;
 use prost_reflect::{DescriptorPool, MethodDescriptor};

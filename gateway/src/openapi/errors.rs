@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use souk_proto::descriptors;
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::souk::types::v1::Reason;
@@ -13,9 +12,9 @@ use super::schema::Schemas;
 use super::shared::Shared;
 use super::{headers, own};
 use crate::api::Operation;
-use crate::api::comments::{Comments, first_sentence};
+use crate::api::reasons::{Documented, documented};
 use crate::caller::{Caller, PROBLEM_JSON};
-use crate::problem::{Detail, Problem, status_of};
+use crate::problem::{Detail, Problem, docs_url, status_of};
 
 /// What the reasons of an operation depend on besides its policy.
 pub(super) struct Input {
@@ -70,7 +69,8 @@ pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCo
 
 /// The responses that say what went wrong.
 pub(super) struct Errors {
-    comments: Comments,
+    /// What the contract of this build tells of reasons, whatever is exposed.
+    documented: Vec<Documented>,
     /// The two forms of an error: their media types and schemas.
     forms: [(&'static str, Value); 2],
 }
@@ -80,11 +80,8 @@ impl Errors {
         let content = schemas.add_own("ErrorContent", own::error_content());
         let envelope = schemas.add_own("Error", own::envelope(&content));
         let problem = schemas.add_own("ProblemDetails", own::problem_details(&content));
-        Self {
-            // reasons are those of this build, whatever is exposed
-            comments: Comments::of(descriptors()),
-            forms: [("application/json", envelope), (PROBLEM_JSON, problem)],
-        }
+        let forms = [("application/json", envelope), (PROBLEM_JSON, problem)];
+        Self { documented: documented(), forms }
     }
 
     /// The response with a status, for any of these reasons.
@@ -106,10 +103,7 @@ impl Errors {
             _ if reasons.contains(&Reason::InFlight) => all.push(&headers::RETRY_AFTER),
             _ => {}
         }
-        let lines: Vec<String> = reasons
-            .iter()
-            .map(|reason| format!("- `{}`: {}", reason.code(), self.comment(*reason)))
-            .collect();
+        let lines: Vec<String> = reasons.iter().map(|reason| self.line(*reason)).collect();
         let response = json!({
             "description": lines.join("\n").trim_start_matches("- "),
             "headers": shared.headers(all),
@@ -142,22 +136,32 @@ impl Errors {
         media.collect()
     }
 
+    /// What a reason means, as a line of Markdown.
+    fn line(&self, reason: Reason) -> String {
+        let meaning = self.documented(reason).map_or("", |documented| &documented.meaning);
+        format!("- [`{}`]({}): {meaning}", reason.code(), docs_url(reason))
+    }
+
     /// A failure for a reason, in both forms.
     fn examples(&self, reason: Reason) -> [Value; 2] {
-        let mut problem =
-            Problem::new(reason, lowercase_first(&first_sentence(self.comment(reason))));
-        if reason == Reason::ValidationFailed {
-            let (field, issue) = ("name".to_owned(), "must not be empty".to_owned());
-            problem.message = format!("{field} {issue}").into();
-            problem.details.push(Detail { field, issue });
-        }
+        let answer =
+            self.documented(reason).and_then(|it| Some(it.example?.1.split_once("\n\n")?.1));
+        let error: Value =
+            answer.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let error = &error["error"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut problem = Problem::new(reason, text(&error["message"]));
+        let details = error["details"].as_array().into_iter().flatten();
+        problem.details = details
+            .map(|detail| Detail { field: text(&detail["field"]), issue: text(&detail["issue"]) })
+            .collect();
+        let metadata = error["metadata"].as_object().into_iter().flatten();
+        problem.metadata = metadata.map(|(key, value)| (key.clone(), text(value))).collect();
         Caller::both_forms(&problem, headers::REQUEST_ID.example)
     }
 
-    fn comment(&self, reason: Reason) -> &str {
-        let reasons = descriptors().get_enum_by_name("souk.types.v1.Reason");
-        let value = reasons.and_then(|reasons| reasons.get_value(reason as i32));
-        value.map_or("", |value| self.comments.on(&value))
+    fn documented(&self, reason: Reason) -> Option<&Documented> {
+        self.documented.iter().find(|documented| documented.reason == reason)
     }
 }
 
@@ -165,9 +169,4 @@ impl Errors {
 fn pascal_case(code: &str) -> String {
     let words = code.split('_').filter_map(|word| word.split_at_checked(1));
     words.map(|(first, rest)| format!("{first}{}", rest.to_ascii_lowercase())).collect()
-}
-
-fn lowercase_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect()
 }

@@ -10,6 +10,7 @@ mod cached;
 mod calls;
 mod cors;
 mod docs;
+mod documented;
 mod early;
 mod errors;
 mod fake;

@@ -45,7 +45,8 @@ fn an_operation_documents_every_status_and_its_codes() {
 fn a_failure_has_two_forms_and_is_explained_in_the_words_of_the_contract() {
     let conflict = SOUK.resolve(&SOUK.operation("createOrder")["responses"]["409"]);
     let description = conflict["description"].as_str().unwrap();
-    assert!(description.contains("- `OUT_OF_STOCK`: Fewer units are available"), "{description}");
+    let line = "- [`OUT_OF_STOCK`](/docs/errors/OUT_OF_STOCK): Fewer units";
+    assert!(description.contains(line), "{description}");
     assert!(conflict["headers"]["Retry-After"].is_object());
     let content = conflict["content"].as_object().unwrap();
     assert_eq!(
