@@ -86,12 +86,18 @@ impl Operation<'_> {
             parameters.filter(|it| it["in"] == "header" && it["required"] == true).map(|it| {
                 format!("{}: {}", it["name"].as_str().unwrap(), it["example"].as_str().unwrap())
             });
-        headers.chain(["content-type: application/json".to_owned()]).collect()
+        headers.chain([format!("content-type: {}", self.media())]).collect()
+    }
+
+    /// The first media type of its body.
+    fn media(&self) -> &str {
+        let content = self.object["requestBody"]["content"].as_object();
+        content.and_then(|content| content.keys().next()).map_or("application/json", String::as_str)
     }
 
     /// Sends its example.
     async fn send(&self, shop: &Shop, headers: &[&str]) -> Reply {
-        let body = &self.object["requestBody"]["content"]["application/json"]["example"];
+        let body = &self.object["requestBody"]["content"][self.media()]["example"];
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut all = self.headers();
         all.extend(headers.iter().map(|header| (*header).to_owned()));
