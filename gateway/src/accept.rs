@@ -26,26 +26,37 @@ impl Accepted {
     ///
     /// Nothing that there is.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let (mut json, mut is_asked) = (None, false);
-        for Range { media, version, quality } in ranges(headers) {
-            is_asked = true;
-            if let (Some(version), true) = (version, quality > 0.0) {
-                return Ok(Self::Version(version));
-            }
-            let Some(precision) = precision(media) else { continue };
-            // the most precise range counts, whatever the others say
-            if json.is_none_or(|(known, _)| precision >= known) {
-                json = Some((precision, quality > 0.0));
+        let (mut json, mut version, mut is_asked) = (None, None, false);
+        for range in headers.get_all(ACCEPT) {
+            for range in range.to_str().unwrap_or_default().split(',') {
+                let range = Range::parse(range);
+                is_asked |= !range.media.is_empty();
+                if let Some(asked) = range.version {
+                    if range.quality > version.map_or(0.0, |(_, quality)| quality) {
+                        version = Some((asked, range.quality));
+                    }
+                    continue;
+                }
+                let Some(precision) = range.precision() else { continue };
+                // the most precise range counts, whatever the others say
+                if json.is_none_or(|(known, _)| precision >= known) {
+                    json = Some((precision, range.quality));
+                }
             }
         }
-        match json {
-            Some((_, true)) => Ok(Self::Json),
-            None if !is_asked => Ok(Self::Json),
-            Some((_, false)) | None => Err(Problem::new(
-                Reason::NotAcceptable,
-                "the answer is application/json, or application/vnd.souk+json with a version",
-            )),
+        let plain = json.map_or(0.0, |(_, quality)| quality);
+        if let Some((version, quality)) = version
+            && quality >= plain
+        {
+            return Ok(Self::Version(version));
         }
+        if plain > 0.0 || !is_asked {
+            return Ok(Self::Json);
+        }
+        Err(Problem::new(
+            Reason::NotAcceptable,
+            "the answer is application/json, or application/vnd.souk+json with a version",
+        ))
     }
 
     /// The `Content-Type` of an answer.
@@ -89,22 +100,22 @@ impl<'h> Range<'h> {
         let version = version.filter(|_| media.eq_ignore_ascii_case(VERSIONED));
         Self { media, version, quality: quality(parameters) }
     }
-}
 
-/// How precisely a range names JSON; `None` where it does not.
-fn precision(media: &str) -> Option<u8> {
-    let is = |name: &str| media.eq_ignore_ascii_case(name);
-    if is("application/json") {
-        Some(3)
-    // who asks for errors in that form takes successes as they are
-    } else if is("application/problem+json") || is(VERSIONED) {
-        Some(2)
-    } else if is("application/*") {
-        Some(1)
-    } else if is("*/*") {
-        Some(0)
-    } else {
-        None
+    /// How precisely it names JSON; `None` where it does not.
+    fn precision(&self) -> Option<u8> {
+        let is = |name: &str| self.media.eq_ignore_ascii_case(name);
+        if is("application/json") {
+            Some(3)
+        // who asks for errors in that form takes successes as they are, who refuses it does not refuse them
+        } else if is("application/problem+json") || is(VERSIONED) {
+            (self.quality > 0.0).then_some(2)
+        } else if is("application/*") {
+            Some(1)
+        } else if is("*/*") {
+            Some(0)
+        } else {
+            None
+        }
     }
 }
 
@@ -128,6 +139,8 @@ mod tests {
             "application/problem+json",
             "text/html, application/json;q=0.1",
             "application/*;q=0, application/json",
+            "*/*, application/problem+json;q=0",
+            "application/vnd.souk+json;version=1;q=0, */*",
             "",
         ];
         for accept in json {
@@ -149,6 +162,11 @@ mod tests {
         assert_eq!(accepted("application/vnd.souk+json"), Some(Accepted::Json));
         assert_eq!(accepted("application/vnd.souk+json;version=2;q=0"), None);
         assert_eq!(accepted("application/vnd.souk+json;version=x, */*"), Some(Accepted::Json));
+        let versions =
+            "application/vnd.souk+json;version=1;q=0.1, application/vnd.souk+json;version=2";
+        assert_eq!(accepted(versions), Some(Accepted::Version(2)));
+        let last = "application/json, application/vnd.souk+json;version=2;q=0.1";
+        assert_eq!(accepted(last), Some(Accepted::Json));
     }
 
     #[test]

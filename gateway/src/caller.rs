@@ -82,8 +82,12 @@ fn retry_seconds(problem: &Problem, status: StatusCode) -> Option<u64> {
     let is_worth_it =
         matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
             || problem.reason == Reason::InFlight;
-    let delay = problem.retry_after.or(is_worth_it.then_some(Duration::ZERO))?;
-    Some(delay.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
+    Some(whole_seconds(problem.retry_after.or(is_worth_it.then_some(Duration::ZERO))?))
+}
+
+/// As `Retry-After` has a delay: at least a second.
+pub(crate) fn whole_seconds(delay: Duration) -> u64 {
+    delay.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]

@@ -1,13 +1,11 @@
 //! The gRPC codec of a gateway: messages are wire bytes before it and after it.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
+use souk_kit::frame::HEADER;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::stream::BrokenOff;
-
-/// What gRPC puts in front of a message: a flag and its length.
-const FRAME_HEADER: usize = 5;
 
 /// Passes wire bytes through.
 pub(crate) struct WireBytes {
@@ -28,7 +26,7 @@ impl Codec for WireBytes {
     type Decoder = WireDecoder;
 
     fn encoder(&mut self) -> WireEncoder {
-        WireEncoder { buffer: self.request_len + FRAME_HEADER }
+        WireEncoder { buffer: self.request_len + HEADER }
     }
 
     fn decoder(&mut self) -> WireDecoder {

@@ -9,6 +9,7 @@ use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Smaller bodies fit a packet or two as they are.
 const MIN_BYTES: usize = 1024;
@@ -20,6 +21,15 @@ const BROTLI_WINDOW: u32 = 20;
 const BROTLI_BUFFER: usize = 16 * 1024;
 const GZIP_LEVEL: u32 = 5;
 const ZSTD_LEVEL: i32 = 3;
+
+/// Large ones that are compressed at once: each takes a thread and some MiB. Beside them others are sent
+/// as they are.
+static LARGE: Semaphore = Semaphore::const_new(2);
+
+/// The right to compress an answer; it goes back when it is dropped.
+pub(crate) struct Room {
+    _permit: Option<SemaphorePermit<'static>>,
+}
 
 /// A coding that we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +75,25 @@ impl Coding {
         accepted.and_then(|accepted| weight(accepted, self.name())).unwrap_or(0.0) > 0.0
     }
 
+    /// The right to compress so many bytes; `None` where too many do so already.
+    pub(crate) fn room(bytes: usize) -> Option<Room> {
+        if bytes <= INLINE_BYTES {
+            return Some(Room { _permit: None });
+        }
+        LARGE.try_acquire().ok().map(|permit| Room { _permit: Some(permit) })
+    }
+
     /// The content in this coding.
-    pub(crate) async fn encode(self, content: Bytes) -> io::Result<Bytes> {
+    pub(crate) async fn encode(self, content: Bytes, room: Room) -> io::Result<Bytes> {
         if content.len() <= INLINE_BYTES {
             return self.compress(&content);
         }
-        tokio::task::spawn_blocking(move || self.compress(&content)).await?
+        // it goes on when its client leaves, and has its room until then
+        let compressing = move || {
+            let _room = room;
+            self.compress(&content)
+        };
+        tokio::task::spawn_blocking(compressing).await?
     }
 
     fn compress(self, content: &[u8]) -> io::Result<Bytes> {
@@ -198,13 +221,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn large_answers_are_compressed_a_few_at_a_time() {
+        let rooms: Vec<Option<Room>> = (0..9).map(|_| Coding::room(200_000)).collect();
+        assert_eq!(rooms.iter().flatten().count(), 2);
+        assert!(Coding::room(INLINE_BYTES).is_some());
+        drop(rooms);
+        assert!(Coding::room(200_000).is_some());
+    }
+
     #[tokio::test]
     async fn each_coding_gives_the_content_back() {
         use std::io::Read as _;
         for length in [2_000, 200_000] {
             let content = Bytes::from("some text, again and again; ".repeat(length / 28));
             for coding in Coding::ALL {
-                let encoded = coding.encode(content.clone()).await.unwrap();
+                let encoded = coding.encode(content.clone(), Room { _permit: None }).await.unwrap();
                 assert!(encoded.len() < content.len() / 4);
                 let mut decoded = Vec::new();
                 match coding {

@@ -15,10 +15,12 @@ use crate::entity_tag;
 pub(crate) async fn settle(request: &Parts, response: &mut Response<Answer>) -> io::Result<()> {
     let is_read = matches!(request.method, Method::GET | Method::HEAD);
     let (status, length) = (response.status(), response.body().length());
-    let coding = length.and_then(|length| {
+    let chosen = length.and_then(|length| {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        Coding::choose(&request.headers, status, response.headers_mut(), length)
+        let coding = Coding::choose(&request.headers, status, response.headers_mut(), length)?;
+        Some((coding, Coding::room(length)?))
     });
+    let coding = chosen.as_ref().map(|(coding, _)| *coding);
     if let Some(coding) = coding {
         entity_tag::set_coding(response.headers_mut(), coding.name());
     }
@@ -34,9 +36,9 @@ pub(crate) async fn settle(request: &Parts, response: &mut Response<Answer>) -> 
         head(response, coding);
         return Ok(());
     }
-    let content = coding.and_then(|coding| Some((coding, response.body_mut().whole()?)));
-    let Some((coding, content)) = content else { return Ok(()) };
-    let encoded = coding.encode(content.clone()).await;
+    let Some((coding, room)) = chosen else { return Ok(()) };
+    let Some(content) = response.body_mut().whole() else { return Ok(()) };
+    let encoded = coding.encode(content.clone(), room).await;
     if encoded.is_ok() {
         let headers = response.headers_mut();
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));

@@ -14,7 +14,7 @@ const SEPARATOR: char = '.';
 
 /// The tag of a representation; `None` where the version has characters that a tag cannot have. It may
 /// have quotation marks around it (AIP-154).
-pub(crate) fn of(version: &str, representation: &[u8]) -> Option<HeaderValue> {
+pub(crate) fn of(version: &str, media: &HeaderValue, content: &[u8]) -> Option<HeaderValue> {
     let version =
         version.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(version);
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b',';
@@ -23,7 +23,8 @@ pub(crate) fn of(version: &str, representation: &[u8]) -> Option<HeaderValue> {
     }
     // the same in every process of a release, which is all that a cache needs
     let mut hasher = DefaultHasher::new();
-    hasher.write(representation);
+    hasher.write(media.as_bytes());
+    hasher.write(content);
     HeaderValue::try_from(format!("\"{version}{SEPARATOR}{:016x}\"", hasher.finish())).ok()
 }
 
@@ -78,7 +79,16 @@ fn version(tag: &str) -> Option<&str> {
         return Some(tag);
     }
     let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
-    Some(opaque.rsplit_once(SEPARATOR).map_or(opaque, |(version, _)| version))
+    match opaque.rsplit_once(SEPARATOR) {
+        Some((version, hash)) if is_hash(hash) => Some(version),
+        _ => Some(opaque),
+    }
+}
+
+/// Whether this is what a tag has after its version: a hash, and perhaps a coding.
+fn is_hash(text: &str) -> bool {
+    let hash = text.split('-').next().unwrap_or_default();
+    hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The tags in a header. None of ours has a comma.
@@ -97,24 +107,29 @@ mod tests {
 
     #[test]
     fn a_tag_differs_with_the_version_the_representation_and_the_coding() {
-        let tags = [of("1", b"a"), of("2", b"a"), of("1", b"b")];
-        assert!(tags[0] != tags[1] && tags[0] != tags[2] && tags[1] != tags[2]);
-        let mut response: HeaderMap = [(ETAG, of("1", b"a").unwrap())].into_iter().collect();
+        let (json, other) =
+            (&HeaderValue::from_static("a/json"), &HeaderValue::from_static("b/json"));
+        let tags =
+            [of("1", json, b"a"), of("2", json, b"a"), of("1", json, b"b"), of("1", other, b"a")];
+        let different: std::collections::HashSet<_> = tags.iter().flatten().collect();
+        assert_eq!(different.len(), 4);
+        let mut response: HeaderMap = [(ETAG, of("1", json, b"a").unwrap())].into_iter().collect();
         set_coding(&mut response, "br");
         assert!(response[ETAG].to_str().unwrap().ends_with("-br\""));
-        assert_eq!(of("1", b"a"), of("\"1\"", b"a"));
+        assert_eq!(of("1", json, b"a"), of("\"1\"", json, b"a"));
     }
 
     #[test]
     fn a_version_that_no_tag_can_have_makes_none() {
         for version in ["", "a\"b", "a b", "a,b", "é"] {
-            assert_eq!(of(version, b""), None, "{version}");
+            let media = HeaderValue::from_static("a/json");
+            assert_eq!(of(version, &media, b""), None, "{version}");
         }
     }
 
     #[test]
     fn a_representation_is_known_by_its_whole_tag() {
-        let tag = of("7", b"x").unwrap();
+        let tag = of("7", &HeaderValue::from_static("a/json"), b"x").unwrap();
         let tag_text = tag.to_str().unwrap().to_owned();
         let response: HeaderMap = [(ETAG, tag)].into_iter().collect();
         let knows = |text: &str| is_known(&headers(IF_NONE_MATCH, text), &response);
@@ -128,8 +143,12 @@ mod tests {
         let asked = |text: &str| condition(&headers(IF_MATCH, text));
         let versions = |text: &str| Condition::Versions(text.to_owned());
         assert_eq!(condition(&HeaderMap::new()), Condition::None);
-        assert_eq!(asked("\"7.00ff\""), versions("7"));
-        assert_eq!(asked("\"7.00ff-br\", \"7.11\", \"6.00\""), versions("6,7"));
+        let tag = |version: &str| format!("\"{version}.00ff00ff00ff00ff\"");
+        assert_eq!(asked(&tag("7")), versions("7"));
+        assert_eq!(asked("\"7.00ff00ff00ff00ff-br\""), versions("7"));
+        assert_eq!(asked(&[tag("7"), tag("6"), tag("7")].join(", ")), versions("6,7"));
+        assert_eq!(asked(&tag("1.2")), versions("1.2"));
+        assert_eq!(asked("\"1.2\""), versions("1.2"));
         assert_eq!(asked("\"7\""), versions("7"));
         assert_eq!(asked("*"), versions("*"));
         assert_eq!(asked("W/\"7.00\""), Condition::Impossible);

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use http::StatusCode;
+use prost::Message as _;
 use souk_kit::request::Context;
 use souk_proto::souk::types::v1::Reason;
 use tonic::{Code, Status};
@@ -16,6 +17,15 @@ pub(crate) fn is_told(status: &Status, context: &Context) -> bool {
     let is_fault = matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss);
     // a status with a source is a connection that broke, not an answer
     !is_fault && status.source().is_none() && !context.remaining().is_zero()
+}
+
+/// The same without what only its developers should see: `google.rpc.DebugInfo`.
+pub(crate) fn without_internals(status: Status) -> Status {
+    let Ok(mut told) = tonic_types::Status::decode(status.details()) else {
+        return Status::new(status.code(), status.message());
+    };
+    told.details.retain(|detail| !detail.type_url.ends_with("/google.rpc.DebugInfo"));
+    Status::with_details(status.code(), status.message(), told.encode_to_vec().into())
 }
 
 /// A failed call of such a service.

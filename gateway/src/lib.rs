@@ -52,7 +52,6 @@ use souk_kit::listener::{self, Protocol};
 use souk_kit::server::Probe;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::Layer as _;
 
 pub use api::{Access, Contracts};
 pub use openapi::Documents;
@@ -61,6 +60,7 @@ pub use transcode::Style;
 pub use valkey::Valkey;
 
 use crate::api::{Api, Operation};
+use crate::cors::Browsers;
 use crate::edge::Edge;
 use crate::gate::Gate;
 use crate::limits::Limits;
@@ -143,8 +143,8 @@ impl Gateway {
             let serving = listener::serve(listener, self.edge, options, shutdown.clone());
             tokio::join!(serving, ending);
         } else {
-            let edge = cors::layer(&limits.origins).layer(self.edge);
-            tokio::join!(listener::serve(listener, edge, options, shutdown.clone()), ending);
+            let browsers = Browsers::new(self.edge, &limits.origins);
+            tokio::join!(listener::serve(listener, browsers, options, shutdown.clone()), ending);
         }
     }
 }

@@ -108,7 +108,7 @@ fn target(uri: &Uri) -> String {
 
 /// The same list at another place.
 fn with(uri: &Uri, place: Option<(&str, &str)>) -> String {
-    const PLACES: [&str; 3] = ["cursor", "page", "page_token"];
+    const PLACES: [&str; 4] = ["cursor", "page", "page_token", "pageToken"];
     let query = uri.query().unwrap_or_default().split('&').filter(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
         !pair.is_empty() && !PLACES.contains(&name)

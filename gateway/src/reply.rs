@@ -68,7 +68,7 @@ fn content(
     wire: &[u8],
     headers: &mut HeaderMap,
 ) -> Result<Vec<u8>, WireError> {
-    headers.insert(CONTENT_TYPE, asked.accepted.content_type());
+    let media = asked.accepted.content_type();
     let mut json = json(plans, route, asked.selection, wire)?;
     if let Some(paging) = &route.paging {
         let links = paging.links(asked.uri, wire);
@@ -81,9 +81,10 @@ fn content(
         }
     }
     let version = route.version.as_ref().and_then(|version| version.text(wire));
-    if let Some(tag) = version.and_then(|version| entity_tag::of(version, &json)) {
+    if let Some(tag) = version.and_then(|version| entity_tag::of(version, &media, &json)) {
         headers.insert(ETAG, tag);
     }
+    headers.insert(CONTENT_TYPE, media);
     Ok(json)
 }
 

@@ -57,13 +57,14 @@ impl Targets {
             .map(|upstream| (upstream.name.as_str(), Channels::of(&upstream.channel)))
             .collect();
         let mut targets = HashMap::new();
-        for Operation { method, rpc, .. } in &api.operations {
+        for operation in &api.operations {
+            let Operation { method, rpc, .. } = operation;
             let service = method.parent_service();
             let channels = channels.get(service.full_name());
             let channels =
                 channels.with_context(|| format!("{} has no upstream", service.full_name()))?;
             let limit = limits.of_rpc(method.full_name(), rpc.policy.address_calls_per_minute);
-            let target = Target::new(method, rpc.clone(), channels.choose(rpc).clone(), limit)?;
+            let target = Target::new(operation, channels.choose(rpc).clone(), limit)?;
             targets.insert(method.full_name().to_owned(), Arc::new(target));
         }
         Ok(Self { targets })
@@ -100,15 +101,11 @@ impl Target {
     /// # Errors
     ///
     /// Its name can be in no path.
-    fn new(
-        method: &MethodDescriptor,
-        rpc: Rpc,
-        channel: Channel,
-        limit: Option<Bucket>,
-    ) -> anyhow::Result<Self> {
+    fn new(operation: &Operation, channel: Channel, limit: Option<Bucket>) -> anyhow::Result<Self> {
+        let (method, rpc) = (&operation.method, operation.rpc.clone());
         let service = method.parent_service();
         let path = format!("/{}/{}", service.full_name(), method.name());
-        let is_ours = souk_proto::descriptors().get_service_by_name(service.full_name()).is_some();
+        let is_ours = operation.is_ours();
         Ok(Self { channel, path: PathAndQuery::try_from(path)?, rpc, limit, is_ours })
     }
 
@@ -161,6 +158,9 @@ impl Target {
         } else {
             foreign::is_told(&status, context)
         };
-        if is_told { status } else { self.problem(&status, context).into() }
+        if !is_told {
+            return self.problem(&status, context).into();
+        }
+        if self.is_ours { status } else { foreign::without_internals(status) }
     }
 }

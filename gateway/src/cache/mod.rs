@@ -141,7 +141,7 @@ impl Entry {
     }
 }
 
-/// The same question has the same key, however it was asked.
+/// What makes the same message is the same question.
 fn key(target: &Target, wire: &[u8]) -> Bytes {
     [b"cache:", target.path.as_str().as_bytes(), b":", wire].concat().into()
 }

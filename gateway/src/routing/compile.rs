@@ -56,6 +56,7 @@ fn compile_route(
     let plan_of = |message: &MessageDescriptor| {
         plans.message(message.full_name()).context("a message has no plan")
     };
+    let is_page = rule.method == Some(Method::GET) && rule.response_body.is_none();
     Ok(Route {
         target: target.clone(),
         input: plan_of(&input)?,
@@ -68,7 +69,7 @@ fn compile_route(
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
-        paging: Paging::of(&output).filter(|_| rule.response_body.is_none()),
+        paging: Paging::of(&output).filter(|_| is_page),
         event_id: optional(&policy.event_id_field, |path| EventId::compile(path, &output))?,
         contract: contract(rule),
         is_kept: !operation.rpc.needs_token() && policy.cache_control.contains("public"),

@@ -6,15 +6,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use prost::Message as _;
 use serde::Serialize;
 use souk_kit::request::IDEMPOTENT_REPLAYED;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::form::Form;
 use crate::answer::Answer;
+use crate::caller::whole_seconds;
 use crate::problem::is_replayed;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
@@ -29,6 +31,7 @@ pub(super) fn response(
     form: Form,
     answer: Result<tonic::Response<Bytes>, Status>,
 ) -> Response<Answer> {
+    let mut retry_after = None;
     let (status, media, replayed, body) = match answer {
         Ok(answer) => {
             let replayed = is_replayed(answer.metadata());
@@ -37,6 +40,7 @@ pub(super) fn response(
         // a failure is JSON, whatever the messages are
         Err(status) => {
             let replayed = is_replayed(status.metadata());
+            retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
             let json = serde_json::to_vec(&Failure::of(&status)).unwrap_or_default();
             (http_status(status.code()), "application/json", replayed, json.into())
         }
@@ -45,6 +49,9 @@ pub(super) fn response(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    if let Some(delay) = retry_after {
+        headers.insert(RETRY_AFTER, whole_seconds(delay).into());
+    }
     if replayed {
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }

@@ -41,6 +41,16 @@ async fn a_page_of_a_listed_origin_may_call_and_read_the_answer() {
 }
 
 #[tokio::test]
+async fn what_a_route_allows_is_told_to_whoever_is_no_browser() {
+    let shop = shop(&["https://shop.example"]).await;
+    let reply = shop.send("OPTIONS", "/v1/products/prod_1", &[], "").await;
+    assert_eq!(reply.status, 204);
+    assert!(reply.header("allow").contains("PATCH") && !reply.header("x-request-id").is_empty());
+    let nothing = shop.send("OPTIONS", "/nothing", &["origin: https://shop.example"], "").await;
+    assert_eq!(nothing.status, 404);
+}
+
+#[tokio::test]
 async fn no_other_page_may() {
     for shop in [shop(&["https://shop.example"]).await, shop(&[]).await] {
         for method in ["OPTIONS", "GET"] {

@@ -125,7 +125,7 @@ async fn the_body_of_a_response_is_one_field_where_the_rule_says_so() {
 async fn a_page_with_a_token_leads_to_the_next() {
     let page = message("Books", r#"books: {id: "b" page_count: 7} next_page_token: "t/2""#);
     let shop = library(&Fake::answering(page)).await;
-    let reply = shop.get("/v1/any/where/books/list?page_token=t1&fields=page_count").await;
+    let reply = shop.get("/v1/any/where/books/list?pageToken=t1&fields=page_count").await;
     assert_eq!(reply.body, r#"{"books":[{"pageCount":"7"}],"nextPageToken":"t/2"}"#);
     let next = "</v1/any/where/books/list?fields=page_count&page_token=t%2F2>; rel=\"next\"";
     assert!(reply.header("link").ends_with(next), "{reply:?}");
