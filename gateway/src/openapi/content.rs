@@ -8,6 +8,7 @@ use souk_proto::souk::policy::v1::Idempotency;
 use super::errors::{self, Input};
 use super::headers::{self, Header};
 use super::operation::{Describing, Place};
+use super::own;
 use super::schema::Direction;
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{BodyRule, HttpRule};
@@ -47,7 +48,7 @@ impl Describing<'_> {
         };
         let is_required = self.schemas.asks_for_something(&schema);
         if rpc.is_client_streaming() {
-            let description = "One message a line, in JSON.";
+            let description = "A message in each line.";
             let content = json!({ LINES: { "schema": schema } });
             return Some(json!({
                 "description": description, "required": true, "content": content
@@ -76,7 +77,9 @@ impl Describing<'_> {
 
     fn successes(&mut self, place: &Place<'_>) -> Vec<(StatusCode, Value)> {
         let policy = &place.operation.rpc.policy;
-        let usual = success(policy, &place.operation.method.output()).unwrap_or(StatusCode::OK);
+        let rpc = &place.operation.method;
+        let usual = success(policy, &rpc.output()).ok().filter(|_| !rpc.is_server_streaming());
+        let usual = usual.unwrap_or(StatusCode::OK);
         let others = policy.other_success_statuses.iter();
         let others =
             others.filter_map(|status| StatusCode::from_u16((*status).try_into().ok()?).ok());
@@ -123,6 +126,7 @@ impl Describing<'_> {
             None => self.schemas.message(&output, Direction::Response),
         };
         if rpc.is_server_streaming() {
+            let schema = own::line(&schema, &self.errors.envelope());
             return json!({
                 LINES: { "schema": schema },
                 EVENTS: { "schema": { "type": "string" } },
@@ -192,7 +196,9 @@ impl Place<'_> {
                 "Done. The client wanted no content (`Prefer: return=minimal`)."
             }
             StatusCode::NO_CONTENT => "Done.",
-            _ if self.operation.method.is_server_streaming() => "The messages, as they come.",
+            _ if self.operation.method.is_server_streaming() => {
+                "The messages, as they come. The last event says why there are no more."
+            }
             _ if !message.is_empty() => return format!("{message}."),
             _ => "Done.",
         };

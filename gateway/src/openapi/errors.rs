@@ -77,11 +77,17 @@ pub(super) struct Errors {
 
 impl Errors {
     pub(super) fn new(schemas: &mut Schemas<'_>) -> Self {
-        let content = schemas.add_own("ErrorContent", own::error_content());
+        let detail = schemas.add_own("ErrorDetail", own::error_detail());
+        let content = schemas.add_own("ErrorContent", own::error_content(&detail));
         let envelope = schemas.add_own("Error", own::envelope(&content));
         let problem = schemas.add_own("ProblemDetails", own::problem_details(&content));
         let forms = [("application/json", envelope), (PROBLEM_JSON, problem)];
         Self { documented: documented(), forms }
+    }
+
+    /// Where the schema of the usual form is.
+    pub(super) fn envelope(&self) -> Value {
+        self.forms[0].1.clone()
     }
 
     /// The response with a status, for any of these reasons.
