@@ -9,18 +9,15 @@ use super::errors::{self, Input};
 use super::headers::{self, Header};
 use super::operation::{Describing, Place};
 use super::own;
-use super::schema::Direction;
+use super::presence::Direction;
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{BodyRule, HttpRule};
 use crate::links::Paging;
 use crate::routing::{UPDATE_MASK, success};
+use crate::stream::{EVENTS, LINES};
 
 /// The message whose content is a body as it stands, of whatever media type.
 const HTTP_BODY: &str = "google.api.HttpBody";
-
-/// The media types of a stream of messages.
-pub(super) const LINES: &str = "application/x-ndjson";
-pub(super) const EVENTS: &str = "text/event-stream";
 
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.

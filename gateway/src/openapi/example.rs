@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::content::{EVENTS, LINES};
 use super::pattern;
 use super::scalar::whole_or_not;
+use crate::stream::{EVENTS, LINES};
 
 /// What an example is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
