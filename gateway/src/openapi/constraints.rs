@@ -143,6 +143,7 @@ impl Translation<'_> {
     fn add(&mut self, rule: &str, value: &Rule) {
         match (rule, value) {
             ("const", value) => self.set_value("const", value),
+            ("in", Rule::List(values)) if values.len() == 1 => self.set_value("const", &values[0]),
             ("in", Rule::List(values)) => self.set_values("enum", values),
             ("not_in", Rule::List(values)) => self.refuse(values),
             ("example", Rule::List(values)) => self.set_values("examples", values),

@@ -8,18 +8,16 @@ use souk_proto::souk::policy::v1::Idempotency;
 use super::errors::{self, Input};
 use super::headers::{self, Header};
 use super::operation::{Describing, Place};
-use super::schema::Direction;
+use super::own;
+use super::presence::Direction;
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{BodyRule, HttpRule};
 use crate::links::Paging;
 use crate::routing::{UPDATE_MASK, success};
+use crate::stream::{EVENTS, LINES};
 
 /// The message whose content is a body as it stands, of whatever media type.
 const HTTP_BODY: &str = "google.api.HttpBody";
-
-/// The media types of a stream of messages.
-pub(super) const LINES: &str = "application/x-ndjson";
-pub(super) const EVENTS: &str = "text/event-stream";
 
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.
@@ -47,7 +45,7 @@ impl Describing<'_> {
         };
         let is_required = self.schemas.asks_for_something(&schema);
         if rpc.is_client_streaming() {
-            let description = "One message a line, in JSON.";
+            let description = "A message in each line.";
             let content = json!({ LINES: { "schema": schema } });
             return Some(json!({
                 "description": description, "required": true, "content": content
@@ -76,7 +74,9 @@ impl Describing<'_> {
 
     fn successes(&mut self, place: &Place<'_>) -> Vec<(StatusCode, Value)> {
         let policy = &place.operation.rpc.policy;
-        let usual = success(policy, &place.operation.method.output()).unwrap_or(StatusCode::OK);
+        let rpc = &place.operation.method;
+        let usual = success(policy, &rpc.output()).ok().filter(|_| !rpc.is_server_streaming());
+        let usual = usual.unwrap_or(StatusCode::OK);
         let others = policy.other_success_statuses.iter();
         let others =
             others.filter_map(|status| StatusCode::from_u16((*status).try_into().ok()?).ok());
@@ -123,6 +123,7 @@ impl Describing<'_> {
             None => self.schemas.message(&output, Direction::Response),
         };
         if rpc.is_server_streaming() {
+            let schema = own::line(&schema, &self.errors.envelope());
             return json!({
                 LINES: { "schema": schema },
                 EVENTS: { "schema": { "type": "string" } },
@@ -192,7 +193,9 @@ impl Place<'_> {
                 "Done. The client wanted no content (`Prefer: return=minimal`)."
             }
             StatusCode::NO_CONTENT => "Done.",
-            _ if self.operation.method.is_server_streaming() => "The messages, as they come.",
+            _ if self.operation.method.is_server_streaming() => {
+                "The messages, as they come. The last event says why there are no more."
+            }
             _ if !message.is_empty() => return format!("{message}."),
             _ => "Done.",
         };

@@ -8,9 +8,10 @@ use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::souk::types::v1::Reason;
 
+use super::headers::{self, Header};
+use super::own;
 use super::schema::Schemas;
 use super::shared::Shared;
-use super::{headers, own};
 use crate::api::Operation;
 use crate::api::reasons::{Documented, documented};
 use crate::caller::{Caller, PROBLEM_JSON};
@@ -77,11 +78,17 @@ pub(super) struct Errors {
 
 impl Errors {
     pub(super) fn new(schemas: &mut Schemas<'_>) -> Self {
-        let content = schemas.add_own("ErrorContent", own::error_content());
+        let detail = schemas.add_own("ErrorDetail", own::error_detail());
+        let content = schemas.add_own("ErrorContent", own::error_content(&detail));
         let envelope = schemas.add_own("Error", own::envelope(&content));
         let problem = schemas.add_own("ProblemDetails", own::problem_details(&content));
         let forms = [("application/json", envelope), (PROBLEM_JSON, problem)];
         Self { documented: documented(), forms }
+    }
+
+    /// Where the schema of the usual form is.
+    pub(super) fn envelope(&self) -> Value {
+        self.forms[0].1.clone()
     }
 
     /// The response with a status, for any of these reasons.
@@ -92,35 +99,27 @@ impl Errors {
         shared: &mut Shared,
     ) -> Value {
         let names: Vec<String> = reasons.iter().map(|reason| pascal_case(reason.code())).collect();
-        let mut all = vec![&headers::REQUEST_ID];
-        match status {
-            StatusCode::UNAUTHORIZED => all.push(&headers::WWW_AUTHENTICATE),
-            StatusCode::SERVICE_UNAVAILABLE => all.push(&headers::RETRY_AFTER),
-            StatusCode::TOO_MANY_REQUESTS => {
-                all.push(&headers::RETRY_AFTER);
-                all.extend(&headers::RATE_LIMITS);
-            }
-            _ if reasons.contains(&Reason::InFlight) => all.push(&headers::RETRY_AFTER),
-            _ => {}
-        }
-        let lines: Vec<String> = reasons.iter().map(|reason| self.line(*reason)).collect();
-        let response = json!({
-            "description": lines.join("\n").trim_start_matches("- "),
-            "headers": shared.headers(all),
-            "content": self.content(reasons),
-        });
-        shared.response(&names.join("Or"), response)
+        shared.response(&names.join("Or"), |shared| {
+            let lines: Vec<String> = reasons.iter().map(|reason| self.line(*reason)).collect();
+            json!({
+                "description": lines.join("\n").trim_start_matches("- "),
+                "headers": shared.headers(headers_of(status, reasons)),
+                "content": self.content(reasons),
+            })
+        })
     }
 
     /// The response of a service whose failures are not those of this build.
     pub(super) fn any_other(&self, shared: &mut Shared) -> Value {
-        let response = json!({
-            "description": "Any other failure. Its code is the reason of the service's \
-                            `google.rpc.ErrorInfo`, where there is one, or the name of its gRPC status.",
-            "headers": shared.headers(vec![&headers::REQUEST_ID]),
-            "content": self.content(&[Reason::NotFound]),
-        });
-        shared.response("AnyOtherFailure", response)
+        let description = "Any other failure. Its code is the reason of the service's \
+                           `google.rpc.ErrorInfo`, or else the name of its gRPC status.";
+        shared.response("AnyOtherFailure", |shared| {
+            json!({
+                "description": description,
+                "headers": shared.headers([&headers::REQUEST_ID]),
+                "content": self.content(&[Reason::NotFound]),
+            })
+        })
     }
 
     fn content(&self, reasons: &[Reason]) -> Map<String, Value> {
@@ -163,6 +162,21 @@ impl Errors {
     fn documented(&self, reason: Reason) -> Option<&Documented> {
         self.documented.iter().find(|documented| documented.reason == reason)
     }
+}
+
+fn headers_of(status: StatusCode, reasons: &[Reason]) -> Vec<&'static Header> {
+    let mut all = vec![&headers::REQUEST_ID];
+    match status {
+        StatusCode::UNAUTHORIZED => all.push(&headers::WWW_AUTHENTICATE),
+        StatusCode::SERVICE_UNAVAILABLE => all.push(&headers::RETRY_AFTER),
+        StatusCode::TOO_MANY_REQUESTS => {
+            all.push(&headers::RETRY_AFTER);
+            all.extend(&headers::RATE_LIMITS);
+        }
+        _ if reasons.contains(&Reason::InFlight) => all.push(&headers::RETRY_AFTER),
+        _ => {}
+    }
+    all
 }
 
 /// `OUT_OF_STOCK` becomes `OutOfStock`.

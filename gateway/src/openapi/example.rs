@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::content::{EVENTS, LINES};
 use super::pattern;
 use super::scalar::whole_or_not;
+use crate::stream::{EVENTS, LINES};
 
 /// What an example is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,8 @@ impl<'a> Examples<'a> {
             self.open.pop();
             return example;
         }
-        if let Some(alternatives) = schema.get("anyOf").and_then(Value::as_array) {
+        let alternatives = schema.get("anyOf").or_else(|| alternatives(schema));
+        if let Some(alternatives) = alternatives.and_then(Value::as_array) {
             let possible = alternatives.iter().find(|alternative| !self.is_too_deep(alternative));
             return possible.map(|schema| self.value(schema, name)).unwrap_or_default();
         }
@@ -211,19 +212,17 @@ fn fill_content(content: &mut Value, examples: &mut Examples<'_>, purpose: Purpo
             object["example"] = examples.of(&object["schema"], "", purpose);
         }
     }
-    let message = content.get(LINES).map(|lines| lines["example"].to_string());
+    let message = content.get(LINES).map(|lines| lines["example"]["result"].to_string());
     if let (Some(message), Some(events)) = (message, content.get_mut(EVENTS)) {
-        events["example"] = format!(
-            "id: 1
-data: {message}
-
-event: end
-data: {{}}
-
-"
-        )
-        .into();
+        let end = r#"{"end":{"reason":"complete"}}"#;
+        let example = format!("id: 1\ndata: {message}\n\nevent: end\ndata: {end}\n\n");
+        events["example"] = example.into();
     }
+}
+
+/// What a schema is one of, where it is nothing else.
+fn alternatives(schema: &Value) -> Option<&Value> {
+    schema.get("oneOf").filter(|_| schema.get("type").is_none())
 }
 
 /// The value that a schema itself names.

@@ -86,6 +86,13 @@ pub(super) const PREFER: Header = Header {
     value: Kind::Text,
     example: "return=minimal",
 };
+pub(super) const LAST_EVENT_ID: Header = Header {
+    name: "Last-Event-ID",
+    description: "The id of the last event that the client has got of an earlier stream: this one goes \
+                  on from there, where the operation can.",
+    value: Kind::Text,
+    example: "1",
+};
 
 pub(super) const REQUEST_ID: Header = Header {
     name: "X-Request-Id",

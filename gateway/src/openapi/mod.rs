@@ -17,6 +17,7 @@ mod parts;
 mod path;
 mod pattern;
 mod postman;
+mod presence;
 mod scalar;
 mod schema;
 mod shared;

@@ -83,6 +83,7 @@ impl Describing<'_> {
             (has_version && place.method == Method::GET, false, &headers::IF_NONE_MATCH),
             (place.is_conditional(), false, &headers::IF_MATCH),
             (place.may_be_minimal(), false, &headers::PREFER),
+            (place.operation.rpc.is_server_stream, false, &headers::LAST_EVENT_ID),
         ];
         for (applies, is_required, header) in conditions {
             if applies {
@@ -101,8 +102,8 @@ impl Place<'_> {
 
     /// Whether a client can do without the content of the answer.
     pub(super) fn may_be_minimal(&self) -> bool {
-        let output = self.operation.method.output();
-        !self.method.is_safe() && output.fields().len() > 0
+        let rpc = &self.operation.method;
+        !self.method.is_safe() && !rpc.is_server_streaming() && rpc.output().fields().len() > 0
     }
 }
 

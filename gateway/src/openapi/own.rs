@@ -2,8 +2,24 @@
 
 use serde_json::{Value, json};
 
+/// A field that is wrong.
+pub(super) fn error_detail() -> Value {
+    json!({
+        "type": "object",
+        "description": "A field, and what is wrong with it.",
+        "properties": {
+            "field": {
+                "type": "string",
+                "description": "The path of the field: `items[1].quantity`.",
+            },
+            "issue": { "type": "string", "description": "What is wrong with it." },
+        },
+        "required": ["field", "issue"],
+    })
+}
+
 /// What is told of a failure in either form.
-pub(super) fn error_content() -> Value {
+pub(super) fn error_content(detail: &Value) -> Value {
     json!({
         "type": "object",
         "description": "What went wrong.",
@@ -17,17 +33,7 @@ pub(super) fn error_content() -> Value {
             "details": {
                 "type": "array",
                 "description": "The fields that are wrong, where it is fields.",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "field": {
-                            "type": "string",
-                            "description": "The path of the field: `items[1].quantity`.",
-                        },
-                        "issue": { "type": "string", "description": "What is wrong with it." },
-                    },
-                    "required": ["field", "issue"],
-                },
+                "items": detail,
             },
             "metadata": {
                 "type": "object",
@@ -86,6 +92,40 @@ pub(super) fn problem_details(content: &Value) -> Value {
                 },
                 "required": ["type", "title", "status", "detail"],
             },
+        ],
+    })
+}
+
+/// A line of a stream of messages that have this schema: a message, or why there are no more.
+pub(super) fn line(message: &Value, error: &Value) -> Value {
+    json!({
+        "oneOf": [
+            {
+                "type": "object",
+                "description": "A message.",
+                "properties": { "result": message },
+                "required": ["result"],
+            },
+            {
+                "type": "object",
+                "description": "The end of the stream.",
+                "properties": {
+                    "end": {
+                        "type": "object",
+                        "properties": {
+                            "reason": {
+                                "type": "string",
+                                "description": "`complete`: that was all. `max_duration` and \
+                                                `shutdown`: connect again for more.",
+                                "enum": ["complete", "max_duration", "shutdown"],
+                            },
+                        },
+                        "required": ["reason"],
+                    },
+                },
+                "required": ["end"],
+            },
+            error,
         ],
     })
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::content::fields_in_path;
 use super::parts::declared_fields;
 use super::path;
-use super::schema::{Direction, Schemas, is_deprecated};
+use super::presence::Direction;
+use super::schema::{Schemas, is_deprecated};
 use crate::api::comments::Comments;
 use crate::api::{BodyRule, HttpRule};
 

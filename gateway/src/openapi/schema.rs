@@ -10,18 +10,10 @@ use serde_json::{Map, Value, json};
 use super::Style;
 use super::constraints::{Keywords, Rules};
 use super::parts::{Parts, declared_fields};
+use super::presence::{Direction, Presence, has_two_forms};
 use super::{own, scalar};
 use crate::api::comments::{Comments, on_one_line};
 use crate::transcode::enum_names;
-
-/// Which way a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// To the service: what may be left out may also be `null`.
-    Request,
-    /// From the service: in plain style all fields are there.
-    Response,
-}
 
 /// The schemas of a document.
 pub(super) struct Schemas<'a> {
@@ -356,56 +348,10 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// Whether a property is there.
-struct Presence {
-    /// It is there always.
-    is_required: bool,
-    /// It may be null.
-    is_nullable: bool,
-}
-
-impl Presence {
-    fn of(field: &FieldDescriptor, rules: &Rules, style: Style, direction: Direction) -> Self {
-        let zero = match field {
-            field if field.is_map() => json!({}),
-            field if field.is_list() => json!([]),
-            field => scalar::zero(&field.kind(), style),
-        };
-        let takes_zero = rules.take(&field.kind(), style, &zero);
-        let must_be = rules.ask_for_value() || (!field.supports_presence() && !takes_zero);
-        let is_choice = field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
-        let is_written = style == Style::Plain && direction == Direction::Response && !is_choice;
-        let is_nullable = match (style, direction) {
-            // stands for the value of a field that is not there
-            (Style::Plain, Direction::Request) => takes_zero,
-            (Style::Plain, Direction::Response) => field.supports_presence(),
-            (Style::Canonical, _) => field.kind().as_message().is_some_and(|message| {
-                scalar::wrapped(message.full_name()).is_some() && !field.is_list()
-            }),
-        };
-        Self {
-            is_required: must_be || is_written,
-            is_nullable: is_nullable && !must_be && !is_choice,
-        }
-    }
-}
-
 /// Whether the contract says that a field should no longer be used.
 pub(super) fn is_deprecated(field: &FieldDescriptor) -> bool {
     let options = field.field_descriptor_proto().options.as_ref();
     options.is_some_and(|options| options.deprecated())
-}
-
-/// Whether a message, or one in it, looks different in requests and in responses.
-fn has_two_forms(message: &MessageDescriptor, style: Style) -> bool {
-    let parts = Parts::of([message.clone()], style);
-    let mut fields = parts.messages().flat_map(|message| message.fields().collect::<Vec<_>>());
-    fields.any(|field| {
-        let rules = Rules::of(&field);
-        let request = Presence::of(&field, &rules, style, Direction::Request);
-        let response = Presence::of(&field, &rules, style, Direction::Response);
-        request.is_required != response.is_required || request.is_nullable != response.is_nullable
-    })
 }
 
 /// A schema that also takes null.

@@ -34,9 +34,12 @@ impl Shared {
         all
     }
 
-    /// A response of this name.
-    pub(super) fn response(&mut self, name: &str, response: Value) -> Value {
-        self.responses.insert(name.to_owned(), response);
+    /// A response of this name, which is made when it is first referred to.
+    pub(super) fn response(&mut self, name: &str, make: impl FnOnce(&mut Self) -> Value) -> Value {
+        if !self.responses.contains_key(name) {
+            let response = make(self);
+            self.responses.insert(name.to_owned(), response);
+        }
         json!({ "$ref": format!("#/components/responses/{name}") })
     }
 }

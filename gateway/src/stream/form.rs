@@ -17,8 +17,8 @@ pub(crate) enum Form {
     Events,
 }
 
-const LINES: &str = "application/x-ndjson";
-const EVENTS: &str = "text/event-stream";
+pub(crate) const LINES: &str = "application/x-ndjson";
+pub(crate) const EVENTS: &str = "text/event-stream";
 
 impl Form {
     /// The form that a client takes. Lines are for all who do not say, or take anything.

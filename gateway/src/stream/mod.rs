@@ -45,6 +45,7 @@ use souk_proto::souk::types::v1::Reason;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use event_id::EventId;
+pub(crate) use form::{EVENTS, LINES};
 pub(crate) use pipe::BrokenOff;
 
 use crate::answer::Answer;

@@ -86,19 +86,22 @@ impl Operation<'_> {
             parameters.filter(|it| it["in"] == "header" && it["required"] == true).map(|it| {
                 format!("{}: {}", it["name"].as_str().unwrap(), it["example"].as_str().unwrap())
             });
-        headers.chain([format!("content-type: {}", self.media())]).collect()
+        let (media, _) = self.body();
+        headers.chain([format!("content-type: {media}")]).collect()
     }
 
-    /// The first media type of its body.
-    fn media(&self) -> &str {
+    /// The media type of its body, and its example.
+    fn body(&self) -> (&str, String) {
         let content = self.object["requestBody"]["content"].as_object();
-        content.and_then(|content| content.keys().next()).map_or("application/json", String::as_str)
+        let body = content.into_iter().flatten().next();
+        body.map_or(("application/json", String::new()), |(media, content)| {
+            (media, content["example"].to_string())
+        })
     }
 
     /// Sends its example.
     async fn send(&self, shop: &Shop, headers: &[&str]) -> Reply {
-        let body = &self.object["requestBody"]["content"][self.media()]["example"];
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (_, body) = self.body();
         let mut all = self.headers();
         all.extend(headers.iter().map(|header| (*header).to_owned()));
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
