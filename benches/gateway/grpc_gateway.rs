@@ -5,14 +5,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::peers::BACKEND;
+use crate::peers::{BACKEND, threads};
 use crate::support::process::Process;
 
 /// What it takes to build it.
 const PROGRAMS: [&str; 4] = ["go", "protoc", "protoc-gen-go", "protoc-gen-grpc-gateway"];
 const LIBRARIES: &str = "/usr/share/gocode";
 const RUNTIME: &str = "src/github.com/grpc-ecosystem/grpc-gateway/runtime";
-const PACKAGES: &str = "golang-go protobuf-compiler golang-goprotobuf-dev golang-grpc-gateway \
+const PACKAGES: &str = "golang-go protobuf-compiler golang-grpc-gateway \
                         golang-github-grpc-ecosystem-grpc-gateway-dev";
 
 /// The program in `go/`, and what is generated from `contracts/library.proto`.
@@ -42,7 +42,7 @@ impl GrpcGateway {
     /// Starts it before a service, and tells where it listens.
     pub fn start(&self, backend: &str) -> Result<(Process, String)> {
         let mut command = Command::new(&self.program);
-        command.env(BACKEND, backend);
+        command.env(BACKEND, backend).env("GOMAXPROCS", threads().to_string());
         let process = Process::start(command)?;
         let address = process.last_word_of_line("listens on")?;
         Ok((process, address))

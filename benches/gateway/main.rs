@@ -34,6 +34,7 @@ use support::{arguments, binary, machine};
 fn main() -> Result<()> {
     if let Some(peer) = Peer::of_this_process() {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(peers::threads());
         return runtime.enable_all().build()?.block_on(peer.serve());
     }
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -90,11 +91,16 @@ async fn memory(shop: &Shop, postgres: &Postgres) -> Result<()> {
 
 /// The suite in one process, with its database.
 async fn one_process(shop: &Shop, postgres: &Postgres) -> Result<()> {
+    const PRODUCT: &str = "GET one product, one process, with PostgreSQL";
+    const LIST: &str = "list of 20 of 10,000, first page, one process, with PostgreSQL";
+    const MEMORY: &str = "memory of the one process after that";
+    if ![PRODUCT, LIST, MEMORY].into_iter().any(arguments::select) {
+        return Ok(());
+    }
     let suite = shop.one_process(postgres).await?;
     let processes = [suite.processes(), postgres.processes()?];
 
-    let work = "GET one product, one process, with PostgreSQL";
-    if arguments::select(work) {
+    if arguments::select(PRODUCT) {
         let database = postgres.url("one_catalog");
         let souk = Contender::new("souk", &suite.http, &processes);
         let peer = |(process, address): &(Process, String), name| {
@@ -105,25 +111,26 @@ async fn one_process(shop: &Shop, postgres: &Postgres) -> Result<()> {
         let contenders = [souk, peer(&pool, "axum + sqlx pool"), peer(&shared, "axum + pipelined")];
         same_answers(&contenders, &product(shop)).await?;
         let samples = compete(&contenders, &products(shop)).await?;
-        compare(&contenders, &samples, 1, Asked::AtMost(0.8)).print(work);
+        compare(&contenders, &samples, 1, Asked::AtMost(0.8)).print(PRODUCT);
         compare(&contenders, &samples, 2, Asked::Nothing)
             .print("    against two connections that all share");
     }
 
-    let work = "list of 20 of 10,000, first page, one process, with PostgreSQL";
-    if arguments::select(work) {
+    if arguments::select(LIST) {
         let page = "/v1/products?size=20";
         let first = Contender::new("first page", &suite.http, &processes);
         let cursor = Contender::new("by cursor", &suite.http, &processes);
         let contenders = [first, cursor];
         let requests = [Arc::from([get(page)]), pages(&suite.http, page).await?];
         let samples = compete_with(&contenders, &requests).await?;
-        compare(&contenders, &samples, 1, Asked::AtMost(1.2)).print(work);
+        compare(&contenders, &samples, 1, Asked::AtMost(1.2)).print(LIST);
     }
 
-    let memory = suite.processes().memory()?;
-    let row = Row { measured: memory, unit: Unit::MiB, asked: Asked::Nothing, details: Vec::new() };
-    row.print("memory of the one process after that");
+    if arguments::select(MEMORY) {
+        let measured = suite.processes().memory()?;
+        let (unit, asked) = (Unit::MiB, Asked::Nothing);
+        Row { measured, unit, asked, details: Vec::new() }.print(MEMORY);
+    }
     Ok(())
 }
 

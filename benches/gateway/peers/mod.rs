@@ -37,6 +37,11 @@ type Refused = (StatusCode, &'static str);
 const NOT_FOUND: Refused = (StatusCode::NOT_FOUND, "no such product");
 const FAILED: Refused = (StatusCode::INTERNAL_SERVER_ERROR, "internal error");
 
+/// How many threads a peer has: as many as Souk takes by default, which costs peers least too.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1)
+}
+
 /// A program to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
