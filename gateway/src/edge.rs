@@ -35,6 +35,7 @@ use crate::call::{Asked, call};
 use crate::caller::Caller;
 use crate::content;
 use crate::gate::{Client, Gate};
+use crate::health;
 use crate::limits::Standings;
 use crate::options::Options;
 use crate::problem::{LATE, Problem};
@@ -157,6 +158,9 @@ impl Inner {
         refuse_ambiguous(parts)?;
         let peer = parts.extensions.get();
         let client = Client { headers: &parts.headers, context, peer, standings };
+        if !health::is_at(parts.uri.path()) {
+            self.gate.count(client).await?;
+        }
         match found {
             Found::Route(route, variables) => {
                 let (method, uri) = (&parts.method, &parts.uri);

@@ -1,6 +1,7 @@
 //! What a call passes before it is made, whatever its protocol: who asks comes first, then the message,
 //! then a permit. Nothing waits for a message while it holds what others need.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,15 +68,24 @@ impl Gate {
         }
     }
 
-    /// Lets a call in when its limits and the policy of its RPC allow it.
+    /// Counts a request, whatever it is for.
+    pub(crate) async fn count(&self, client: Client<'_>) -> Result<(), Problem> {
+        self.limits.admit_address(self.address(client), client.standings).await
+    }
+
+    fn address(&self, client: Client<'_>) -> Option<IpAddr> {
+        client.peer.map(|peer| client::address(peer.address, client.headers, &self.proxies))
+    }
+
+    /// Lets a call in that is counted when the limits and the policy of its RPC allow it.
     pub(crate) async fn admit(
         &self,
         target: &Target,
         client: Client<'_>,
     ) -> Result<Admitted, Problem> {
-        let Client { headers, context, peer, standings } = client;
-        let address = peer.map(|peer| client::address(peer.address, headers, &self.proxies));
-        self.limits.admit_address(address, target.limit.as_ref(), standings).await?;
+        let Client { headers, context, standings, .. } = client;
+        let address = self.address(client);
+        self.limits.admit_call(target.limit.as_ref(), address, standings).await?;
         let admitted = admit(&target.rpc, self.verifier.as_deref(), headers).await;
         let admitted = admitted.map_err(|failure| Problem::from_failure(failure, context))?;
         self.limits.admit_principal(admitted.principal.as_deref(), address, standings).await?;

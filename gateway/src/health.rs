@@ -22,11 +22,19 @@ use crate::problem::Problem;
 /// How long a service may take to say that it can work.
 const LIMIT: Duration = Duration::from_secs(1);
 
+const LIVES: &str = "/healthz";
+const WORKS: &str = "/readyz";
+
+/// Whether somebody asks for health: whoever watches over the process, as often as they like.
+pub(crate) fn is_at(path: &str) -> bool {
+    matches!(path, LIVES | WORKS)
+}
+
 /// `/healthz` and `/readyz`.
 pub(crate) fn router(upstreams: Vec<Upstream>) -> Router {
     Router::new()
-        .route("/healthz", get(async || yes()))
-        .route("/readyz", get(ready))
+        .route(LIVES, get(async || yes()))
+        .route(WORKS, get(ready))
         .with_state(Arc::from(upstreams))
 }
 

@@ -66,8 +66,7 @@ impl Limits {
         Some(Bucket::new(Policy::new(name, limit, &of), rpc, self.store.clone()))
     }
 
-    /// Counts a request for the address that it comes from, where it is for an RPC with a bucket of its
-    /// own there, too.
+    /// Counts a request for the address that it comes from.
     ///
     /// # Errors
     ///
@@ -75,15 +74,24 @@ impl Limits {
     pub(crate) async fn admit_address(
         &self,
         client: Option<IpAddr>,
-        rpc: Option<&Bucket>,
         standings: &Standings,
     ) -> Result<(), Problem> {
-        let Some(address) = client else { return Ok(()) };
-        let subject = Subject(Origin::of(address).bits());
-        for bucket in self.address.iter().chain(rpc) {
-            self.admit(bucket, subject, client, standings).await?;
-        }
-        Ok(())
+        self.admit_call(self.address.as_ref(), client, standings).await
+    }
+
+    /// Counts a call for the address that it comes from, where its RPC has a bucket.
+    ///
+    /// # Errors
+    ///
+    /// It is one too many.
+    pub(crate) async fn admit_call(
+        &self,
+        bucket: Option<&Bucket>,
+        client: Option<IpAddr>,
+        standings: &Standings,
+    ) -> Result<(), Problem> {
+        let (Some(bucket), Some(address)) = (bucket, client) else { return Ok(()) };
+        self.admit(bucket, Subject(Origin::of(address).bits()), client, standings).await
     }
 
     /// Counts a request for whom it comes from.
@@ -142,7 +150,7 @@ mod tests {
         let mut refused = 0;
         for _ in 0..requests {
             let standings = Standings::default();
-            let answer = limits.admit_address(client(address), None, &standings).await;
+            let answer = limits.admit_address(client(address), &standings).await;
             refused += usize::from(answer.is_err());
         }
         refused
@@ -168,7 +176,7 @@ mod tests {
         let limits = limits(1, 0);
         assert_eq!(refused(&limits, CLIENT, 1).await, 0);
         let standings = Standings::default();
-        let answer = limits.admit_address(client(CLIENT), None, &standings).await;
+        let answer = limits.admit_address(client(CLIENT), &standings).await;
         let problem = answer.unwrap_err();
         assert_eq!(problem.reason, Reason::RateLimited);
         let wait = problem.retry_after.unwrap();
@@ -183,7 +191,8 @@ mod tests {
         for _ in 0..3 {
             let standings = Standings::default();
             let own = register.as_ref();
-            answers.push(limits.admit_address(client(CLIENT), own, &standings).await);
+            limits.admit_address(client(CLIENT), &standings).await.unwrap();
+            answers.push(limits.admit_call(own, client(CLIENT), &standings).await);
         }
         let problem = answers.pop().unwrap().unwrap_err();
         assert_eq!(problem.metadata["policy"], "Register");
@@ -197,7 +206,7 @@ mod tests {
         assert_eq!(refused(&limits, CLIENT, 10_000).await, 0);
         assert!(limits.of_rpc("shop.v1.Accounts.Register", 2).is_none());
         let standings = Standings::default();
-        limits.admit_address(client(CLIENT), None, &standings).await.unwrap();
+        limits.admit_address(client(CLIENT), &standings).await.unwrap();
         let mut headers = HeaderMap::new();
         standings.write(&mut headers);
         assert!(headers.is_empty(), "{headers:?}");

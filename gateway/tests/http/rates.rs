@@ -137,3 +137,21 @@ async fn forwarding_headers_of_strangers_do_not_count() {
         assert_eq!(get_for(&shop, header).await.status, 429, "{header}");
     }
 }
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_a_call_is_counted_too() {
+    let (shop, fake) = shop(6, 0).await;
+    let refused = [
+        ("GET", "/nothing", "accept: */*", 404),
+        ("DELETE", "/v1/products", "accept: */*", 405),
+        ("GET", PRODUCT, "accept: text/html", 406),
+        ("POST", "/souk.auth.v1.AuthService/CreateToken", "content-type: text/x", 415),
+        ("GET", "/docs/errors", "accept: */*", 200),
+        ("OPTIONS", PRODUCT, "accept: */*", 204),
+    ];
+    for (method, path, header, status) in refused {
+        assert_eq!(shop.send(method, path, &[header], "").await.status, status, "{method} {path}");
+    }
+    assert_eq!(shop.get(PRODUCT).await.code(), "RATE_LIMITED");
+    assert_eq!(fake.calls(), 0);
+}
