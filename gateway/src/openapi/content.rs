@@ -43,14 +43,12 @@ impl Describing<'_> {
                 self.schemas.body(rpc, &left_out)
             }
         };
-        let is_required = self.schemas.asks_for_something(&schema);
         if rpc.is_client_streaming() {
-            let description = "A message in each line.";
+            // no lines are a stream without messages
             let content = json!({ LINES: { "schema": schema } });
-            return Some(json!({
-                "description": description, "required": true, "content": content
-            }));
+            return Some(json!({ "description": "A message in each line.", "content": content }));
         }
+        let is_required = self.schemas.asks_for_something(&schema);
         let content = json!({ "application/json": { "schema": schema } });
         Some(json!({ "required": is_required, "content": content }))
     }

@@ -53,6 +53,7 @@ pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCo
         (needs_key, Reason::IdempotencyKeyReused),
         (true, Reason::RateLimited),
         (true, Reason::Internal),
+        (true, Reason::Unimplemented),
         (true, Reason::Overloaded),
         (true, Reason::Unavailable),
         (true, Reason::DeadlineExceeded),

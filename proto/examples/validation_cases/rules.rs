@@ -89,6 +89,8 @@ fn of_rules(rules: &DynamicMessage, ids: &mut Vec<String>) {
                         ("items", Value::Message(items)) => of_rules(items, ids),
                         ("gte", _) if has("lte") => ids.push(format!("{kind}.gte_lte")),
                         ("lte", _) if has("gte") => {}
+                        // documentation
+                        ("example", _) => {}
                         // an empty address has an id of its own
                         ("email", _) => {
                             ids.extend(["email", "email_empty"].map(|id| format!("{kind}.{id}")))

@@ -56,7 +56,13 @@ pub fn good(field: &FieldDescriptor, number: usize) -> Value {
             let min = rules.get("gte").and_then(Value::as_i32);
             Value::I32(allowed.unwrap_or(min.unwrap_or_default().max(1)))
         }
-        Kind::Enum(kind) => Value::EnumNumber(kind.default_value().number()),
+        Kind::Enum(kind) => {
+            let refused = rules.list("not_in").iter().filter_map(Value::as_i32);
+            let refused: Vec<i32> = refused.collect();
+            let mut numbers = kind.values().map(|value| value.number());
+            let number = numbers.find(|number| !refused.contains(number));
+            Value::EnumNumber(number.unwrap_or_default())
+        }
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.FieldMask" => {
                 paths(&message, rules.list("in").iter().filter_map(Value::as_str).take(1))

@@ -8,6 +8,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use super::documented;
+
 /// A client of one gateway.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -65,8 +67,9 @@ impl Http {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Option<Response> {
+        let address = &self.address;
         let mut request =
-            http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+            http::Request::builder().method(method.clone()).uri(format!("http://{address}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -74,7 +77,9 @@ impl Http {
         let response = self.client.request(request).await.ok()?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
-        Some(Response { status: parts.status, headers: parts.headers, body })
+        let response = Response { status: parts.status, headers: parts.headers, body };
+        documented::check(&method, path, &response);
+        Some(response)
     }
 }
 

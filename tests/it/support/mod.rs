@@ -1,6 +1,7 @@
 //! What the tests share: a running suite, and clients for it.
 
 mod database;
+mod documented;
 mod http;
 mod process;
 mod suite;
