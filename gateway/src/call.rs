@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Uri};
+use http::header::IF_NONE_MATCH;
+use http::{Method, Response, Uri};
 use http_body::Body;
 use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
@@ -48,12 +49,14 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     let _permit = gate.permit(client)?;
     let (wire, selection) = message(plans, route, &asked, &body)?;
     let mut outgoing = client.outgoing(wire);
-    set_condition(route, headers, outgoing.metadata_mut())?;
-    let answer =
-        match gate.cache.as_ref().filter(|_| route.is_kept && Cache::is_for(method, headers)) {
-            Some(cache) => cache.call(target, outgoing).await.map(Kept::into_response),
-            None => target.call(outgoing).await,
-        };
+    set_condition(route, &asked, outgoing.metadata_mut())?;
+    let cache = gate.cache.as_ref().filter(|_| route.is_kept);
+    let answer = match cache.zip(Cache::oldest_for(method, headers)) {
+        Some((cache, oldest)) => {
+            cache.call(target, outgoing, oldest).await.map(Kept::into_response)
+        }
+        None => target.call(outgoing).await,
+    };
     let answer = answer.map_err(|status| target.problem(&status, client.context))?;
     reply(plans, route, &asked, accepted, selection.as_ref(), &answer)
 }
@@ -110,26 +113,30 @@ pub(crate) fn reply(
 }
 
 /// Passes the versions on that a change is for, where the service compares them in the statement that
-/// makes the change.
+/// makes the change. A condition that nobody looks at is refused: who makes one counts on it.
 fn set_condition(
     route: &Route,
-    headers: &HeaderMap,
+    asked: &Asked<'_>,
     metadata: &mut MetadataMap,
 ) -> Result<(), Problem> {
-    if !route.target.rpc.policy.conditional {
+    let headers = asked.client.headers;
+    if asked.method.is_safe() {
         return Ok(());
+    }
+    let refused = |message| Err(Problem::new(Reason::EtagMismatch, message));
+    if headers.contains_key(IF_NONE_MATCH) {
+        return refused("if-none-match is not looked at where something changes");
     }
     match entity_tag::condition(headers) {
         Condition::None => {}
-        Condition::Versions(versions) => {
+        Condition::Versions(versions) if route.target.rpc.policy.conditional => {
             if let Ok(versions) = MetadataValue::try_from(versions) {
                 metadata.insert(IF_MATCH.as_str(), versions);
             }
         }
-        Condition::Impossible => {
-            let message = "no strong entity tag is in if-match";
-            return Err(Problem::new(Reason::EtagMismatch, message));
-        }
+        Condition::Versions(versions) if versions == entity_tag::ANY => {}
+        Condition::Versions(_) => return refused("versions are not compared here"),
+        Condition::Impossible => return refused("no strong entity tag is in if-match"),
     }
     Ok(())
 }

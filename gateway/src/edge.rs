@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -26,7 +24,7 @@ use souk_kit::request::{Context, REQUEST_ID};
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt as _};
+use tower::Service;
 use tracing::Instrument as _;
 
 use crate::accept::Accepted;
@@ -38,9 +36,10 @@ use crate::gate::{Client, Gate};
 use crate::health;
 use crate::limits::Standings;
 use crate::options::Options;
+use crate::pages::{Pages, no_such_method};
 use crate::problem::{LATE, Problem};
 use crate::routing::{Found, Table};
-use crate::rpc::Rpcs;
+use crate::rpc::{self, Rpc, Rpcs};
 use crate::stream::Streams;
 use crate::transcode::Plans;
 
@@ -60,8 +59,7 @@ struct Inner {
     plans: Arc<Plans>,
     rpcs: Rpcs,
     gate: Gate,
-    /// What is not from the contracts: documentation and health.
-    pages: Router,
+    pages: Pages,
     limit: Duration,
     streams: Streams,
 }
@@ -72,14 +70,10 @@ impl Edge {
         plans: Plans,
         rpcs: Rpcs,
         gate: Gate,
-        pages: Router,
+        pages: Pages,
         options: &Options,
         ending: CancellationToken,
     ) -> Self {
-        let pages = pages
-            .fallback(no_route)
-            // axum adds `Allow` to what this answers
-            .method_not_allowed_fallback(no_method);
         let (plans, limit) = (Arc::new(plans), options.request_limit);
         let streams = Streams::new(plans.clone(), &options.streams, ending);
         let inner = Inner { table, plans, rpcs, gate, pages, limit, streams };
@@ -108,11 +102,12 @@ impl Inner {
         let (parts, mut body) = request.into_parts();
         let versioned = versioned(parts.uri.path(), &parts.headers);
         let path = versioned.as_deref().unwrap_or(parts.uri.path());
-        let found = self.table.find(&parts.method, path);
-        let context = Context::from_http(&parts.headers, self.limit(&found));
+        let place = self.place(&parts, path);
+        let is_rpc = matches!(place, Place::Rpc(_));
+        let context = Context::from_http(&parts.headers, self.limit(&place));
         let span = tracing::error_span!("request", request_id = &*context.request_id);
         let standings = Standings::default();
-        let respond = self.respond(found, &parts, &context, &standings, &mut body);
+        let respond = self.respond(place, &parts, &context, &standings, &mut body);
         let respond = AssertUnwindSafe(respond).catch_unwind();
         let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
         let answer = match answer {
@@ -122,7 +117,10 @@ impl Inner {
             Err(_) => Err(Problem::new(Reason::DeadlineExceeded, LATE)),
         };
         let mut response = answer.unwrap_or_else(|problem| {
-            Caller { headers: &parts.headers, request_id: &context.request_id }.answer(&problem)
+            match rpc::Form::of(&parts.headers).ok().filter(|_| is_rpc) {
+                Some(form) => form.response(Err(problem.into())),
+                None => caller(&parts, &context).answer(&problem),
+            }
         });
         if let Err(error) = content::settle(&parts, &mut response).await {
             tracing::warn!(%error, "an answer is sent as it is");
@@ -137,10 +135,29 @@ impl Inner {
         response
     }
 
+    /// What answers a request. What is here besides the contracts goes before templates that begin with
+    /// a wildcard, and after what the contracts say literally.
+    fn place<'e, 'p>(&'e self, parts: &Parts, path: &'p str) -> Place<'e, 'p> {
+        let found = self.table.find(&parts.method, path);
+        if matches!(&found, Found::Route(route, _) if !route.begins_with_wildcard) {
+            return Place::Contract(found);
+        }
+        let rpc = || self.rpcs.find(parts.uri.path());
+        if parts.method == Method::POST
+            && let Some(rpc) = rpc()
+        {
+            return Place::Rpc(rpc);
+        }
+        if matches!(found, Found::Nothing) || self.pages.has(parts.uri.path()) {
+            return Place::Page;
+        }
+        Place::Contract(found)
+    }
+
     /// How long a request may take.
-    fn limit(&self, found: &Found<'_, '_>) -> Duration {
-        match found {
-            Found::Route(route, _) if route.target.rpc.is_client_stream => {
+    fn limit(&self, place: &Place<'_, '_>) -> Duration {
+        match place {
+            Place::Contract(Found::Route(route, _)) if route.target.rpc.is_client_stream => {
                 self.streams.request_limit()
             }
             _ => self.limit,
@@ -149,7 +166,7 @@ impl Inner {
 
     async fn respond(
         &self,
-        found: Found<'_, '_>,
+        place: Place<'_, '_>,
         parts: &Parts,
         context: &Context,
         standings: &Standings,
@@ -158,11 +175,12 @@ impl Inner {
         refuse_ambiguous(parts)?;
         let peer = parts.extensions.get();
         let client = Client { headers: &parts.headers, context, peer, standings };
-        if !health::is_at(parts.uri.path()) {
+        let is_page = matches!(place, Place::Page);
+        if !(is_page && health::is_at(parts.uri.path())) {
             self.gate.count(client).await?;
         }
-        match found {
-            Found::Route(route, variables) => {
+        match place {
+            Place::Contract(Found::Route(route, variables)) => {
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
                 if route.target.rpc.is_stream() {
@@ -170,42 +188,32 @@ impl Inner {
                 }
                 call(&self.gate, &self.plans, route, asked, body).await
             }
-            Found::OtherMethods(allow) => {
-                let mut response = other_methods(parts, context);
-                response.headers_mut().insert(ALLOW, allow);
-                Ok(response)
+            Place::Contract(Found::OtherMethods(allow)) => {
+                Ok(other_methods(&parts.method, allow, &caller(parts, context)))
             }
-            Found::NotUtf8 => Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8")),
-            Found::Nothing => match self.rpcs.find(parts.uri.path()) {
-                Some(rpc) if parts.method == Method::POST => {
-                    self.rpcs.call(&self.gate, rpc, client, body).await
-                }
-                _ => Ok(self.page(parts, context).await),
-            },
+            Place::Contract(Found::NotUtf8) => {
+                Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8"))
+            }
+            Place::Rpc(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
+            Place::Contract(Found::Nothing) | Place::Page => {
+                Ok(self.pages.answer(parts, &context.request_id).await)
+            }
         }
     }
+}
 
-    /// A page that is not from the contracts. None takes a body.
-    async fn page(&self, parts: &Parts, context: &Context) -> Response<Answer> {
-        let mut request = Request::from_parts(parts.clone(), Body::empty());
-        if parts.method == Method::HEAD {
-            *request.method_mut() = Method::GET;
-        }
-        let mut response = match self.pages.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        let Some(problem) = response.extensions_mut().remove::<Problem>() else {
-            return whole(response).await;
-        };
-        let allow = response.headers_mut().remove(ALLOW);
-        let caller = Caller { headers: &parts.headers, request_id: &context.request_id };
-        let mut response = caller.answer(&problem);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(ALLOW, allow);
-        }
-        response
-    }
+/// What a request is for.
+enum Place<'e, 'p> {
+    /// What the contracts say of its method and path.
+    Contract(Found<'e, 'p>),
+    /// An RPC, by its own name.
+    Rpc(&'e Rpc),
+    /// A page, or nothing.
+    Page,
+}
+
+fn caller<'a>(parts: &'a Parts, context: &'a Context) -> Caller<'a> {
+    Caller { headers: &parts.headers, request_id: &context.request_id }
 }
 
 /// Refuses what could mean one thing here and another elsewhere: a request of HTTP/1.1 without a host
@@ -223,15 +231,16 @@ fn refuse_ambiguous(parts: &Parts) -> Result<(), Problem> {
     Ok(())
 }
 
-fn other_methods(parts: &Parts, context: &Context) -> Response<Answer> {
-    if parts.method == Method::OPTIONS {
+fn other_methods(method: &Method, allow: HeaderValue, caller: &Caller<'_>) -> Response<Answer> {
+    let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Answer::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        return response;
-    }
-    let message = format!("the route does not answer {}", parts.method);
-    Caller { headers: &parts.headers, request_id: &context.request_id }
-        .answer(&Problem::new(Reason::MethodNotAllowed, message))
+        response
+    } else {
+        caller.answer(&no_such_method(method))
+    };
+    response.headers_mut().insert(ALLOW, allow);
+    response
 }
 
 /// The path with the version that the client asks for, where the path has none.
@@ -242,13 +251,6 @@ fn versioned(path: &str, headers: &HeaderMap) -> Option<String> {
         Ok(Accepted::Version(version)) if !has_version => Some(format!("/v{version}{path}")),
         _ => None,
     }
-}
-
-/// A page, which is in memory anyway.
-async fn whole(response: Response<Body>) -> Response<Answer> {
-    let (parts, body) = response.into_parts();
-    let content = body.collect().await.map(|content| content.to_bytes()).unwrap_or_default();
-    Response::from_parts(parts, content.into())
 }
 
 /// The headers that every response has: its id, and what keeps a browser from making more of it than
@@ -308,17 +310,4 @@ pub(crate) fn rejection(status: u16) -> Option<Bytes> {
     .into_bytes();
     response.extend_from_slice(&body);
     Some(response.into())
-}
-
-async fn no_route() -> Problem {
-    Problem::new(Reason::RouteNotFound, "there is no such route")
-}
-
-async fn no_method(method: Method) -> axum::response::Response {
-    use axum::response::IntoResponse as _;
-    if method == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    let message = format!("the route does not answer {method}");
-    Problem::new(Reason::MethodNotAllowed, message).into_response()
 }

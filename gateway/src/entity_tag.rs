@@ -11,6 +11,8 @@ use http::{HeaderMap, HeaderValue};
 
 /// What stands between the parts of a tag.
 const SEPARATOR: char = '.';
+/// Any version, as long as there is one.
+pub(crate) const ANY: &str = "*";
 
 /// The tag of a representation; `None` where the version has characters that a tag cannot have. It may
 /// have quotation marks around it (AIP-154).
@@ -43,7 +45,7 @@ pub(crate) fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
     // a cache compares weakly: what a proxy has made weak still says the same
     let opaque = tag.trim_start_matches("W/");
     tags(request, IF_NONE_MATCH)
-        .any(|known| known == "*" || known.trim_start_matches("W/") == opaque)
+        .any(|known| known == ANY || known.trim_start_matches("W/") == opaque)
 }
 
 /// What a request asks of the version of what it changes.
@@ -51,7 +53,7 @@ pub(crate) fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
 pub(crate) enum Condition {
     /// Nothing.
     None,
-    /// It must be one of these, joined by commas; `*` is any.
+    /// It must be one of these, joined by commas, or [`ANY`].
     Versions(String),
     /// What no version can be: only weak tags, which never match here.
     Impossible,
@@ -75,7 +77,7 @@ pub(crate) fn condition(request: &HeaderMap) -> Condition {
 /// The version that a tag is of; `None` when it is weak, or no tag. A version as it stands in the
 /// body, between quotation marks, will do.
 fn version(tag: &str) -> Option<&str> {
-    if tag == "*" {
+    if tag == ANY {
         return Some(tag);
     }
     let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -17,6 +16,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::Upstream;
+use crate::pages::Page;
 use crate::problem::Problem;
 
 /// How long a service may take to say that it can work.
@@ -31,11 +31,9 @@ pub(crate) fn is_at(path: &str) -> bool {
 }
 
 /// `/healthz` and `/readyz`.
-pub(crate) fn router(upstreams: Vec<Upstream>) -> Router {
-    Router::new()
-        .route(LIVES, get(async || yes()))
-        .route(WORKS, get(ready))
-        .with_state(Arc::from(upstreams))
+pub(crate) fn pages(upstreams: Vec<Upstream>) -> [Page; 2] {
+    let works = get(ready).with_state(Arc::from(upstreams));
+    [(LIVES.to_owned(), get(async || yes())), (WORKS.to_owned(), works)]
 }
 
 async fn ready(State(upstreams): State<Arc<[Upstream]>>) -> Response {

@@ -103,7 +103,17 @@ fn of_pagination(uri: &Uri, pagination: &Pagination) -> Links {
 }
 
 fn target(uri: &Uri) -> String {
-    uri.path_and_query().map_or_else(String::new, ToString::to_string)
+    match uri.query() {
+        Some(query) => format!("{}?{query}", path(uri)),
+        None => path(uri),
+    }
+}
+
+/// The path, also where it begins with two slashes: what follows those would be a host (RFC 3986,
+/// section 4.2).
+fn path(uri: &Uri) -> String {
+    let path = uri.path();
+    if path.starts_with("//") { format!("/.{path}") } else { path.to_owned() }
 }
 
 /// The same list at another place.
@@ -113,7 +123,7 @@ fn with(uri: &Uri, place: Option<(&str, &str)>) -> String {
         let name = pair.split('=').next().unwrap_or_default();
         !pair.is_empty() && !PLACES.contains(&name)
     });
-    let mut target = uri.path().to_owned();
+    let mut target = path(uri);
     let mut separator = '?';
     for pair in query {
         target.push(separator);
@@ -186,6 +196,13 @@ mod tests {
         assert_eq!(page(1, 3), (None, at(2)));
         assert_eq!(page(2, 3), (at(1), at(3)));
         assert_eq!(page(3, 3), (at(2), None));
+    }
+
+    #[test]
+    fn a_path_with_two_slashes_at_its_beginning_names_no_host() {
+        let links = links("//example.com/things?size=5", Pagination::default());
+        assert_eq!(links.this, "/.//example.com/things?size=5");
+        assert_eq!(links.first, links.this);
     }
 
     #[test]

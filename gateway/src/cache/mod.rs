@@ -59,17 +59,30 @@ impl Cache {
         Self(Arc::new(Inner { ttl, store, memory, flights }))
     }
 
-    /// Whether a request may be answered with what others have been told: it reads, it has no token, and
-    /// does not ask for news.
-    pub(crate) fn is_for(method: &Method, headers: &HeaderMap) -> bool {
-        let directives = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        matches!(*method, Method::GET | Method::HEAD)
-            && !headers.contains_key(AUTHORIZATION)
-            && !directives.is_some_and(|all| all.contains("no-cache") || all.contains("no-store"))
+    /// How old an answer may be that others have been told; `None` for a request that changes something,
+    /// has a token, or asks for news (RFC 9111, section 5.2.1).
+    pub(crate) fn oldest_for(method: &Method, headers: &HeaderMap) -> Option<Duration> {
+        let is_for_all =
+            matches!(*method, Method::GET | Method::HEAD) && !headers.contains_key(AUTHORIZATION);
+        if !is_for_all {
+            return None;
+        }
+        let mut oldest = Duration::MAX;
+        let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+        for directive in lines.flat_map(|line| line.split(',')) {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            match name.trim().to_ascii_lowercase().as_str() {
+                "no-cache" | "no-store" => return None,
+                // what is no number of seconds is taken for none
+                "max-age" => oldest = Duration::from_secs(value.trim().parse().unwrap_or(0)),
+                _ => {}
+            }
+        }
+        Some(oldest)
     }
 
-    /// The answer to a call. Of those who ask for the same at once, one asks the service; its caller
-    /// may leave.
+    /// The answer to a call, one that was kept if it is no older than the caller takes. Of those who ask
+    /// for the same at once, one asks the service; its caller may leave.
     ///
     /// # Errors
     ///
@@ -78,11 +91,12 @@ impl Cache {
         &self,
         target: &Arc<Target>,
         request: tonic::Request<Bytes>,
+        oldest: Duration,
     ) -> Result<Kept, Status> {
         let key = key(target, request.get_ref());
         if let Some(Entry { wire, at }) = self.find(&key).await {
             let age = Duration::from_millis(now().saturating_sub(at));
-            if age < self.0.ttl {
+            if age < self.0.ttl && age <= oldest {
                 return Ok(Kept { wire, age: Some(age) });
             }
         }

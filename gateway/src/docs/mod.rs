@@ -9,7 +9,6 @@ mod page;
 mod redoc;
 mod swagger;
 
-use axum::Router;
 use axum::routing::get;
 use souk_proto::souk::types::v1::Reason;
 
@@ -18,31 +17,32 @@ use crate::docs::assets::Assets;
 use crate::docs::content::Content;
 use crate::docs::page::Frame;
 use crate::openapi::Documents;
+use crate::pages::Page;
 use crate::problem::{Problem, docs_url};
 
 /// The document that the pages read.
 const OPENAPI: &str = "/openapi.json";
 
 /// All pages, written once, what they load, and the documents that they are about.
-pub(crate) fn router(api: &Api, documents: Documents) -> Router {
+pub(crate) fn pages(api: &Api, documents: Documents) -> Vec<Page> {
     let assets = Assets::load();
     let frame = Frame::with(&assets);
-    let mut router = Router::new()
-        .route("/", index::route(api, &frame))
-        .route("/docs", swagger::page(api, &frame, &assets).route())
-        .route("/redoc", redoc::page(&frame, &assets).route())
-        .route("/docs/errors", errors::index(&frame).route())
-        .route("/docs/errors/{code}", get(no_such_reason))
-        .route(OPENAPI, Content::json(documents.openapi_json).route())
-        .route("/openapi.yaml", Content::yaml(documents.openapi_yaml).route())
-        .route("/postman.json", Content::json(documents.postman_json).route());
-    for (reason, page) in errors::pages(&frame) {
-        router = router.route(&docs_url(reason), page.route());
-    }
-    for asset in assets.into_all() {
-        router = router.route(&asset.path(), asset.content.route());
-    }
-    router
+    let fixed = [
+        ("/", index::route(api, &frame)),
+        ("/docs", swagger::page(api, &frame, &assets).route()),
+        ("/redoc", redoc::page(&frame, &assets).route()),
+        ("/docs/errors", errors::index(&frame).route()),
+        ("/docs/errors/{code}", get(no_such_reason)),
+        (OPENAPI, Content::json(documents.openapi_json).route()),
+        ("/openapi.yaml", Content::yaml(documents.openapi_yaml).route()),
+        ("/postman.json", Content::json(documents.postman_json).route()),
+    ];
+    let fixed = fixed.into_iter().map(|(path, page)| (path.to_owned(), page));
+    let errors = errors::pages(&frame).into_iter();
+    let errors = errors.map(|(reason, page)| (docs_url(reason), page.route()));
+    let assets = assets.into_all().into_iter();
+    let assets = assets.map(|asset| (asset.path(), asset.content.route()));
+    fixed.chain(errors).chain(assets).collect()
 }
 
 async fn no_such_reason() -> Problem {

@@ -25,8 +25,8 @@ pub(super) struct Input {
     pub in_query: bool,
     /// Whether it takes a body.
     pub in_body: bool,
-    /// Whether it may name the version that it changes.
-    pub is_conditional: bool,
+    /// Whether something may change, so that it can be under a condition.
+    pub is_change: bool,
 }
 
 /// The reasons for which an operation can fail, as far as its contract tells, by their statuses.
@@ -46,7 +46,7 @@ pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCo
         (input.in_path, Reason::NotFound),
         (true, Reason::NotAcceptable),
         (needs_key, Reason::InFlight),
-        (input.is_conditional, Reason::EtagMismatch),
+        (input.is_change, Reason::EtagMismatch),
         (input.in_body, Reason::PayloadTooLarge),
         (input.in_body, Reason::UnsupportedMediaType),
         (has_rules, Reason::ValidationFailed),

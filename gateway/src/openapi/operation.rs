@@ -49,7 +49,7 @@ impl Describing<'_> {
             in_path: !place.names.is_empty(),
             in_query: parameters.iter().any(is_in_query),
             in_body: body.is_some(),
-            is_conditional: place.is_conditional(),
+            is_change: !place.method.is_safe(),
         };
         let mut object = Map::new();
         object.insert("operationId".to_owned(), place.id.as_str().into());

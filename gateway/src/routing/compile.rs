@@ -62,6 +62,10 @@ fn compile_route(
         input: plan_of(&input)?,
         output: plan_of(&output)?,
         variables: variables(rule, &input)?,
+        begins_with_wildcard: matches!(
+            rule.template.segments.first(),
+            Some(Segment::Any | Segment::Rest)
+        ),
         body: rule.body.clone(),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
         takes_fields: !operation.rpc.is_client_stream && input.get_field_by_name(FIELDS).is_none(),

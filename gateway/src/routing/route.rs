@@ -27,11 +27,14 @@ pub(crate) struct Route {
     pub output: MessageId,
     /// The variables of the path, in their order.
     pub variables: Vec<PathVariable>,
+    /// Whether its path begins with a wildcard, and may so be any.
+    pub begins_with_wildcard: bool,
     /// What the body is.
     pub body: BodyRule,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
     pub masked: Option<MessageId>,
-    /// Whether `fields` is ours, and not a field of the request message. A stream has no such parameter.
+    /// Whether `fields` is ours, and not a field of the request message. What takes a stream has no such
+    /// parameter.
     pub takes_fields: bool,
     /// The field of the response that its body is; `None` is the whole of it.
     pub response_body: Option<String>,

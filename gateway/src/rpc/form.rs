@@ -16,7 +16,7 @@ use crate::problem::Problem;
 
 /// A protocol, and how it writes messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     ConnectJson,
     ConnectProto,
     GrpcWeb,
@@ -30,11 +30,7 @@ impl Form {
     /// # Errors
     ///
     /// Something else.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let unsupported = |message| Problem::new(Reason::UnsupportedMediaType, message);
-        if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(unsupported("a compressed message is not supported"));
-        }
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
         let essence = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
@@ -44,7 +40,8 @@ impl Form {
             "application/grpc-web-text" | "application/grpc-web-text+proto" => {
                 Ok(Self::GrpcWebText)
             }
-            _ => Err(unsupported(
+            _ => Err(Problem::new(
+                Reason::UnsupportedMediaType,
                 "the content type must be application/json or application/proto (connect), or \
                  application/grpc-web or application/grpc-web-text",
             )),
@@ -93,7 +90,7 @@ impl Form {
     }
 
     /// The response for what has become of a call.
-    pub(super) fn response(
+    pub(crate) fn response(
         self,
         answer: Result<tonic::Response<Bytes>, Status>,
     ) -> Response<Answer> {
@@ -101,5 +98,15 @@ impl Form {
             Self::ConnectJson | Self::ConnectProto => connect::response(self, answer),
             Self::GrpcWeb | Self::GrpcWebText => grpc_web::response(self, answer),
         }
+    }
+}
+
+/// Both protocols say `unimplemented` of a coding that is not known.
+pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => {
+            Err(Status::unimplemented("a compressed message is not supported"))
+        }
+        _ => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ use crate::gate::{Client, Gate, forward};
 use crate::problem::Problem;
 use crate::target::{Target, Targets};
 use crate::transcode::{MessageId, Plans, Style};
-use form::Form;
+pub(crate) use form::Form;
 
 /// The RPCs that can be called by their names.
 pub(crate) struct Rpcs {
@@ -93,6 +93,7 @@ impl Rpcs {
         body: &mut B,
     ) -> Result<tonic::Response<Bytes>, Status> {
         let target = &rpc.target;
+        form::refuse_encoded(client.headers)?;
         gate.admit(target, client).await?;
         let most = target.rpc.max_request_bytes;
         let body = gate.read(client, body, form.most(most)).await?;

@@ -87,8 +87,20 @@ async fn who_asks_for_news_gets_them() {
     let fake = Fake::answering(product());
     let shop = shop(&fake, LONG, None).await;
     get(&shop, PRODUCT, "").await;
-    assert_eq!(get(&shop, PRODUCT, "cache-control: no-cache\r\n").await.header("age"), "");
-    assert_eq!(fake.calls(), 2);
+    let asks = [
+        "cache-control: no-cache",
+        "Cache-Control: max-stale, No-Cache",
+        "cache-control: max-stale\r\ncache-control: no-store",
+        "cache-control: max-age=soon",
+    ];
+    for (calls, asks) in (2..).zip(asks) {
+        // none is younger than that
+        sleep(Duration::from_millis(2)).await;
+        assert_eq!(get(&shop, PRODUCT, &format!("{asks}\r\n")).await.header("age"), "", "{asks}");
+        assert_eq!(fake.calls(), calls, "{asks}");
+    }
+    let young = get(&shop, PRODUCT, "cache-control: max-age=600\r\n").await;
+    assert_eq!((young.header("age"), fake.calls()), ("0", 5));
 }
 
 #[tokio::test]

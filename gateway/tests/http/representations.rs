@@ -65,6 +65,27 @@ async fn a_weak_tag_never_allows_a_change() {
 }
 
 #[tokio::test]
+async fn a_condition_that_nobody_looks_at_is_refused() {
+    let fake = Fake::answering(());
+    let shop = Shop::of(&fake).await;
+    let cases = [
+        ("POST", "/v1/orders/ord_1/cancel", r#"if-match: "7""#),
+        ("POST", "/v1/products", "if-none-match: *"),
+        ("PATCH", "/v1/products/prod_1", r#"if-none-match: "7""#),
+    ];
+    for (method, path, condition) in cases {
+        let headers = [condition, "content-type: application/json", "idempotency-key: k"];
+        let reply = shop.send(method, path, &headers, "{}").await;
+        assert_eq!((reply.status, reply.code().as_str()), (412, "ETAG_MISMATCH"), "{condition}");
+        assert!(fake.last_call().is_none());
+    }
+    // that there is a version at all, the service finds out anyway
+    let headers = ["if-match: *", "content-type: application/json", "idempotency-key: k"];
+    let reply = shop.send("POST", "/v1/orders/ord_1/cancel", &headers, "{}").await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
 async fn who_deletes_names_a_version_as_who_changes_does() {
     let fake = Fake::answering(());
     let shop = Shop::of(&fake).await;

@@ -1,8 +1,11 @@
 //! RPCs under their own names: Connect and gRPC-Web.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use prost::Message as _;
+use souk_gateway::Options;
 use souk_kit::Failure;
 use souk_proto::souk::catalog::v1::{GetProductRequest, Product};
 use souk_proto::souk::types::v1::Reason;
@@ -103,6 +106,7 @@ async fn what_a_call_must_have_it_must_have_here_too() {
     let headers = ["content-type: application/json", "authorization: Bearer none"];
     let reply = shop.send("POST", path, &headers, "{}").await;
     assert_eq!((reply.status, &reply.json()["code"]), (401, &"unauthenticated".into()));
+    assert_eq!(reply.header("www-authenticate"), "Bearer");
     let path = "/souk.orders.v1.OrdersService/CreateOrder";
     let reply = shop.send("POST", path, &["content-type: application/json"], "{}").await;
     assert_eq!((reply.status, &reply.json()["code"]), (400, &"invalid_argument".into()));
@@ -110,6 +114,34 @@ async fn what_a_call_must_have_it_must_have_here_too() {
     let reply = shop.send("POST", PATH, &["content-type: application/json"], &large).await;
     assert_eq!((reply.status, &reply.json()["code"]), (429, &"resource_exhausted".into()));
     assert!(fake.last_call().is_none());
+}
+
+#[tokio::test]
+async fn what_fails_before_or_around_a_call_is_told_in_the_protocol_of_the_client_too() {
+    let never = || Fake::with(std::future::pending);
+    let limited = Options { request_limit: Duration::from_millis(50), ..Options::default() };
+    let one = Options { address_limit: 1, ..Options::default() };
+    let cases = [(limited, 504, "deadline_exceeded", 4), (one, 429, "resource_exhausted", 8)];
+    for (options, status, code, number) in cases {
+        let shop = Shop::with(&never(), options).await;
+        if number == 8 {
+            shop.get("/").await;
+        }
+        let reply = shop.send("POST", PATH, &["content-type: application/json"], "{}").await;
+        assert_eq!((reply.status, &reply.json()["code"]), (status, &code.into()));
+        let headers = ["content-type: application/grpc-web+proto"];
+        let reply = shop.send("POST", PATH, &headers, "\0\0\0\0\0").await;
+        assert_eq!(reply.status, 200);
+        assert!(reply.body.contains(&format!("grpc-status: {number}\r\n")), "{}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_message_is_not_known() {
+    let shop = Shop::of(&Fake::answering(product())).await;
+    let headers = ["content-type: application/json", "content-encoding: gzip"];
+    let reply = shop.send("POST", PATH, &headers, "{}").await;
+    assert_eq!((reply.status, &reply.json()["code"]), (501, &"unimplemented".into()));
 }
 
 #[tokio::test]

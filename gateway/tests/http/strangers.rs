@@ -14,13 +14,17 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::fake::Fake;
 use crate::shop::{Shop, verifier};
 
-/// The contract as `protoc` writes it.
-fn descriptors() -> Vec<u8> {
+/// A contract as `protoc` writes it.
+fn descriptors_of(file: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let includes = [root.join("tests/http"), root.join("../proto")];
     let mut compiler = protox::Compiler::new(includes).unwrap();
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_file("library.proto").unwrap().encode_file_descriptor_set()
+    compiler.open_file(file).unwrap().encode_file_descriptor_set()
+}
+
+fn descriptors() -> Vec<u8> {
+    descriptors_of("library.proto")
 }
 
 fn gateway(
@@ -28,7 +32,16 @@ fn gateway(
     access: Option<Access>,
     verifier: Option<Arc<Verifier>>,
 ) -> anyhow::Result<Gateway> {
-    let contracts = Contracts::read(&descriptors(), access, Style::Canonical)?;
+    gateway_of(&descriptors(), fake, access, verifier)
+}
+
+fn gateway_of(
+    descriptors: &[u8],
+    fake: &Fake,
+    access: Option<Access>,
+    verifier: Option<Arc<Verifier>>,
+) -> anyhow::Result<Gateway> {
+    let contracts = Contracts::read(descriptors, access, Style::Canonical)?;
     let channel = Channel::in_process(fake.routes());
     let upstreams = contracts.exposed()?.into_iter();
     let upstreams =
@@ -66,6 +79,34 @@ async fn templates_have_patterns_verbs_wildcards_and_nested_fields() {
     for (method, path, expected) in cases {
         let reply = shop.send(method, path, &["authorization: none"], "").await;
         assert_eq!((reply.status, asked(&fake)), (200, expected.to_owned()), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_gateway_has_itself_goes_before_wildcards_and_after_literals() {
+    let fake = Fake::answering(());
+    let gateway = gateway_of(&descriptors_of("anywhere.proto"), &fake, Some(Access::Public), None);
+    let shop = Shop::serving(gateway.unwrap()).await;
+    for path in ["/", "/healthz", "/docs", "/docs/errors/NO_SUCH", "/openapi.json"] {
+        shop.get(path).await;
+        assert!(fake.last_call().is_none(), "{path}");
+    }
+    assert_eq!(shop.get("/healthz").await.body, r#"{"status":"ok"}"#);
+    assert_eq!(shop.json("POST", "/docs", "{}").await.status, 405);
+
+    const READ: &str = "/anywhere.v1.Files/Read";
+    const WRITE: &str = "/anywhere.v1.Files/Write";
+    let cases = [
+        ("POST", READ, r#"{"name": "it"}"#, READ, "it"),
+        ("GET", READ, "", READ, "anywhere.v1.Files/Read"),
+        ("GET", "/redoc", "", READ, ""),
+        ("POST", "/a/b", "\"\"", WRITE, "a/b"),
+    ];
+    for (method, path, body, rpc, name) in cases {
+        assert_eq!(shop.json(method, path, body).await.status, 200, "{method} {path}");
+        let call = fake.last_call().unwrap();
+        assert_eq!(call.path, rpc);
+        assert!(call.wire.ends_with(name.as_bytes()), "{method} {path}");
     }
 }
 
