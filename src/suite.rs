@@ -128,6 +128,9 @@ async fn serve_all(
 /// One role in this process; returns when it has been told to end, and has.
 pub async fn run_role(options: Serve) -> anyhow::Result<()> {
     options.limits.check()?;
+    if options.role != Role::Gateway {
+        options.listen.tls.refuse()?;
+    }
     let limits = &options.limits;
     let mut parts = Parts::new(on_signal()?);
     match options.role {

@@ -174,3 +174,10 @@ async fn healthcheck_asks_a_running_process() {
     let (succeeded, _) = output(&["healthcheck", "--server", "http://127.0.0.1:1"], &[]);
     assert!(!succeeded);
 }
+
+#[test]
+fn a_role_without_rest_refuses_a_certificate() {
+    let role = ["serve", "--role", "catalog", "--tls-certificate", "cert.pem"];
+    let (succeeded, text) = output(&role, &[]);
+    assert!(!succeeded && text.contains("--tls-certificate and --tls-key are for REST"), "{text}");
+}

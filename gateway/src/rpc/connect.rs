@@ -14,7 +14,6 @@ use souk_kit::request::IDEMPOTENT_REPLAYED;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::form::Form;
 use crate::answer::Answer;
 use crate::caller::whole_seconds;
 use crate::problem::is_replayed;
@@ -27,15 +26,16 @@ pub(super) fn limit(headers: &HeaderMap) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
+/// The response for what has become of a call whose messages are of this media type.
 pub(super) fn response(
-    form: Form,
+    media: &'static str,
     answer: Result<tonic::Response<Bytes>, Status>,
 ) -> Response<Answer> {
     let mut retry_after = None;
     let (status, media, replayed, body) = match answer {
         Ok(answer) => {
             let replayed = is_replayed(answer.metadata());
-            (StatusCode::OK, form.media(), replayed, answer.into_inner())
+            (StatusCode::OK, media, replayed, answer.into_inner())
         }
         // a failure is JSON, whatever the messages are
         Err(status) => {

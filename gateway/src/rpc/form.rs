@@ -95,8 +95,9 @@ impl Form {
         answer: Result<tonic::Response<Bytes>, Status>,
     ) -> Response<Answer> {
         match self {
-            Self::ConnectJson | Self::ConnectProto => connect::response(self, answer),
-            Self::GrpcWeb | Self::GrpcWebText => grpc_web::response(self, answer),
+            Self::ConnectJson | Self::ConnectProto => connect::response(self.media(), answer),
+            Self::GrpcWeb => grpc_web::response(self.media(), false, answer),
+            Self::GrpcWebText => grpc_web::response(self.media(), true, answer),
         }
     }
 }

@@ -12,7 +12,6 @@ use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
-use super::form::Form;
 use crate::answer::Answer;
 use crate::problem::is_replayed;
 
@@ -33,8 +32,10 @@ pub(super) fn from_text(body: &[u8]) -> Result<Bytes, Status> {
     Ok(decoded.map_err(malformed)?.into())
 }
 
+/// The response for what has become of a call, of this media type.
 pub(super) fn response(
-    form: Form,
+    media: &'static str,
+    is_text: bool,
     answer: Result<tonic::Response<Bytes>, Status>,
 ) -> Response<Answer> {
     let mut body = Vec::new();
@@ -49,12 +50,12 @@ pub(super) fn response(
         }
     };
     put_frame(&mut body, TRAILERS, &trailers(status.into_http::<()>().headers()));
-    if form == Form::GrpcWebText {
+    if is_text {
         body = STANDARD.encode(body).into_bytes();
     }
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     if replayed {
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }

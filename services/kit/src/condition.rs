@@ -2,10 +2,10 @@
 //! changes that version, or nothing.
 
 use http::HeaderMap;
+use http::header::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
 
 use crate::failure::Failure;
-use crate::request::IF_MATCH;
 
 /// A call that names more versions than this is refused: an editor has read one or a few.
 const MAX_VERSIONS: usize = 32;
