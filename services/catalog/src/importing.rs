@@ -191,9 +191,9 @@ async fn without_repeats(
     let mut repeated = Vec::new();
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
-        let first = earlier.get(&row.sku).or_else(|| here.get(&row.sku)).copied();
         // its own line is there when the batch was stored, and its commit not heard of
-        match first.filter(|line| *line != row.line) {
+        let earlier = earlier.get(&row.sku).filter(|line| **line != row.line);
+        match here.get(&row.sku).or(earlier).copied() {
             Some(first) => repeated.push(Rejection {
                 line: row.line,
                 field: "sku".to_owned(),

@@ -85,6 +85,16 @@ async fn the_same_sku_twice_in_an_import_is_told_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn the_same_sku_twice_is_told_also_where_all_rows_have_one_line() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let report = import(&shop, vec![row(7, "A"), row(7, "B"), row(7, "A")]).await;
+    assert_eq!(counts(&report), (2, 0, 1));
+    assert_eq!(report.errors[0].issue, "is the sku of line 7 already");
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn rows_that_break_a_rule_are_left_out_and_the_others_stored() {
     let world = World::new().await;
     let shop = world.shop().await;
