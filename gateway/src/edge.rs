@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -47,6 +47,9 @@ use crate::transcode::Plans;
 /// connection can go on. Where that does not do, the end of the connection is announced.
 const DRAIN_BYTES: usize = 64 * 1024;
 const DRAIN_LIMIT: Duration = Duration::from_millis(250);
+/// How long a browser that has been here over TLS comes back by nothing else (RFC 6797). One that does
+/// not trust the certificate, or knows us by an address only, pays no heed to it.
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The routes, and what is around them. Cheap to clone.
 #[derive(Clone)]
@@ -62,6 +65,8 @@ struct Inner {
     pages: Pages,
     limit: Duration,
     streams: Streams,
+    /// Whether it is served over TLS.
+    is_secure: bool,
 }
 
 impl Edge {
@@ -76,7 +81,8 @@ impl Edge {
     ) -> Self {
         let (plans, limit) = (Arc::new(plans), options.request_limit);
         let streams = Streams::new(plans.clone(), &options.streams, ending);
-        let inner = Inner { table, plans, rpcs, gate, pages, limit, streams };
+        let is_secure = options.tls.is_some();
+        let inner = Inner { table, plans, rpcs, gate, pages, limit, streams, is_secure };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -131,6 +137,9 @@ impl Inner {
         }
         standings.write(response.headers_mut());
         protect(&context, response.headers_mut());
+        if self.is_secure {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
+        }
         response.body_mut().span = Some(span);
         response
     }

@@ -50,6 +50,7 @@ async fn rest_is_served_over_tls_with_the_certificate_of_the_options() {
     let address = suite.http_address().trim_start_matches("https://");
     let answer = get(address, cert.der().clone()).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age=31536000\r\n"), "{answer}");
 
     let mut healthcheck = souk();
     healthcheck.args(["healthcheck", "--http", &format!("https://{address}")]);
