@@ -15,9 +15,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::Upstream;
 use crate::pages::Page;
 use crate::problem::Problem;
+use crate::upstream::Upstream;
 
 /// How long a service may take to say that it can work.
 const LIMIT: Duration = Duration::from_secs(1);

@@ -42,15 +42,14 @@ mod stream;
 mod target;
 pub mod template;
 pub mod transcode;
+mod upstream;
 mod valkey;
 
 use std::sync::Arc;
 
 use anyhow::bail;
-use souk_kit::Channel;
 use souk_kit::auth::Verifier;
 use souk_kit::listener::{self, Protocol};
-use souk_kit::server::Probe;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +57,7 @@ pub use api::{Access, Contracts};
 pub use openapi::Documents;
 pub use options::{Options, Streams};
 pub use transcode::Style;
+pub use upstream::Upstream;
 pub use valkey::Valkey;
 
 use crate::api::{Api, Operation};
@@ -69,17 +69,6 @@ use crate::pages::Pages;
 use crate::routing::Table;
 use crate::rpc::Rpcs;
 use crate::target::Targets;
-
-/// A service behind the gateway.
-#[derive(Clone)]
-pub struct Upstream {
-    /// Its full gRPC name: `souk.catalog.v1.CatalogService`.
-    pub name: String,
-    /// How to reach it.
-    pub channel: Channel,
-    /// Whether it can work; `None` asks its health service.
-    pub probe: Option<Probe>,
-}
 
 /// The contracts as REST, ready to be served.
 pub struct Gateway {

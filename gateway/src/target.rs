@@ -17,10 +17,11 @@ use tonic_types::StatusExt as _;
 
 use crate::api::{Api, Operation};
 use crate::codec::{WireBytes, WireStream};
+use crate::foreign;
 use crate::limits::{Bucket, Limits};
 use crate::problem::{Problem, told};
 use crate::stream::BrokenOff;
-use crate::{Upstream, foreign};
+use crate::upstream::Upstream;
 
 /// The largest answer of a service, in bytes. Services bound their pages well below.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;

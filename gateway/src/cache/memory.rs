@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Weighter};
 
-use super::Entry;
+use super::entry::Entry;
 
 /// Bytes that all of them may take; those that are asked for least go first.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
@@ -58,7 +58,7 @@ mod tests {
         let wire = Bytes::from(vec![0; 1024 * 1024]);
         for number in 0..200_u32 {
             let key = Bytes::copy_from_slice(&number.to_be_bytes());
-            memory.insert(key, Entry { wire: wire.clone(), at: 0 });
+            memory.insert(key, Entry::new(wire.clone()));
         }
         assert!(memory.0.weight() <= MOST_BYTES && memory.0.len() >= 32, "{}", memory.0.len());
     }

@@ -2,19 +2,21 @@
 //! says that caches may keep them. What is kept is the message of the service: `fields`, codings and
 //! entity tags are made of it for each request.
 
+mod entry;
 mod flights;
 mod memory;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderMap, Method};
 use tonic::Status;
 
 use crate::target::Target;
 use crate::valkey::Valkey;
+use entry::Entry;
 use flights::Flights;
 use memory::Memory;
 
@@ -31,14 +33,6 @@ struct Inner {
     /// Without that, or while it is away.
     memory: Memory,
     flights: Flights,
-}
-
-/// An answer, and since when it is there.
-#[derive(Debug, Clone)]
-struct Entry {
-    wire: Bytes,
-    /// Milliseconds since 1970: several processes look at it.
-    at: u64,
 }
 
 /// What was found, or has been asked for.
@@ -94,10 +88,10 @@ impl Cache {
         oldest: Duration,
     ) -> Result<Kept, Status> {
         let key = key(target, request.get_ref());
-        if let Some(Entry { wire, at }) = self.find(&key).await {
-            let age = Duration::from_millis(now().saturating_sub(at));
+        if let Some(entry) = self.find(&key).await {
+            let age = entry.age();
             if age < self.0.ttl && age <= oldest {
-                return Ok(Kept { wire, age: Some(age) });
+                return Ok(Kept { wire: entry.wire, age: Some(age) });
             }
         }
         let (cache, target, of) = (self.clone(), target.clone(), key.clone());
@@ -119,7 +113,7 @@ impl Cache {
     }
 
     async fn keep(&self, key: Bytes, wire: Bytes) {
-        let entry = Entry { wire, at: now() };
+        let entry = Entry::new(wire);
         if let Some(store) = &self.0.store
             && store.set(&key, &entry.write(), self.0.ttl).await.is_some()
         {
@@ -140,27 +134,7 @@ impl Kept {
     }
 }
 
-impl Entry {
-    /// As the store has it: when, then what.
-    fn write(&self) -> Bytes {
-        let mut text = BytesMut::with_capacity(8 + self.wire.len());
-        text.put_u64(self.at);
-        text.extend_from_slice(&self.wire);
-        text.freeze()
-    }
-
-    fn read(mut text: Bytes) -> Option<Self> {
-        let at = text.try_get_u64().ok()?;
-        Some(Self { wire: text, at })
-    }
-}
-
 /// What makes the same message is the same question.
 fn key(target: &Target, wire: &[u8]) -> Bytes {
     [b"cache:", target.path.as_str().as_bytes(), b":", wire].concat().into()
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis().try_into().unwrap_or(u64::MAX)
 }

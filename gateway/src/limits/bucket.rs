@@ -1,11 +1,11 @@
 //! One limit: so many calls a minute, for each whom it counts.
 
-use super::Subject;
 use std::sync::Arc;
 
 use super::memory::Memory;
 use super::shared::Shared;
 use super::standing::{Policy, Standing};
+use super::subject::Subject;
 use crate::valkey::Valkey;
 
 /// Buckets of one kind, one for each whom they count. Each holds what may be asked in a minute, and fills

@@ -12,7 +12,7 @@ use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use quick_cache::sync::Cache;
 
-use super::{Subject, Taken};
+use super::subject::{Subject, Taken};
 
 /// How many are remembered, of about 100 bytes each. Whoever has not asked for longest is forgotten
 /// first, and has a full bucket again.

@@ -6,12 +6,12 @@ mod memory;
 mod refusals;
 mod shared;
 mod standing;
+mod subject;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use souk_kit::auth::Principal;
-use souk_kit::listener::Origin;
 
 use crate::options::Options;
 use crate::problem::Problem;
@@ -22,6 +22,7 @@ pub(crate) use standing::Standings;
 
 use refusals::Refusals;
 use standing::Policy;
+use subject::Subject;
 
 /// The limits of a gateway.
 #[derive(Debug)]
@@ -32,14 +33,6 @@ pub(crate) struct Limits {
     store: Option<Valkey>,
     refusals: Refusals,
 }
-
-/// Whom a bucket counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Subject(u128);
-
-/// What a bucket answers: how many more calls it has, or, to a call that is one too many, how long until
-/// it has one again.
-type Taken = Result<u32, std::time::Duration>;
 
 impl Limits {
     pub(crate) fn new(options: &Options) -> Self {
@@ -91,7 +84,7 @@ impl Limits {
         standings: &Standings,
     ) -> Result<(), Problem> {
         let (Some(bucket), Some(address)) = (bucket, client) else { return Ok(()) };
-        self.admit(bucket, Subject(Origin::of(address).bits()), client, standings).await
+        self.admit(bucket, Subject::address(address), client, standings).await
     }
 
     /// Counts a request for whom it comes from.
@@ -106,7 +99,7 @@ impl Limits {
         standings: &Standings,
     ) -> Result<(), Problem> {
         let (Some(bucket), Some(principal)) = (&self.principal, principal) else { return Ok(()) };
-        self.admit(bucket, Subject(principal.id().as_u128()), client, standings).await
+        self.admit(bucket, Subject::principal(principal), client, standings).await
     }
 
     async fn admit(

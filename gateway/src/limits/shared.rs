@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::Script;
 
-use super::{Subject, Taken};
+use super::subject::{Subject, Taken};
 use crate::valkey::Valkey;
 
 /// A whole minute, in microseconds: the store counts in them.

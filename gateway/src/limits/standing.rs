@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
-use super::Taken;
+use super::subject::Taken;
 use crate::problem::Problem;
 
 /// Of the limit that leaves least: requests a minute, how many are left, and in how many seconds all of
