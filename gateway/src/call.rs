@@ -136,7 +136,10 @@ fn set_condition(
         }
         Condition::Versions(versions) if versions == entity_tag::ANY => {}
         Condition::Versions(_) => return refused("versions are not compared here"),
-        Condition::Impossible => return refused("no strong entity tag is in if-match"),
+        Condition::Malformed => {
+            let message = "if-match must be * or entity tags: \"…\", \"…\"";
+            return Err(Problem::new(Reason::MalformedRequest, message));
+        }
     }
     Ok(())
 }

@@ -53,34 +53,58 @@ pub(crate) fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
 pub(crate) enum Condition {
     /// Nothing.
     None,
-    /// It must be one of these, joined by commas, or [`ANY`].
+    /// It must be one of these, joined by commas, or [`ANY`]. They are none where only weak tags are
+    /// named, which never match here.
     Versions(String),
-    /// What no version can be: only weak tags, which never match here.
-    Impossible,
+    /// What is there is no condition.
+    Malformed,
 }
 
 /// The `If-Match` of a request.
 pub(crate) fn condition(request: &HeaderMap) -> Condition {
-    if !request.contains_key(IF_MATCH) {
+    let mut lines = request.get_all(IF_MATCH).iter().peekable();
+    if lines.peek().is_none() {
         return Condition::None;
     }
-    let mut versions: Vec<&str> = tags(request, IF_MATCH).filter_map(version).collect();
+    let mut all = Vec::new();
+    for line in lines {
+        let Some(tags) = line.to_str().ok().and_then(listed) else { return Condition::Malformed };
+        all.extend(tags);
+    }
+    if all.is_empty() {
+        return Condition::Malformed;
+    }
+    let mut versions: Vec<&str> = all.into_iter().filter_map(version).collect();
     versions.sort_unstable();
     versions.dedup();
-    if versions.is_empty() {
-        Condition::Impossible
-    } else {
-        Condition::Versions(versions.join(","))
-    }
+    Condition::Versions(versions.join(","))
 }
 
-/// The version that a tag is of; `None` when it is weak, or no tag. A version as it stands in the
-/// body, between quotation marks, will do.
+/// The tags of a list, or [`ANY`] alone; `None` when it is neither.
+fn listed(text: &str) -> Option<Vec<&str>> {
+    let mut tags = Vec::new();
+    let mut rest = text.trim();
+    if rest == ANY {
+        return Some(vec![ANY]);
+    }
+    while !rest.is_empty() {
+        let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (_, after) = opaque.split_once('"')?;
+        let (tag, _) = rest.split_at(rest.len() - after.len());
+        tags.push(tag);
+        let after = after.trim_start();
+        rest = if after.is_empty() { after } else { after.strip_prefix(',')?.trim_start() };
+    }
+    Some(tags)
+}
+
+/// The version that a tag is of; `None` when it is weak, or can be of none. A version as it stands in
+/// the body, between quotation marks, will do.
 fn version(tag: &str) -> Option<&str> {
     if tag == ANY {
         return Some(tag);
     }
-    let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let opaque = tag.strip_prefix('"')?.strip_suffix('"').filter(|tag| !tag.contains(','))?;
     match opaque.rsplit_once(SEPARATOR) {
         Some((version, hash)) if is_hash(hash) => Some(version),
         _ => Some(opaque),
@@ -153,7 +177,12 @@ mod tests {
         assert_eq!(asked("\"1.2\""), versions("1.2"));
         assert_eq!(asked("\"7\""), versions("7"));
         assert_eq!(asked("*"), versions("*"));
-        assert_eq!(asked("W/\"7.00\""), Condition::Impossible);
-        assert_eq!(asked("7"), Condition::Impossible);
+        assert_eq!(asked("\"7\" , \"a,8\",W/\"9\""), versions("7"));
+        for none in ["W/\"7.00\"", "\"1,2\""] {
+            assert_eq!(asked(none), versions(""), "{none}");
+        }
+        for malformed in ["", "7", "\"7", "\"7\" \"8\"", "*, \"7\"", "w/\"7\"", ",", "é"] {
+            assert_eq!(asked(malformed), Condition::Malformed, "{malformed}");
+        }
     }
 }

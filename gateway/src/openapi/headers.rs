@@ -15,6 +15,8 @@ enum Kind {
     Number,
     /// 1–255 visible ASCII characters.
     Key,
+    /// `*`, or entity tags (RFC 9110, section 13.1.1).
+    Tags,
 }
 
 impl Header {
@@ -47,6 +49,10 @@ impl Header {
         match self.value {
             Kind::Text => json!({ "type": "string" }),
             Kind::Number => json!({ "type": "integer", "minimum": 0 }),
+            Kind::Tags => json!({
+                "type": "string",
+                "pattern": r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#,
+            }),
             Kind::Key => json!({
                 "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"
             }),
@@ -56,7 +62,7 @@ impl Header {
     fn example(&self) -> Value {
         match self.value {
             Kind::Number => self.example.parse::<u32>().unwrap_or_default().into(),
-            Kind::Text | Kind::Key => self.example.into(),
+            Kind::Text | Kind::Key | Kind::Tags => self.example.into(),
         }
     }
 }
@@ -71,7 +77,7 @@ pub(super) const IDEMPOTENCY_KEY: Header = Header {
 pub(super) const IF_MATCH: Header = Header {
     name: "If-Match",
     description: "Changes the resource only if this is still its `ETag`.",
-    value: Kind::Text,
+    value: Kind::Tags,
     example: "\"5f0c\"",
 };
 pub(super) const IF_NONE_MATCH: Header = Header {
