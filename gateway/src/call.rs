@@ -17,11 +17,10 @@ use crate::cache::{Cache, Kept};
 use crate::entity_tag::Condition;
 use crate::gate::{Client, Gate};
 use crate::input::{Given, Input, Media};
-use crate::media::media;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::{Plans, Selection};
-use crate::{entity_tag, input, prefer, reply};
+use crate::{entity_tag, input, media, prefer, reply};
 
 /// A request, as far as a call is concerned.
 pub(crate) struct Asked<'a> {
@@ -62,15 +61,17 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
 }
 
 /// The body, where the route takes one.
-pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
+pub(crate) async fn read<'c, B: Body<Data = Bytes> + Unpin>(
     gate: &Gate,
     route: &Route,
-    client: Client<'_>,
+    client: Client<'c>,
     body: &mut B,
-) -> Result<(Media, Bytes), Problem> {
-    if route.body == BodyRule::Ignored || body.is_end_stream() {
+) -> Result<(Media<'c>, Bytes), Problem> {
+    let is_empty = route.body == BodyRule::Ignored || body.is_end_stream();
+    if is_empty && !route.takes_bytes {
         return Ok((Media::Json, Bytes::new()));
     }
+    let media = if route.takes_bytes { media::bytes } else { media::media };
     let media = media(client.headers)?;
     if media == Media::Form && route.body != BodyRule::Whole {
         let message = "the body must be application/json";
@@ -86,7 +87,7 @@ pub(crate) fn message(
     plans: &Plans,
     route: &Route,
     asked: &Asked<'_>,
-    (media, body): &(Media, Bytes),
+    (media, body): &(Media<'_>, Bytes),
 ) -> Result<(Bytes, Option<Selection>), Problem> {
     let path: Vec<&str> = asked.variables.iter().map(|value| &**value).collect();
     let query = asked.uri.query().unwrap_or_default();

@@ -116,13 +116,14 @@ impl Inner {
             Ok(Err(_)) => Err(Problem::new(Reason::Internal, "internal error")),
             Err(_) => Err(Problem::new(Reason::DeadlineExceeded, LATE)),
         };
+        let caller = caller(&parts, &context);
         let mut response = answer.unwrap_or_else(|problem| {
             match rpc::Form::of(&parts.headers).ok().filter(|_| is_rpc) {
                 Some(form) => form.response(Err(problem.into())),
-                None => caller(&parts, &context).answer(&problem),
+                None => caller.answer(&problem),
             }
         });
-        if let Err(error) = content::settle(&parts, &mut response).await {
+        if let Err(error) = content::settle(&parts, &caller, &mut response).await {
             tracing::warn!(%error, "an answer is sent as it is");
         }
         // what HTTP/2 has not read of one request keeps no other back

@@ -4,13 +4,15 @@ use souk_kit::failure::shortened;
 
 use crate::api::BodyRule;
 use crate::routing::{Route, UPDATE_MASK};
-use crate::transcode::{InputError, Params, Plans, query_pairs};
+use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
 
 /// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Media {
+pub(crate) enum Media<'a> {
     Json,
     Form,
+    /// Bytes of this type, for a `google.api.HttpBody`.
+    Bytes(&'a str),
 }
 
 /// What a request says, besides its headers.
@@ -20,7 +22,7 @@ pub(crate) struct Given<'a> {
     /// The query, as it stands.
     pub query: &'a str,
     /// The form of the body.
-    pub media: Media,
+    pub media: Media<'a>,
     /// The body.
     pub body: &'a [u8],
 }
@@ -48,8 +50,10 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
     };
     // the body first: of a field that is given twice, the last value counts, and nothing in a body
     // may change what the path names
-    if given.media == Media::Json && !given.body.is_empty() {
-        input.json(given.body)?;
+    match given.media {
+        Media::Json if !given.body.is_empty() => input.json(given.body)?,
+        Media::Bytes(content_type) => input.bytes(content_type, given.body)?,
+        Media::Json | Media::Form => {}
     }
     for (variable, value) in route.variables.iter().zip(given.path) {
         input.params.append(&variable.field, value, &mut input.wire)?;
@@ -102,6 +106,19 @@ impl Reader<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn bytes(&mut self, content_type: &str, body: &[u8]) -> Result<(), InputError> {
+        let Self { plans, route, wire, .. } = self;
+        match &route.body {
+            BodyRule::Ignored => return Ok(()),
+            BodyRule::Whole => HttpBody::put_head(content_type, body.len(), wire),
+            BodyRule::Field(name) => {
+                plans.put_http_body_head(route.input, name, content_type, body.len(), wire)?;
+            }
+        }
+        wire.extend_from_slice(body);
+        Ok(())
     }
 
     fn form(&mut self, body: &[u8]) -> Result<(), InputError> {

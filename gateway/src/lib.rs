@@ -35,6 +35,7 @@ mod pages;
 mod pieces;
 mod prefer;
 mod problem;
+mod range;
 mod reply;
 mod routing;
 mod rpc;

@@ -7,8 +7,11 @@ use souk_proto::souk::types::v1::Reason;
 use crate::input::Media;
 use crate::problem::Problem;
 
+/// The media type of what has none.
+pub(crate) const UNKNOWN: &str = "application/octet-stream";
+
 /// The form that a body has. One without a content type is taken for JSON.
-pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
+pub(crate) fn media(headers: &HeaderMap) -> Result<Media<'static>, Problem> {
     refuse_encoded(headers)?;
     let Some(content_type) = headers.get(CONTENT_TYPE) else {
         return Ok(Media::Json);
@@ -27,10 +30,23 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
     }
 }
 
-/// Refuses a body that is not JSON in lines. One without a content type is taken for that.
-pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
+/// The form of a body that may be of any media type.
+pub(crate) fn bytes(headers: &HeaderMap) -> Result<Media<'_>, Problem> {
+    refuse_encoded(headers)?;
+    Ok(Media::Bytes(of(headers)))
+}
+
+/// The media type of a body.
+pub(crate) fn of(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN)
+}
+
+/// Refuses a body that is not JSON in lines, unless it may be of any media type. One without a content
+/// type is taken for lines.
+pub(crate) fn check_stream(headers: &HeaderMap, takes_bytes: bool) -> Result<(), Problem> {
     refuse_encoded(headers)?;
     match headers.get(CONTENT_TYPE).map(essence).as_deref() {
+        _ if takes_bytes => Ok(()),
         None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(()),
         Some(_) => Err(unsupported("the body must be application/x-ndjson: JSON in lines")),
     }

@@ -7,7 +7,7 @@ mod http_rule;
 pub(crate) mod reasons;
 
 use anyhow::Context as _;
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor};
 use souk_kit::policy::Rpc;
 
 pub(crate) use crate::template::{Segment, Template};
@@ -73,5 +73,18 @@ impl Api {
         self.operations.iter().filter(|Operation { method, .. }| {
             !method.is_client_streaming() && !method.is_server_streaming()
         })
+    }
+}
+
+/// Whether a message, or the field of it that is the body, is a body as it stands, of whatever media
+/// type.
+pub(crate) fn is_http_body(message: &MessageDescriptor, field: Option<&FieldDescriptor>) -> bool {
+    const NAME: &str = "google.api.HttpBody";
+    match field {
+        None => message.full_name() == NAME,
+        Some(field) => {
+            let kind = field.kind();
+            !field.is_list() && kind.as_message().is_some_and(|message| message.full_name() == NAME)
+        }
     }
 }

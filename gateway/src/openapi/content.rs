@@ -1,7 +1,6 @@
 //! What requests and responses carry.
 
 use http::{Method, StatusCode};
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 
@@ -11,13 +10,10 @@ use super::operation::{Describing, Place};
 use super::own;
 use super::presence::Direction;
 use crate::api::comments::{Comments, first_sentence};
-use crate::api::{BodyRule, HttpRule};
+use crate::api::{BodyRule, HttpRule, is_http_body};
 use crate::links::Paging;
 use crate::routing::{UPDATE_MASK, success};
 use crate::stream::{EVENTS, LINES};
-
-/// The message whose content is a body as it stands, of whatever media type.
-const HTTP_BODY: &str = "google.api.HttpBody";
 
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.
@@ -156,16 +152,6 @@ fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'s
 /// The fields of a request that are in its path.
 pub(super) fn fields_in_path(rule: &HttpRule) -> Vec<&str> {
     rule.template.variables.iter().map(|variable| variable.field.as_str()).collect()
-}
-
-fn is_http_body(message: &MessageDescriptor, field: Option<&FieldDescriptor>) -> bool {
-    match field {
-        None => message.full_name() == HTTP_BODY,
-        Some(field) => {
-            let kind = field.kind();
-            kind.as_message().is_some_and(|message| message.full_name() == HTTP_BODY)
-        }
-    }
 }
 
 fn any_media() -> Value {

@@ -8,13 +8,16 @@ use http_body::Body;
 
 use super::Streams;
 use super::lines::Lines;
+use super::messages::{Messages, Wants};
 use super::pipe::{Writer, pipe};
+use super::upload::{self, Upload};
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked};
 use crate::gate::Gate;
-use crate::input::{self, Given, Media};
+use crate::input::Media;
 use crate::media;
+use crate::pieces::Pieces;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::InputError;
@@ -31,15 +34,18 @@ impl Streams {
         let (target, client) = (&route.target, asked.client);
         let accepted = route.accepted(client.headers)?;
         gate.admit(target, client).await?;
-        media::check_lines(client.headers)?;
+        media::check_stream(client.headers, route.takes_bytes)?;
+        if route.takes_bytes {
+            upload::check(body.size_hint().lower(), target.rpc.max_stream_bytes)?;
+        }
         let _permit = gate.stream_permit(client)?;
-        let (messages, taken) = pipe();
+        let (writer, taken) = pipe();
         let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));
         let answer = tokio::select! {
             biased;
             // a service need not wait for the end
             answer = &mut answer => answer,
-            sent = self.send(gate, route, &asked, body, messages) => {
+            sent = self.send(gate, route, &asked, body, writer) => {
                 sent?;
                 answer.await
             }
@@ -48,39 +54,62 @@ impl Streams {
         call::reply(&self.plans, route, &asked, accepted, None, &answer)
     }
 
-    /// Sends what the client sends, to its end, or until the service has enough.
+    /// Sends what the client sends, to its end, or until the service wants no more.
     async fn send<B: Body<Data = Bytes> + Unpin>(
         &self,
         gate: &Gate,
         route: &Route,
         asked: &Asked<'_>,
         body: &mut B,
-        messages: Writer<Bytes>,
+        writer: Writer<Bytes>,
     ) -> Result<(), Problem> {
-        let variables: Vec<&str> = asked.variables.iter().map(|value| &**value).collect();
-        // they are a part of the first message
-        let (mut path, mut query) = (&variables[..], asked.uri.query().unwrap_or_default());
-        let mut message = |body: &[u8]| -> Result<Bytes, InputError> {
-            let given = Given { path, query, media: Media::Json, body };
-            (path, query) = (&[], "");
-            input::read(&self.plans, route, &given).map(|input| input.wire.into())
-        };
+        let messages = Messages::new(&self.plans, route, asked, writer);
+        let pieces = gate.pieces(asked.client, body);
+        let rpc = &route.target.rpc;
         if route.body == BodyRule::Ignored {
-            // a service that has gone has answered
-            let _ = messages.send(message(&[])?).await;
+            send_parameters(messages).await
+        } else if route.takes_bytes {
+            let upload =
+                Upload::new(messages, media::of(asked.client.headers), rpc.max_stream_bytes);
+            send_bytes(pieces, upload).await
         } else {
-            let most = gate.largest(route.target.rpc.max_request_bytes);
-            let mut lines = Lines::new(gate.pieces(asked.client, body), most);
-            while let Some((number, line)) = lines.next().await? {
-                let wire = message(&line).map_err(|error| in_line(number, error))?;
-                if messages.send(wire).await.is_err() {
-                    return Ok(());
-                }
-            }
+            send_lines(Lines::new(pieces, gate.largest(rpc.max_request_bytes)), messages).await
         }
-        messages.finish(None);
-        Ok(())
     }
+}
+
+/// Sends what path and query say.
+async fn send_parameters(mut messages: Messages<'_>) -> Result<(), Problem> {
+    if messages.send(Media::Json, &[]).await? == Wants::More {
+        messages.finish();
+    }
+    Ok(())
+}
+
+async fn send_lines<B: Body<Data = Bytes> + Unpin>(
+    mut lines: Lines<'_, B>,
+    mut messages: Messages<'_>,
+) -> Result<(), Problem> {
+    while let Some((number, line)) = lines.next().await? {
+        let sent = messages.send(Media::Json, &line).await;
+        if sent.map_err(|error| in_line(number, error))? == Wants::NoMore {
+            return Ok(());
+        }
+    }
+    messages.finish();
+    Ok(())
+}
+
+async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
+    mut pieces: Pieces<'_, B>,
+    mut upload: Upload<'_>,
+) -> Result<(), Problem> {
+    while let Some(piece) = pieces.next().await? {
+        if upload.put(piece).await? == Wants::NoMore {
+            return Ok(());
+        }
+    }
+    upload.finish().await
 }
 
 /// An error in a line.

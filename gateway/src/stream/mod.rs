@@ -19,21 +19,28 @@
 //!   is told so by the last event, and cut off.
 //! - A stream ends with the token that it was asked for with.
 //!
+//! Where the messages are bytes of any media type (`google.api.HttpBody`), they are the answer as they
+//! stand, one after the other. Nothing can be told between them: an answer that is not whole is cut.
+//!
 //! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a
 //! message as it comes; where a line is wrong, the error says which, and for the service the stream
-//! breaks off.
+//! breaks off. Bytes of any media type become messages of up to 64 KiB, of which the first says what
+//! they are.
 
 mod client_stream;
+mod download;
 mod event;
 mod event_id;
 mod form;
 mod lines;
+mod messages;
 mod pipe;
 mod pump;
 mod server_stream;
 mod source;
 mod term;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;

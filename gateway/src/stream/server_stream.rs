@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::Streams;
+use super::download::Download;
 use super::event::Event;
 use super::form::Form;
 use super::pipe::pipe;
@@ -24,6 +25,7 @@ use crate::call::{self, Asked};
 use crate::gate::{Client, Gate, forward};
 use crate::options;
 use crate::problem::Problem;
+use crate::reply;
 use crate::routing::Route;
 
 /// Keeps a proxy of nginx's kind from collecting events before it passes them on.
@@ -40,7 +42,7 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let (target, client) = (&route.target, asked.client);
-        let form = Form::of(client.headers)?;
+        let form = if route.gives_bytes { None } else { Some(Form::of(client.headers)?) };
         let admitted = gate.admit(target, client).await?;
         let body = call::read(gate, route, client, body).await?;
         let permit = gate.stream_permit(client)?;
@@ -54,19 +56,37 @@ impl Streams {
         let messages = messages.map_err(|status| target.problem(&status, client.context))?;
         let plans = self.plans.clone();
         let source = Source::new(messages, plans, route.clone(), selection, context);
-        let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
-        let pieces = self.begin(source, form, term, permit).await?;
-
+        let (media_type, pieces) = match form {
+            Some(form) => {
+                let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
+                (form.content_type(), self.events(source, form, term, permit).await?)
+            }
+            None => self.bytes(source, until, permit).await?,
+        };
         let mut response = Response::new(Answer::from(pieces));
         let headers = response.headers_mut();
         headers.extend(route.headers.iter().cloned());
-        headers.insert(CONTENT_TYPE, form.content_type());
+        headers.insert(CONTENT_TYPE, media_type);
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         Ok(response)
     }
 
+    /// Waits for the first bytes, which say what they are; all of them.
+    async fn bytes(
+        &self,
+        mut source: Source,
+        until: Instant,
+        permit: Permit,
+    ) -> Result<(HeaderValue, Body), Problem> {
+        let first = source.bytes().await?.unwrap_or_default();
+        let media_type = reply::media_type(&first);
+        let patience = self.options.patience;
+        let download = Download { source, first: first.data, until, patience, permit };
+        Ok((media_type, download.into_body()))
+    }
+
     /// Waits until the service begins to speak; what it says from then on.
-    async fn begin(
+    async fn events(
         &self,
         mut source: Source,
         form: Form,

@@ -10,7 +10,7 @@ use super::event::{Ending, Event};
 use crate::problem::Problem;
 use crate::reply;
 use crate::routing::Route;
-use crate::transcode::{Plans, Selection, WireError};
+use crate::transcode::{HttpBody, Plans, Selection, WireError};
 
 /// A service that answers with a stream.
 pub(crate) struct Source {
@@ -37,15 +37,23 @@ impl Source {
     /// What the service says next. Nothing is lost when this is dropped before it is done.
     pub(super) async fn next(&mut self) -> Event {
         match self.messages.message().await {
-            Ok(Some(wire)) => self.message(&wire).unwrap_or_else(|error| {
-                let error = format!("{}: {error}", self.route.target.path);
-                Event::Error(Box::new(Problem::internal(&self.context, &error)))
-            }),
+            Ok(Some(wire)) => {
+                let message = self.message(&wire);
+                message.unwrap_or_else(|error| Event::Error(Box::new(self.internal(&error))))
+            }
             Ok(None) => Event::End(Ending::Complete),
             Err(status) => {
                 Event::Error(Box::new(self.route.target.problem(&status, &self.context)))
             }
         }
+    }
+
+    /// The next bytes of a service that answers with those; `None` when there are no more.
+    pub(super) async fn bytes(&mut self) -> Result<Option<HttpBody>, Problem> {
+        let failed = |status| self.route.target.problem(&status, &self.context);
+        let Some(wire) = self.messages.message().await.map_err(failed)? else { return Ok(None) };
+        let body = reply::bytes(&self.plans, &self.route, &wire);
+        body.map(Some).map_err(|error| self.internal(&error))
     }
 
     fn message(&mut self, wire: &[u8]) -> Result<Event, WireError> {
@@ -56,6 +64,10 @@ impl Source {
         };
         let json = reply::json(&self.plans, &self.route, self.selection.as_ref(), wire)?;
         Ok(Event::Message { id, json })
+    }
+
+    fn internal(&self, error: &WireError) -> Problem {
+        Problem::internal(&self.context, &format!("{}: {error}", self.route.target.path))
     }
 
     pub(super) fn request_id(&self) -> &Arc<str> {

@@ -1,0 +1,63 @@
+//! What a client sends, as the messages of a stream.
+
+use bytes::Bytes;
+
+use super::pipe::Writer;
+use crate::call::Asked;
+use crate::input::{self, Given, Media};
+use crate::routing::Route;
+use crate::transcode::{InputError, Plans};
+
+/// The messages for a service, on their way to it.
+pub(super) struct Messages<'a> {
+    plans: &'a Plans,
+    route: &'a Route,
+    /// What path and query say, until it has gone with the first message.
+    path: Vec<&'a str>,
+    query: &'a str,
+    writer: Writer<Bytes>,
+}
+
+/// Whether the service takes more messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Wants {
+    More,
+    /// It has answered, or is not there any more.
+    NoMore,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn new(
+        plans: &'a Plans,
+        route: &'a Route,
+        asked: &'a Asked<'_>,
+        writer: Writer<Bytes>,
+    ) -> Self {
+        let path = asked.variables.iter().map(|value| &**value).collect();
+        Self { plans, route, path, query: asked.uri.query().unwrap_or_default(), writer }
+    }
+
+    /// Sends a message, as soon as the one before it has been taken.
+    ///
+    /// # Errors
+    ///
+    /// The body is none that the contract takes.
+    pub(super) async fn send(
+        &mut self,
+        media: Media<'_>,
+        body: &[u8],
+    ) -> Result<Wants, InputError> {
+        let Self { plans, route, writer, .. } = self;
+        let (path, query) = (std::mem::take(&mut self.path), std::mem::take(&mut self.query));
+        let given = Given { path: &path, query, media, body };
+        let message = input::read(plans, route, &given)?;
+        let sent = writer.send(message.wire.into()).await;
+        Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })
+    }
+
+    /// There are no more. Otherwise the stream breaks off for the service.
+    pub(super) fn finish(self) {
+        self.writer.finish(None);
+    }
+}
