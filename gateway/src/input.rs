@@ -11,6 +11,9 @@ use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
 pub(crate) enum Media<'a> {
     Json,
     Form,
+    /// JSON that is the message, or the field of it that the rule names, though the rule may know of no
+    /// body: the frame of a WebSocket.
+    Frame,
     /// Bytes of this type, for a `google.api.HttpBody`.
     Bytes(&'a str),
 }
@@ -52,6 +55,8 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
     // may change what the path names
     match given.media {
         Media::Json if !given.body.is_empty() => input.json(given.body)?,
+        Media::Frame if route.body == BodyRule::Ignored => input.whole(given.body)?,
+        Media::Frame => input.json(given.body)?,
         Media::Bytes(content_type) => input.bytes(content_type, given.body)?,
         Media::Json | Media::Form => {}
     }
@@ -82,21 +87,7 @@ impl Reader<'_> {
         let Self { plans, route, wire, .. } = self;
         match &route.body {
             BodyRule::Ignored => Ok(()),
-            BodyRule::Whole if route.variables.is_empty() && route.masked.is_none() => {
-                plans.json_to_wire(route.input, body, wire)
-            }
-            BodyRule::Whole => {
-                plans.json_to_wire(route.input, body, wire)?;
-                let is_variable =
-                    |path: &str| route.variables.iter().any(|variable| variable.field == path);
-                if let Some(path) = plans.find_path(route.input, body, is_variable)? {
-                    return Err(error(&path, "is given by the path"));
-                }
-                if route.masked.is_some() {
-                    self.changed = plans.mask_paths(route.input, body)?;
-                }
-                Ok(())
-            }
+            BodyRule::Whole => self.whole(body),
             BodyRule::Field(name) => {
                 let whole = plans.json_field_to_wire(route.input, name, body, wire);
                 whole.map_err(|error| inside(name, error))?;
@@ -106,6 +97,23 @@ impl Reader<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// JSON that is the message, but for what the path says.
+    fn whole(&mut self, body: &[u8]) -> Result<(), InputError> {
+        let Self { plans, route, wire, .. } = self;
+        plans.json_to_wire(route.input, body, wire)?;
+        if !route.variables.is_empty() {
+            let is_variable =
+                |path: &str| route.variables.iter().any(|variable| variable.field == path);
+            if let Some(path) = plans.find_path(route.input, body, is_variable)? {
+                return Err(error(&path, "is given by the path"));
+            }
+        }
+        if route.masked.is_some() {
+            self.changed = plans.mask_paths(route.input, body)?;
+        }
+        Ok(())
     }
 
     fn bytes(&mut self, content_type: &str, body: &[u8]) -> Result<(), InputError> {

@@ -61,6 +61,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// Whether its messages can go over a WebSocket.
+    pub(crate) fn has_websocket(&self) -> bool {
+        self.target.rpc.is_stream() && !self.takes_bytes && !self.gives_bytes
+    }
+
     /// The form of the answer that a client takes.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A stream of messages in, one out.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
@@ -27,7 +28,7 @@ impl Streams {
     pub(super) async fn client_stream<B: Body<Data = Bytes> + Unpin>(
         &self,
         gate: &Gate,
-        route: &Route,
+        route: &Arc<Route>,
         asked: Asked<'_>,
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
@@ -58,12 +59,12 @@ impl Streams {
     async fn send<B: Body<Data = Bytes> + Unpin>(
         &self,
         gate: &Gate,
-        route: &Route,
+        route: &Arc<Route>,
         asked: &Asked<'_>,
         body: &mut B,
         writer: Writer<Bytes>,
     ) -> Result<(), Problem> {
-        let messages = Messages::new(&self.plans, route, asked, writer);
+        let messages = Messages::new(self.plans.clone(), route.clone(), asked, writer);
         let pieces = gate.pieces(asked.client, body);
         let rpc = &route.target.rpc;
         if route.body == BodyRule::Ignored {
@@ -79,7 +80,7 @@ impl Streams {
 }
 
 /// Sends what path and query say.
-async fn send_parameters(mut messages: Messages<'_>) -> Result<(), Problem> {
+async fn send_parameters(mut messages: Messages) -> Result<(), Problem> {
     if messages.send(Media::Json, &[]).await? == Wants::More {
         messages.finish();
     }
@@ -88,7 +89,7 @@ async fn send_parameters(mut messages: Messages<'_>) -> Result<(), Problem> {
 
 async fn send_lines<B: Body<Data = Bytes> + Unpin>(
     mut lines: Lines<'_, B>,
-    mut messages: Messages<'_>,
+    mut messages: Messages,
 ) -> Result<(), Problem> {
     while let Some((number, line)) = lines.next().await? {
         let sent = messages.send(Media::Json, &line).await;

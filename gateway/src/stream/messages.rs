@@ -1,5 +1,7 @@
 //! What a client sends, as the messages of a stream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::pipe::Writer;
@@ -9,12 +11,12 @@ use crate::routing::Route;
 use crate::transcode::{InputError, Plans};
 
 /// The messages for a service, on their way to it.
-pub(super) struct Messages<'a> {
-    plans: &'a Plans,
-    route: &'a Route,
+pub(super) struct Messages {
+    plans: Arc<Plans>,
+    route: Arc<Route>,
     /// What path and query say, until it has gone with the first message.
-    path: Vec<&'a str>,
-    query: &'a str,
+    path: Vec<String>,
+    query: String,
     writer: Writer<Bytes>,
 }
 
@@ -27,15 +29,16 @@ pub(super) enum Wants {
     NoMore,
 }
 
-impl<'a> Messages<'a> {
+impl Messages {
     pub(super) fn new(
-        plans: &'a Plans,
-        route: &'a Route,
-        asked: &'a Asked<'_>,
+        plans: Arc<Plans>,
+        route: Arc<Route>,
+        asked: &Asked<'_>,
         writer: Writer<Bytes>,
     ) -> Self {
-        let path = asked.variables.iter().map(|value| &**value).collect();
-        Self { plans, route, path, query: asked.uri.query().unwrap_or_default(), writer }
+        let path = asked.variables.iter().map(|value| value.clone().into_owned()).collect();
+        let query = asked.uri.query().unwrap_or_default().to_owned();
+        Self { plans, route, path, query, writer }
     }
 
     /// Sends a message, as soon as the one before it has been taken.
@@ -50,7 +53,8 @@ impl<'a> Messages<'a> {
     ) -> Result<Wants, InputError> {
         let Self { plans, route, writer, .. } = self;
         let (path, query) = (std::mem::take(&mut self.path), std::mem::take(&mut self.query));
-        let given = Given { path: &path, query, media, body };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let given = Given { path: &path, query: &query, media, body };
         let message = input::read(plans, route, &given)?;
         let sent = writer.send(message.wire.into()).await;
         Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })

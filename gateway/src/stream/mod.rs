@@ -41,12 +41,13 @@ mod server_stream;
 mod source;
 mod term;
 mod upload;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 use http_body::Body;
 use souk_proto::souk::types::v1::Reason;
 use tokio_util::sync::CancellationToken;
@@ -54,11 +55,12 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use event_id::EventId;
 pub(crate) use form::{EVENTS, LINES};
 pub(crate) use pipe::BrokenOff;
+pub(crate) use websocket::is_asked as is_websocket;
 
 use crate::answer::Answer;
 use crate::call::Asked;
 use crate::gate::Gate;
-use crate::options;
+use crate::options::{self, Options};
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::Plans;
@@ -67,17 +69,16 @@ use crate::transcode::Plans;
 pub(crate) struct Streams {
     plans: Arc<Plans>,
     options: options::Streams,
+    /// The origins of pages that may connect, besides those of the same host.
+    origins: Vec<HeaderValue>,
     /// Told when the process ends.
     ending: CancellationToken,
 }
 
 impl Streams {
-    pub(crate) fn new(
-        plans: Arc<Plans>,
-        options: &options::Streams,
-        ending: CancellationToken,
-    ) -> Self {
-        Self { plans, options: options.clone(), ending }
+    pub(crate) fn new(plans: Arc<Plans>, options: &Options, ending: CancellationToken) -> Self {
+        let (streams, origins) = (options.streams.clone(), options.origins.clone());
+        Self { plans, options: streams, origins, ending }
     }
 
     /// How long a client may take to send a stream.

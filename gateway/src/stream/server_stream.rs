@@ -18,7 +18,7 @@ use super::event::Event;
 use super::form::Form;
 use super::pipe::pipe;
 use super::pump::Pump;
-use super::source::Source;
+use super::source::{Answers, Source};
 use super::term::Term;
 use crate::answer::Answer;
 use crate::call::{self, Asked};
@@ -55,7 +55,8 @@ impl Streams {
         let messages = target.call_for_stream(outgoing).await;
         let messages = messages.map_err(|status| target.problem(&status, client.context))?;
         let plans = self.plans.clone();
-        let source = Source::new(messages, plans, route.clone(), selection, context);
+        let answers = Answers::Begun(Box::new(messages));
+        let source = Source::new(answers, plans, route.clone(), selection, context);
         let (media_type, pieces) = match form {
             Some(form) => {
                 let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
@@ -93,11 +94,8 @@ impl Streams {
         term: Term,
         permit: Permit,
     ) -> Result<Body, Problem> {
-        let options::Streams { first, heartbeat, patience, .. } = self.options;
-        let first = match timeout(first, source.next()).await {
-            Ok(Event::Error(problem)) => return Err(*problem),
-            first => first.ok(),
-        };
+        let first = self.first(&mut source).await?;
+        let options::Streams { heartbeat, patience, .. } = self.options;
         let (writer, reader) = pipe();
         let request_id = source.request_id().clone();
         let pump = Pump { source, term, heartbeat, patience, _permit: permit };
@@ -105,5 +103,13 @@ impl Streams {
         tokio::spawn(pump.run(first, writer).instrument(Span::current()));
         let frame = move |event: Event| form.frame(&event, &request_id);
         Ok(Body::from_stream(reader.into_stream().map_ok(frame)))
+    }
+
+    /// What the service says first; `None` when it says nothing for a while.
+    pub(super) async fn first(&self, source: &mut Source) -> Result<Option<Event>, Problem> {
+        match timeout(self.options.first, source.next()).await {
+            Ok(Event::Error(problem)) => Err(*problem),
+            first => Ok(first.ok()),
+        }
     }
 }

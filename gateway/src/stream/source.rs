@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use souk_kit::request::Context;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::event::{Ending, Event};
 use crate::problem::Problem;
@@ -12,9 +13,16 @@ use crate::reply;
 use crate::routing::Route;
 use crate::transcode::{HttpBody, Plans, Selection, WireError};
 
+/// What a service answers.
+pub(super) enum Answers {
+    /// It may hear more before it begins.
+    Awaited(BoxFuture<'static, Result<Streaming<Bytes>, Status>>),
+    Begun(Box<Streaming<Bytes>>),
+}
+
 /// A service that answers with a stream.
-pub(crate) struct Source {
-    messages: Streaming<Bytes>,
+pub(super) struct Source {
+    answers: Answers,
     plans: Arc<Plans>,
     route: Arc<Route>,
     selection: Option<Selection>,
@@ -23,20 +31,33 @@ pub(crate) struct Source {
     count: u64,
 }
 
+impl Answers {
+    /// The next message; `None` is the end. Nothing is lost when this is dropped before it is done.
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        if let Self::Awaited(answers) = self {
+            *self = Self::Begun(Box::new(answers.await?));
+        }
+        match self {
+            Self::Begun(messages) => messages.message().await,
+            Self::Awaited(_) => Ok(None),
+        }
+    }
+}
+
 impl Source {
-    pub(crate) fn new(
-        messages: Streaming<Bytes>,
+    pub(super) fn new(
+        answers: Answers,
         plans: Arc<Plans>,
         route: Arc<Route>,
         selection: Option<Selection>,
         context: Context,
     ) -> Self {
-        Self { messages, plans, route, selection, context, count: 0 }
+        Self { answers, plans, route, selection, context, count: 0 }
     }
 
     /// What the service says next. Nothing is lost when this is dropped before it is done.
     pub(super) async fn next(&mut self) -> Event {
-        match self.messages.message().await {
+        match self.answers.next().await {
             Ok(Some(wire)) => {
                 let message = self.message(&wire);
                 message.unwrap_or_else(|error| Event::Error(Box::new(self.internal(&error))))
@@ -50,8 +71,8 @@ impl Source {
 
     /// The next bytes of a service that answers with those; `None` when there are no more.
     pub(super) async fn bytes(&mut self) -> Result<Option<HttpBody>, Problem> {
-        let failed = |status| self.route.target.problem(&status, &self.context);
-        let Some(wire) = self.messages.message().await.map_err(failed)? else { return Ok(None) };
+        let failed = |status: Status| self.route.target.problem(&status, &self.context);
+        let Some(wire) = self.answers.next().await.map_err(failed)? else { return Ok(None) };
         let body = reply::bytes(&self.plans, &self.route, &wire);
         body.map(Some).map_err(|error| self.internal(&error))
     }

@@ -12,7 +12,7 @@ const PIECE: usize = 64 * 1024;
 
 /// Bytes on their way to a service.
 pub(super) struct Upload<'a> {
-    messages: Messages<'a>,
+    messages: Messages,
     /// What they are, until the first message has said so.
     media_type: &'a str,
     /// How many there may be.
@@ -30,7 +30,7 @@ pub(super) fn check(bytes: u64, most: u64) -> Result<(), Problem> {
 }
 
 impl<'a> Upload<'a> {
-    pub(super) fn new(messages: Messages<'a>, media_type: &'a str, most: u64) -> Self {
+    pub(super) fn new(messages: Messages, media_type: &'a str, most: u64) -> Self {
         Self { messages, media_type, most, sent: 0 }
     }
 

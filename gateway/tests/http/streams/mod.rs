@@ -6,6 +6,7 @@ mod bytes;
 mod client;
 mod limits;
 mod service;
+mod sockets;
 
 use std::path::Path;
 use std::sync::LazyLock;
