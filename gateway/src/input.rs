@@ -3,6 +3,7 @@
 use souk_kit::failure::shortened;
 
 use crate::api::BodyRule;
+use crate::multipart::Pair;
 use crate::routing::{Route, UPDATE_MASK};
 use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
 
@@ -28,6 +29,8 @@ pub(crate) struct Given<'a> {
     pub media: Media<'a>,
     /// The body.
     pub body: &'a [u8],
+    /// Fields that came with it, in the parts of a form.
+    pub fields: &'a [Pair],
 }
 
 /// The parameter that says which fields of the answer the client wants.
@@ -67,6 +70,9 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
         input.form(given.body)?;
     }
     input.query(given.query)?;
+    for (name, value) in given.fields {
+        input.parameter(name, value)?;
+    }
     input.mask()?;
     Ok(Input { wire: input.wire, fields: input.fields })
 }
@@ -149,20 +155,25 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            let first = name.split('.').next().unwrap_or_default();
-            let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
-            let is_bodys = match &self.route.body {
-                BodyRule::Ignored => false,
-                BodyRule::Whole => true,
-                BodyRule::Field(field) => field == first,
-            };
-            if is_bodys {
-                return Err(error(&shortened(&name), "is not a known parameter"));
-            }
-            self.params.append(&name, &value, &mut self.wire)?;
-            if first == UPDATE_MASK {
-                self.note_changed([UPDATE_MASK.to_owned()]);
-            }
+            self.parameter(&name, &value)?;
+        }
+        Ok(())
+    }
+
+    fn parameter(&mut self, name: &str, value: &str) -> Result<(), InputError> {
+        let first = name.split('.').next().unwrap_or_default();
+        let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
+        let is_bodys = match &self.route.body {
+            BodyRule::Ignored => false,
+            BodyRule::Whole => true,
+            BodyRule::Field(field) => field == first,
+        };
+        if is_bodys {
+            return Err(error(&shortened(name), "is not a known parameter"));
+        }
+        self.params.append(name, value, &mut self.wire)?;
+        if first == UPDATE_MASK {
+            self.note_changed([UPDATE_MASK.to_owned()]);
         }
         Ok(())
     }

@@ -30,23 +30,28 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media<'static>, Problem> {
     }
 }
 
-/// The form of a body that may be of any media type.
-pub(crate) fn bytes(headers: &HeaderMap) -> Result<Media<'_>, Problem> {
+/// The media type of a body that may be of any.
+pub(crate) fn bytes(headers: &HeaderMap) -> Result<&str, Problem> {
     refuse_encoded(headers)?;
-    Ok(Media::Bytes(of(headers)))
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Ok(content_type.unwrap_or(UNKNOWN))
 }
 
-/// The media type of a body.
-pub(crate) fn of(headers: &HeaderMap) -> &str {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN)
+/// What separates the parts of a body of `multipart/form-data`; `None` for any other body.
+pub(crate) fn boundary(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(None) };
+    if essence(content_type) != "multipart/form-data" {
+        return Ok(None);
+    }
+    let message = "the content type of the form names no boundary";
+    let boundary = multer::parse_boundary(content_type.to_str().unwrap_or_default());
+    boundary.map(Some).map_err(|_| Problem::new(Reason::MalformedRequest, message))
 }
 
-/// Refuses a body that is not JSON in lines, unless it may be of any media type. One without a content
-/// type is taken for lines.
-pub(crate) fn check_stream(headers: &HeaderMap, takes_bytes: bool) -> Result<(), Problem> {
+/// Refuses a body that is not JSON in lines. One without a content type is taken for that.
+pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
     refuse_encoded(headers)?;
     match headers.get(CONTENT_TYPE).map(essence).as_deref() {
-        _ if takes_bytes => Ok(()),
         None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(()),
         Some(_) => Err(unsupported("the body must be application/x-ndjson: JSON in lines")),
     }

@@ -1,5 +1,6 @@
 //! What a client sends, as the messages of a stream.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use super::pipe::Writer;
 use crate::call::Asked;
 use crate::input::{self, Given, Media};
+use crate::multipart::Pair;
 use crate::routing::Route;
 use crate::transcode::{InputError, Plans};
 
@@ -17,6 +19,8 @@ pub(super) struct Messages {
     /// What path and query say, until it has gone with the first message.
     path: Vec<String>,
     query: String,
+    /// The fields of a form, as well.
+    fields: Vec<Pair>,
     writer: Writer<Bytes>,
 }
 
@@ -38,7 +42,12 @@ impl Messages {
     ) -> Self {
         let path = asked.variables.iter().map(|value| value.clone().into_owned()).collect();
         let query = asked.uri.query().unwrap_or_default().to_owned();
-        Self { plans, route, path, query, writer }
+        Self { plans, route, path, query, fields: Vec::new(), writer }
+    }
+
+    /// Adds the fields of a form to the first message.
+    pub(super) fn add(&mut self, fields: Vec<Pair>) {
+        self.fields = fields;
     }
 
     /// Sends a message, as soon as the one before it has been taken.
@@ -52,9 +61,10 @@ impl Messages {
         body: &[u8],
     ) -> Result<Wants, InputError> {
         let Self { plans, route, writer, .. } = self;
-        let (path, query) = (std::mem::take(&mut self.path), std::mem::take(&mut self.query));
+        let (path, query) = (take(&mut self.path), take(&mut self.query));
+        let fields = take(&mut self.fields);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let given = Given { path: &path, query: &query, media, body };
+        let given = Given { path: &path, query: &query, media, body, fields: &fields };
         let message = input::read(plans, route, &given)?;
         let sent = writer.send(message.wire.into()).await;
         Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })

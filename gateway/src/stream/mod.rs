@@ -26,7 +26,8 @@
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a
 //! message as it comes; where a line is wrong, the error says which, and for the service the stream
 //! breaks off. Bytes of any media type become messages of up to 64 KiB, of which the first says what
-//! they are.
+//! they are. They may be the file of a form (`multipart/form-data`), whose fields come before it and are
+//! parameters like those of a query.
 
 mod client_stream;
 mod download;
@@ -87,7 +88,7 @@ impl Streams {
     }
 
     /// Answers a request with an RPC that takes a stream, or answers with one.
-    pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
+    pub(crate) async fn call<B: Body<Data = Bytes> + Send + Unpin>(
         &self,
         gate: &Gate,
         route: &Arc<Route>,

@@ -16,7 +16,6 @@ mod session;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 use http::Response;
 use hyper::upgrade::OnUpgrade;
@@ -34,9 +33,8 @@ use super::source::{Answers, Source};
 use super::term::Term;
 use crate::answer::Answer;
 use crate::api::BodyRule;
-use crate::call::{self, Asked};
+use crate::call::{self, Asked, Content};
 use crate::gate::{Client, Gate, forward};
-use crate::input::Media;
 use crate::options;
 use crate::problem::Problem;
 use crate::routing::Route;
@@ -92,8 +90,7 @@ impl Streams {
     ) -> Result<(Source, Inbox), Problem> {
         let (target, client) = (&route.target, asked.client);
         let plans = self.plans.clone();
-        let nothing = (Media::Json, Bytes::new());
-        let (wire, selection) = call::message(&plans, route, asked, &nothing)?;
+        let (wire, selection) = call::message(&plans, route, asked, &Content::EMPTY)?;
         let source = |answers| {
             Source::new(answers, plans.clone(), route.clone(), selection, client.context.clone())
         };

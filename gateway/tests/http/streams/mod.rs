@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod bytes;
 mod client;
+mod forms;
 mod limits;
 mod service;
 mod sockets;
