@@ -190,7 +190,7 @@ impl Inner {
                     return call(&self.gate, &self.plans, route, asked, body).await;
                 }
                 match parts.extensions.get::<OnUpgrade>().filter(|_| is_websocket(parts)) {
-                    Some(upgrade) if route.has_websocket() => {
+                    Some(upgrade) if route.has_websocket => {
                         self.streams.websocket(&self.gate, route, asked, upgrade.clone()).await
                     }
                     _ => self.streams.call(&self.gate, route, asked, body).await,

@@ -83,7 +83,8 @@ pub(crate) fn cut(response: &mut Response<Answer>, asked: Asked, caller: &Caller
     }
 }
 
-fn nothing() -> Problem {
+/// There is nothing in the part that was asked for.
+pub(crate) fn nothing() -> Problem {
     let message = "the range begins behind the end of the content";
     let mut problem = Problem::new(Reason::MalformedRequest, message);
     problem.foreign = Some(Box::new(Foreign {

@@ -7,7 +7,7 @@ mod http_rule;
 pub(crate) mod reasons;
 
 use anyhow::Context as _;
-use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 use souk_kit::policy::Rpc;
 
 pub(crate) use crate::template::{Segment, Template};
@@ -39,6 +39,13 @@ impl Operation {
     pub(crate) fn is_ours(&self) -> bool {
         let service = self.method.parent_service();
         souk_proto::descriptors().get_service_by_name(service.full_name()).is_some()
+    }
+
+    /// Whether its messages can go over a WebSocket where it has this rule.
+    pub(crate) fn has_websocket(&self, rule: &HttpRule) -> bool {
+        let is_json =
+            !rule.takes_bytes(&self.method.input()) && !rule.gives_bytes(&self.method.output());
+        self.rpc.is_stream() && is_json
     }
 }
 
@@ -73,18 +80,5 @@ impl Api {
         self.operations.iter().filter(|Operation { method, .. }| {
             !method.is_client_streaming() && !method.is_server_streaming()
         })
-    }
-}
-
-/// Whether a message, or the field of it that is the body, is a body as it stands, of whatever media
-/// type.
-pub(crate) fn is_http_body(message: &MessageDescriptor, field: Option<&FieldDescriptor>) -> bool {
-    const NAME: &str = "google.api.HttpBody";
-    match field {
-        None => message.full_name() == NAME,
-        Some(field) => {
-            let kind = field.kind();
-            !field.is_list() && kind.as_message().is_some_and(|message| message.full_name() == NAME)
-        }
     }
 }

@@ -9,7 +9,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 use souk_proto::souk::policy::v1::Policy;
 
 use super::route::{PathVariable, Route};
-use crate::api::{self, Api, BodyRule, HttpRule, Operation, Segment};
+use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::deprecation;
 use crate::field_path::FieldPath;
 use crate::input::FIELDS;
@@ -57,14 +57,7 @@ fn compile_route(
         plans.message(message.full_name()).context("a message has no plan")
     };
     let is_page = rule.method == Some(Method::GET) && rule.response_body.is_none();
-    let field = |message: &MessageDescriptor, name: &str| message.get_field_by_name(name);
-    let takes_bytes = match &rule.body {
-        BodyRule::Ignored => false,
-        BodyRule::Whole => api::is_http_body(&input, None),
-        BodyRule::Field(name) => api::is_http_body(&input, field(&input, name).as_ref()),
-    };
-    let answered = rule.response_body.as_ref().and_then(|name| field(&output, name));
-    let gives_bytes = api::is_http_body(&output, answered.as_ref());
+    let gives_bytes = rule.gives_bytes(&output);
     Ok(Route {
         target: target.clone(),
         input: plan_of(&input)?,
@@ -75,13 +68,14 @@ fn compile_route(
             Some(Segment::Any | Segment::Rest)
         ),
         body: rule.body.clone(),
-        takes_bytes,
+        takes_bytes: rule.takes_bytes(&input),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
         takes_fields: !operation.rpc.is_client_stream
             && !gives_bytes
             && input.get_field_by_name(FIELDS).is_none(),
         response_body: response_body(rule, &output)?,
         gives_bytes,
+        has_websocket: operation.has_websocket(rule),
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,

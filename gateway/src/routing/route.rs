@@ -42,6 +42,8 @@ pub(crate) struct Route {
     pub response_body: Option<String>,
     /// Whether that is a `google.api.HttpBody`.
     pub gives_bytes: bool,
+    /// Whether its messages can go over a WebSocket.
+    pub has_websocket: bool,
     /// The status of a success.
     pub success: StatusCode,
     /// The `Location` of a success.
@@ -61,11 +63,6 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Whether its messages can go over a WebSocket.
-    pub(crate) fn has_websocket(&self) -> bool {
-        self.target.rpc.is_stream() && !self.takes_bytes && !self.gives_bytes
-    }
-
     /// The form of the answer that a client takes.
     ///
     /// # Errors

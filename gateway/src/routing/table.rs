@@ -60,7 +60,7 @@ impl Table {
         self.choose(path, |endpoint| {
             let get = by_method(endpoint, &Method::GET);
             let all = endpoint.iter().map(|(_, route)| route);
-            get.into_iter().chain(all).find(|route| route.has_websocket())
+            get.into_iter().chain(all).find(|route| route.has_websocket)
         })
     }
 

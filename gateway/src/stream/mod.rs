@@ -96,9 +96,13 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         match (route.target.rpc.is_client_stream, route.target.rpc.is_server_stream) {
-            (true, true) => {
+            (true, true) if route.has_websocket => {
                 let message = "messages go in both directions here: connect with a WebSocket";
                 Err(Problem::new(Reason::NotAcceptable, message))
+            }
+            (true, true) => {
+                let message = "bytes go in both directions here: this is for gRPC only";
+                Err(Problem::new(Reason::Unimplemented, message))
             }
             (true, false) => self.client_stream(gate, route, asked, body).await,
             (false, _) => self.server_stream(gate, route, asked, body).await,

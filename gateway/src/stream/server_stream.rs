@@ -42,7 +42,9 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let (target, client) = (&route.target, asked.client);
-        let form = if route.gives_bytes { None } else { Some(Form::of(client.headers)?) };
+        let form = (!route.gives_bytes)
+            .then(|| Form::of(client.headers, route.has_websocket))
+            .transpose()?;
         let admitted = gate.admit(target, client).await?;
         let body = call::read(gate, route, client, body).await?;
         let permit = gate.stream_permit(client)?;
