@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::stream;
 use http::header::IF_NONE_MATCH;
 use http::{Method, Response, Uri};
 use http_body::Body;
@@ -17,11 +18,11 @@ use crate::cache::{Cache, Kept};
 use crate::entity_tag::Condition;
 use crate::gate::{Client, Gate};
 use crate::input::{Given, Input, Media};
-use crate::media::media;
+use crate::multipart::{Pair, Parts};
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::{Plans, Selection};
-use crate::{entity_tag, input, prefer, reply};
+use crate::{entity_tag, input, media, prefer, reply};
 
 /// A request, as far as a call is concerned.
 pub(crate) struct Asked<'a> {
@@ -61,23 +62,62 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     reply(plans, route, &asked, accepted, selection.as_ref(), &answer)
 }
 
+/// The body of a request.
+pub(crate) enum Content<'c> {
+    Body(Media<'c>, Bytes),
+    /// The parts of a form.
+    Form {
+        fields: Vec<Pair>,
+        media_type: String,
+        file: Bytes,
+    },
+}
+
+impl Content<'_> {
+    /// Without a body.
+    pub(crate) const EMPTY: Self = Self::Body(Media::Json, Bytes::new());
+}
+
 /// The body, where the route takes one.
-pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
+pub(crate) async fn read<'c, B: Body<Data = Bytes> + Unpin>(
     gate: &Gate,
     route: &Route,
-    client: Client<'_>,
+    client: Client<'c>,
     body: &mut B,
-) -> Result<(Media, Bytes), Problem> {
-    if route.body == BodyRule::Ignored || body.is_end_stream() {
-        return Ok((Media::Json, Bytes::new()));
+) -> Result<Content<'c>, Problem> {
+    let most = route.target.rpc.max_request_bytes;
+    if route.takes_bytes {
+        let boundary = media::boundary(client.headers)?;
+        let media_type = media::bytes(client.headers)?;
+        let bytes = gate.read(client, body, most).await?;
+        return match boundary {
+            Some(boundary) => form(bytes, boundary).await,
+            None => Ok(Content::Body(Media::Bytes(media_type), bytes)),
+        };
     }
-    let media = media(client.headers)?;
+    if route.body == BodyRule::Ignored || body.is_end_stream() {
+        return Ok(Content::EMPTY);
+    }
+    let media = media::media(client.headers)?;
     if media == Media::Form && route.body != BodyRule::Whole {
         let message = "the body must be application/json";
         return Err(Problem::new(Reason::UnsupportedMediaType, message));
     }
-    let most = route.target.rpc.max_request_bytes;
-    Ok((media, gate.read(client, body, most).await?))
+    Ok(Content::Body(media, gate.read(client, body, most).await?))
+}
+
+/// The parts of a form that has come as a whole.
+async fn form(bytes: Bytes, boundary: String) -> Result<Content<'static>, Problem> {
+    let (most, pieces) = (bytes.len(), stream::iter([Ok(bytes)]));
+    let mut parts = Parts::new(pieces, boundary, most);
+    let (fields, mut part) = parts.file().await?;
+    let (media_type, mut file) = (part.media_type(), BytesMut::new());
+    while let Some(bytes) = part.next().await? {
+        file.extend_from_slice(&bytes);
+    }
+    drop(part);
+    parts.end().await?;
+    Ok(Content::Form { fields, media_type, file: file.freeze() })
 }
 
 /// What the path, the query and the body say: the message for the service, and the fields of the answer
@@ -86,11 +126,15 @@ pub(crate) fn message(
     plans: &Plans,
     route: &Route,
     asked: &Asked<'_>,
-    (media, body): &(Media, Bytes),
+    content: &Content<'_>,
 ) -> Result<(Bytes, Option<Selection>), Problem> {
     let path: Vec<&str> = asked.variables.iter().map(|value| &**value).collect();
     let query = asked.uri.query().unwrap_or_default();
-    let given = Given { path: &path, query, media: *media, body };
+    let (media, body, fields) = match content {
+        Content::Body(media, bytes) => (*media, bytes, &[][..]),
+        Content::Form { fields, media_type, file } => (Media::Bytes(media_type), file, &fields[..]),
+    };
+    let given = Given { path: &path, query, media, body, fields };
     let Input { wire, fields } = input::read(plans, route, &given)?;
     let selection = fields.map(|names| route.select(plans, &names)).transpose()?;
     Ok((wire.into(), selection))

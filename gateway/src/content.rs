@@ -1,5 +1,5 @@
 //! How the content of an answer is sent: not at all to a client that has it, or asks for its head only;
-//! compressed to one that takes that.
+//! a part of it to one that asks for no more; compressed to one that takes that.
 
 use std::io;
 
@@ -8,14 +8,20 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::answer::Answer;
+use crate::caller::Caller;
 use crate::coding::Coding;
-use crate::entity_tag;
+use crate::{entity_tag, range};
 
 /// Decides it. The content stays as it is when there is an error.
-pub(crate) async fn settle(request: &Parts, response: &mut Response<Answer>) -> io::Result<()> {
+pub(crate) async fn settle(
+    request: &Parts,
+    caller: &Caller<'_>,
+    response: &mut Response<Answer>,
+) -> io::Result<()> {
+    let part = range::asked(request, response);
     let is_read = matches!(request.method, Method::GET | Method::HEAD);
     let (status, length) = (response.status(), response.body().length());
-    let chosen = length.and_then(|length| {
+    let chosen = length.filter(|_| part.is_none()).and_then(|length| {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let coding = Coding::choose(&request.headers, status, response.headers_mut(), length)?;
         Some((coding, Coding::room(length)?))
@@ -30,6 +36,10 @@ pub(crate) async fn settle(request: &Parts, response: &mut Response<Answer>) -> 
         && entity_tag::is_known(&request.headers, response.headers())
     {
         not_modified(response);
+        return Ok(());
+    }
+    if let Some(part) = part {
+        range::cut(response, part, caller);
         return Ok(());
     }
     if request.method == Method::HEAD {

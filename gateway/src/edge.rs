@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use souk_kit::id::{self, kind};
 use souk_kit::request::{Context, REQUEST_ID};
 use souk_proto::souk::types::v1::Reason;
@@ -40,7 +41,7 @@ use crate::pages::{Pages, no_such_method};
 use crate::problem::{LATE, Problem};
 use crate::routing::{Found, Table};
 use crate::rpc::{self, Rpc, Rpcs};
-use crate::stream::Streams;
+use crate::stream::{Streams, is_websocket};
 use crate::transcode::Plans;
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
@@ -80,7 +81,7 @@ impl Edge {
         ending: CancellationToken,
     ) -> Self {
         let (plans, limit) = (Arc::new(plans), options.request_limit);
-        let streams = Streams::new(plans.clone(), &options.streams, ending);
+        let streams = Streams::new(plans.clone(), options, ending);
         let is_secure = options.tls.is_some();
         let inner = Inner { table, plans, rpcs, gate, pages, limit, streams, is_secure };
         Self { inner: Arc::new(inner) }
@@ -122,13 +123,14 @@ impl Inner {
             Ok(Err(_)) => Err(Problem::new(Reason::Internal, "internal error")),
             Err(_) => Err(Problem::new(Reason::DeadlineExceeded, LATE)),
         };
+        let caller = caller(&parts, &context);
         let mut response = answer.unwrap_or_else(|problem| {
             match rpc::Form::of(&parts.headers).ok().filter(|_| is_rpc) {
                 Some(form) => form.response(Err(problem.into())),
-                None => caller(&parts, &context).answer(&problem),
+                None => caller.answer(&problem),
             }
         });
-        if let Err(error) = content::settle(&parts, &mut response).await {
+        if let Err(error) = content::settle(&parts, &caller, &mut response).await {
             tracing::warn!(%error, "an answer is sent as it is");
         }
         // what HTTP/2 has not read of one request keeps no other back
@@ -147,7 +149,8 @@ impl Inner {
     /// What answers a request. What is here besides the contracts goes before templates that begin with
     /// a wildcard, and after what the contracts say literally.
     fn place<'e, 'p>(&'e self, parts: &Parts, path: &'p str) -> Place<'e, 'p> {
-        let found = self.table.find(&parts.method, path);
+        let socket = is_websocket(parts).then(|| self.table.find_websocket(path)).flatten();
+        let found = socket.unwrap_or_else(|| self.table.find(&parts.method, path));
         if matches!(&found, Found::Route(route, _) if !route.begins_with_wildcard) {
             return Place::Contract(found);
         }
@@ -192,10 +195,15 @@ impl Inner {
             Place::Contract(Found::Route(route, variables)) => {
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
-                if route.target.rpc.is_stream() {
-                    return self.streams.call(&self.gate, route, asked, body).await;
+                if !route.target.rpc.is_stream() {
+                    return call(&self.gate, &self.plans, route, asked, body).await;
                 }
-                call(&self.gate, &self.plans, route, asked, body).await
+                match parts.extensions.get::<OnUpgrade>().filter(|_| is_websocket(parts)) {
+                    Some(upgrade) if route.has_websocket => {
+                        self.streams.websocket(&self.gate, route, asked, upgrade.clone()).await
+                    }
+                    _ => self.streams.call(&self.gate, route, asked, body).await,
+                }
             }
             Place::Contract(Found::OtherMethods(allow)) => {
                 Ok(other_methods(&parts.method, allow, &caller(parts, context)))

@@ -3,14 +3,20 @@
 use souk_kit::failure::shortened;
 
 use crate::api::BodyRule;
+use crate::multipart::Pair;
 use crate::routing::{Route, UPDATE_MASK};
-use crate::transcode::{InputError, Params, Plans, query_pairs};
+use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
 
 /// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Media {
+pub(crate) enum Media<'a> {
     Json,
     Form,
+    /// JSON that is the message, or the field of it that the rule names, though the rule may know of no
+    /// body: the frame of a WebSocket.
+    Frame,
+    /// Bytes of this type, for a `google.api.HttpBody`.
+    Bytes(&'a str),
 }
 
 /// What a request says, besides its headers.
@@ -20,9 +26,11 @@ pub(crate) struct Given<'a> {
     /// The query, as it stands.
     pub query: &'a str,
     /// The form of the body.
-    pub media: Media,
+    pub media: Media<'a>,
     /// The body.
     pub body: &'a [u8],
+    /// Fields that came with it, in the parts of a form.
+    pub fields: &'a [Pair],
 }
 
 /// The parameter that says which fields of the answer the client wants.
@@ -48,8 +56,12 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
     };
     // the body first: of a field that is given twice, the last value counts, and nothing in a body
     // may change what the path names
-    if given.media == Media::Json && !given.body.is_empty() {
-        input.json(given.body)?;
+    match given.media {
+        Media::Json if !given.body.is_empty() => input.json(given.body)?,
+        Media::Frame if route.body == BodyRule::Ignored => input.whole(given.body)?,
+        Media::Frame => input.json(given.body)?,
+        Media::Bytes(content_type) => input.bytes(content_type, given.body)?,
+        Media::Json | Media::Form => {}
     }
     for (variable, value) in route.variables.iter().zip(given.path) {
         input.params.append(&variable.field, value, &mut input.wire)?;
@@ -58,6 +70,9 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
         input.form(given.body)?;
     }
     input.query(given.query)?;
+    for (name, value) in given.fields {
+        input.parameter(name, value)?;
+    }
     input.mask()?;
     Ok(Input { wire: input.wire, fields: input.fields })
 }
@@ -78,21 +93,7 @@ impl Reader<'_> {
         let Self { plans, route, wire, .. } = self;
         match &route.body {
             BodyRule::Ignored => Ok(()),
-            BodyRule::Whole if route.variables.is_empty() && route.masked.is_none() => {
-                plans.json_to_wire(route.input, body, wire)
-            }
-            BodyRule::Whole => {
-                plans.json_to_wire(route.input, body, wire)?;
-                let is_variable =
-                    |path: &str| route.variables.iter().any(|variable| variable.field == path);
-                if let Some(path) = plans.find_path(route.input, body, is_variable)? {
-                    return Err(error(&path, "is given by the path"));
-                }
-                if route.masked.is_some() {
-                    self.changed = plans.mask_paths(route.input, body)?;
-                }
-                Ok(())
-            }
+            BodyRule::Whole => self.whole(body),
             BodyRule::Field(name) => {
                 let whole = plans.json_field_to_wire(route.input, name, body, wire);
                 whole.map_err(|error| inside(name, error))?;
@@ -102,6 +103,36 @@ impl Reader<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// JSON that is the message, but for what the path says.
+    fn whole(&mut self, body: &[u8]) -> Result<(), InputError> {
+        let Self { plans, route, wire, .. } = self;
+        plans.json_to_wire(route.input, body, wire)?;
+        if !route.variables.is_empty() {
+            let is_variable =
+                |path: &str| route.variables.iter().any(|variable| variable.field == path);
+            if let Some(path) = plans.find_path(route.input, body, is_variable)? {
+                return Err(error(&path, "is given by the path"));
+            }
+        }
+        if route.masked.is_some() {
+            self.changed = plans.mask_paths(route.input, body)?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self, content_type: &str, body: &[u8]) -> Result<(), InputError> {
+        let Self { plans, route, wire, .. } = self;
+        match &route.body {
+            BodyRule::Ignored => return Ok(()),
+            BodyRule::Whole => HttpBody::put_head(content_type, body.len(), wire),
+            BodyRule::Field(name) => {
+                plans.put_http_body_head(route.input, name, content_type, body.len(), wire)?;
+            }
+        }
+        wire.extend_from_slice(body);
+        Ok(())
     }
 
     fn form(&mut self, body: &[u8]) -> Result<(), InputError> {
@@ -124,20 +155,25 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            let first = name.split('.').next().unwrap_or_default();
-            let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
-            let is_bodys = match &self.route.body {
-                BodyRule::Ignored => false,
-                BodyRule::Whole => true,
-                BodyRule::Field(field) => field == first,
-            };
-            if is_bodys {
-                return Err(error(&shortened(&name), "is not a known parameter"));
-            }
-            self.params.append(&name, &value, &mut self.wire)?;
-            if first == UPDATE_MASK {
-                self.note_changed([UPDATE_MASK.to_owned()]);
-            }
+            self.parameter(&name, &value)?;
+        }
+        Ok(())
+    }
+
+    fn parameter(&mut self, name: &str, value: &str) -> Result<(), InputError> {
+        let first = name.split('.').next().unwrap_or_default();
+        let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
+        let is_bodys = match &self.route.body {
+            BodyRule::Ignored => false,
+            BodyRule::Whole => true,
+            BodyRule::Field(field) => field == first,
+        };
+        if is_bodys {
+            return Err(error(&shortened(name), "is not a known parameter"));
+        }
+        self.params.append(name, value, &mut self.wire)?;
+        if first == UPDATE_MASK {
+            self.note_changed([UPDATE_MASK.to_owned()]);
         }
         Ok(())
     }

@@ -7,8 +7,11 @@ use souk_proto::souk::types::v1::Reason;
 use crate::input::Media;
 use crate::problem::Problem;
 
+/// The media type of what has none.
+pub(crate) const UNKNOWN: &str = "application/octet-stream";
+
 /// The form that a body has. One without a content type is taken for JSON.
-pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
+pub(crate) fn media(headers: &HeaderMap) -> Result<Media<'static>, Problem> {
     refuse_encoded(headers)?;
     let Some(content_type) = headers.get(CONTENT_TYPE) else {
         return Ok(Media::Json);
@@ -25,6 +28,24 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
         _ if json_suffix.is_some_and(|name| !name.is_empty()) => Ok(Media::Json),
         _ => Err(unsupported("the body must be application/json")),
     }
+}
+
+/// The media type of a body that may be of any.
+pub(crate) fn bytes(headers: &HeaderMap) -> Result<&str, Problem> {
+    refuse_encoded(headers)?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Ok(content_type.unwrap_or(UNKNOWN))
+}
+
+/// What separates the parts of a body of `multipart/form-data`; `None` for any other body.
+pub(crate) fn boundary(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(None) };
+    if essence(content_type) != "multipart/form-data" {
+        return Ok(None);
+    }
+    let message = "the content type of the form names no boundary";
+    let boundary = multer::parse_boundary(content_type.to_str().unwrap_or_default());
+    boundary.map(Some).map_err(|_| Problem::new(Reason::MalformedRequest, message))
 }
 
 /// Refuses a body that is not JSON in lines. One without a content type is taken for that.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{Stream, stream};
 use http_body::Body;
 use souk_kit::body::{self, Budget, Room};
 use souk_kit::listener::Peer;
@@ -28,6 +29,19 @@ impl<'a, B: Body<Data = Bytes> + Unpin> Pieces<'a, B> {
             }
         }
         Ok(None)
+    }
+
+    /// All of them.
+    pub(crate) fn into_stream(
+        self,
+    ) -> impl Stream<Item = Result<Bytes, body::Error>> + Send + use<'a, B>
+    where
+        B: Send,
+    {
+        stream::unfold(self, |mut pieces| async move {
+            let piece = pieces.next().await.transpose()?;
+            Some((piece, pieces))
+        })
     }
 
     /// Room for what is kept of the body, at most this many bytes at once.

@@ -1,7 +1,7 @@
 //! The answer to a call that has succeeded.
 
 use bytes::Bytes;
-use http::header::{AGE, CONTENT_TYPE, ETAG, LINK, LOCATION};
+use http::header::{ACCEPT_RANGES, AGE, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use souk_kit::request::{HTTP_STATUS, IDEMPOTENT_REPLAYED};
 use tonic::metadata::MetadataMap;
@@ -11,8 +11,8 @@ use crate::answer::Answer;
 use crate::cache::Age;
 use crate::problem::is_replayed;
 use crate::routing::Route;
-use crate::transcode::{Plans, Selection, WireError};
-use crate::{entity_tag, prefer};
+use crate::transcode::{HttpBody, Plans, Selection, WireError};
+use crate::{entity_tag, media, prefer};
 
 /// What of a request shapes its answer.
 pub(crate) struct Asked<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Asked<'a> {
     pub minimal: bool,
 }
 
-/// One message as JSON.
+/// One message as JSON, or as the bytes that it has.
 ///
 /// # Errors
 ///
@@ -52,8 +52,20 @@ pub(crate) fn unary(
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(response);
     }
-    let json = content(plans, route, asked, wire, response.headers_mut())?;
-    *response.body_mut() = json.into();
+    let headers = response.headers_mut();
+    let (media, content) = if route.gives_bytes {
+        let body = bytes(plans, route, wire)?;
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        (media_type(&body), body.data)
+    } else {
+        (asked.accepted.content_type(), content(plans, route, asked, wire, headers)?.into())
+    };
+    let version = route.version.as_ref().and_then(|version| version.text(wire));
+    if let Some(tag) = version.and_then(|version| entity_tag::of(version, &media, &content)) {
+        headers.insert(ETAG, tag);
+    }
+    headers.insert(CONTENT_TYPE, media);
+    *response.body_mut() = content.into();
     if asked.minimal {
         prefer::apply(&mut response);
     }
@@ -68,7 +80,6 @@ fn content(
     wire: &[u8],
     headers: &mut HeaderMap,
 ) -> Result<Vec<u8>, WireError> {
-    let media = asked.accepted.content_type();
     let mut json = json(plans, route, asked.selection, wire)?;
     if let Some(paging) = &route.paging {
         let links = paging.links(asked.uri, wire);
@@ -80,12 +91,26 @@ fn content(
             links.append(&mut json);
         }
     }
-    let version = route.version.as_ref().and_then(|version| version.text(wire));
-    if let Some(tag) = version.and_then(|version| entity_tag::of(version, &media, &json)) {
-        headers.insert(ETAG, tag);
-    }
-    headers.insert(CONTENT_TYPE, media);
     Ok(json)
+}
+
+/// The bytes that a message has, or the field of it that the route names.
+///
+/// # Errors
+///
+/// The message is not what its contract says.
+pub(crate) fn bytes(plans: &Plans, route: &Route, wire: &Bytes) -> Result<HttpBody, WireError> {
+    match &route.response_body {
+        None => HttpBody::from_wire(wire),
+        Some(field) => plans.http_body_of_field(route.output, field, wire),
+    }
+}
+
+/// What the service says that its bytes are.
+pub(crate) fn media_type(body: &HttpBody) -> HeaderValue {
+    let told = Some(body.content_type.clone()).filter(|told| !told.is_empty());
+    let told = told.and_then(|told| HeaderValue::from_maybe_shared(told).ok());
+    told.unwrap_or(HeaderValue::from_static(media::UNKNOWN))
 }
 
 /// The JSON of a message, or of the field of it that the route names.

@@ -143,6 +143,16 @@ impl Target {
         Ok(answer.into_inner())
     }
 
+    /// Calls it with a stream of messages, where it answers with one; it may hear some before it begins.
+    pub(crate) async fn call_with_streams(
+        &self,
+        request: tonic::Request<impl Stream<Item = Result<Bytes, BrokenOff>> + Send + 'static>,
+    ) -> Result<Streaming<Bytes>, Status> {
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        client.ready().await.map_err(Status::from_error)?;
+        Ok(client.streaming(request, self.path.clone(), WireStream).await?.into_inner())
+    }
+
     /// Why a call of it has failed.
     pub(crate) fn problem(&self, status: &Status, context: &Context) -> Problem {
         if self.is_ours {

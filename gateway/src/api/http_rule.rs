@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use http::Method;
-use prost_reflect::{DynamicMessage, MethodDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
 
 use super::Template;
 
@@ -39,6 +39,32 @@ pub(crate) enum BodyRule {
     Whole,
     /// This field of the request message.
     Field(String),
+}
+
+impl HttpRule {
+    /// Whether the body of a request is bytes of any media type.
+    pub(crate) fn takes_bytes(&self, input: &MessageDescriptor) -> bool {
+        match &self.body {
+            BodyRule::Ignored => false,
+            BodyRule::Whole => is_http_body(input, None),
+            BodyRule::Field(name) => is_http_body(input, Some(name)),
+        }
+    }
+
+    /// Whether that of a response is.
+    pub(crate) fn gives_bytes(&self, output: &MessageDescriptor) -> bool {
+        is_http_body(output, self.response_body.as_deref())
+    }
+}
+
+/// Whether a message, or the field of it that is the body, is a body as it stands.
+fn is_http_body(message: &MessageDescriptor, field: Option<&str>) -> bool {
+    const NAME: &str = "google.api.HttpBody";
+    let Some(name) = field else { return message.full_name() == NAME };
+    message.get_field_by_name(name).is_some_and(|field| {
+        let kind = field.kind();
+        !field.is_list() && kind.as_message().is_some_and(|message| message.full_name() == NAME)
+    })
 }
 
 /// The rules of an RPC, its additional bindings after the first; none when it is not for outsiders.

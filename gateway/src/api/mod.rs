@@ -40,6 +40,13 @@ impl Operation {
         let service = self.method.parent_service();
         souk_proto::descriptors().get_service_by_name(service.full_name()).is_some()
     }
+
+    /// Whether its messages can go over a WebSocket where it has this rule.
+    pub(crate) fn has_websocket(&self, rule: &HttpRule) -> bool {
+        let is_json =
+            !rule.takes_bytes(&self.method.input()) && !rule.gives_bytes(&self.method.output());
+        self.rpc.is_stream() && is_json
+    }
 }
 
 impl Api {

@@ -1,37 +1,40 @@
 //! What requests and responses carry.
 
 use http::{Method, StatusCode};
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 
 use super::errors::{self, Input};
 use super::headers::{self, Header};
 use super::operation::{Describing, Place};
-use super::own;
 use super::presence::Direction;
+use super::{binary, own};
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{BodyRule, HttpRule};
 use crate::links::Paging;
 use crate::routing::{UPDATE_MASK, success};
 use crate::stream::{EVENTS, LINES};
 
-/// The message whose content is a body as it stands, of whatever media type.
-const HTTP_BODY: &str = "google.api.HttpBody";
-
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.
-    pub(super) fn request_body(&mut self, place: &Place<'_>) -> Option<Value> {
+    pub(super) fn request_body(
+        &mut self,
+        place: &Place<'_>,
+        parameters: &[Value],
+    ) -> Option<Value> {
         let rpc = &place.operation.method;
         let input = rpc.input();
+        if !place.has_http() {
+            return None;
+        }
+        if place.rule.takes_bytes(&input) {
+            return Some(binary::upload(place, parameters));
+        }
         let field = match &place.rule.body {
             BodyRule::Ignored => return None,
             BodyRule::Whole => None,
             BodyRule::Field(name) => Some(input.get_field_by_name(name)?),
         };
-        if is_http_body(&input, field.as_ref()) {
-            return Some(json!({ "required": true, "content": any_media() }));
-        }
         let schema = match &field {
             Some(field) => self.schemas.value(field, Direction::Request).0,
             None => {
@@ -73,6 +76,11 @@ impl Describing<'_> {
     fn successes(&mut self, place: &Place<'_>) -> Vec<(StatusCode, Value)> {
         let policy = &place.operation.rpc.policy;
         let rpc = &place.operation.method;
+        if !place.has_http() {
+            let description = "From here on, messages go over a WebSocket in both directions.";
+            let response = json!({ "description": description });
+            return vec![(StatusCode::SWITCHING_PROTOCOLS, response)];
+        }
         let usual = success(policy, &rpc.output()).ok().filter(|_| !rpc.is_server_streaming());
         let usual = usual.unwrap_or(StatusCode::OK);
         let others = policy.other_success_statuses.iter();
@@ -89,6 +97,9 @@ impl Describing<'_> {
             let description = "What the client has is what there is.";
             let response = json!({ "description": description, "headers": headers });
             successes.push((StatusCode::NOT_MODIFIED, response));
+        }
+        if binary::has_parts(place) && usual == StatusCode::OK {
+            successes.extend(binary::parts(&self.errors, &mut self.shared));
         }
         successes
     }
@@ -110,8 +121,8 @@ impl Describing<'_> {
         let output = rpc.output();
         let field = place.rule.response_body.as_ref();
         let field = field.and_then(|name| output.get_field_by_name(name));
-        if is_http_body(&output, field.as_ref()) {
-            return any_media();
+        if place.rule.gives_bytes(&output) {
+            return binary::any_media();
         }
         let schema = match &field {
             Some(field) => self.schemas.value(field, Direction::Response).0,
@@ -147,6 +158,7 @@ fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'s
         (deprecation.is_some(), &headers::DEPRECATION),
         (deprecation.is_some_and(|it| !it.sunset.is_empty()), &headers::SUNSET),
         (has_successor || is_page, &headers::LINK),
+        (binary::has_parts(place) && has_content, &headers::ACCEPT_RANGES),
         (place.may_be_minimal(), &headers::PREFERENCE_APPLIED),
     ];
     let applying = conditions.into_iter().filter(|(applies, _)| *applies).map(|(_, it)| it);
@@ -156,20 +168,6 @@ fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'s
 /// The fields of a request that are in its path.
 pub(super) fn fields_in_path(rule: &HttpRule) -> Vec<&str> {
     rule.template.variables.iter().map(|variable| variable.field.as_str()).collect()
-}
-
-fn is_http_body(message: &MessageDescriptor, field: Option<&FieldDescriptor>) -> bool {
-    match field {
-        None => message.full_name() == HTTP_BODY,
-        Some(field) => {
-            let kind = field.kind();
-            kind.as_message().is_some_and(|message| message.full_name() == HTTP_BODY)
-        }
-    }
-}
-
-fn any_media() -> Value {
-    json!({ "*/*": { "schema": { "type": "string", "format": "binary" } } })
 }
 
 impl Place<'_> {

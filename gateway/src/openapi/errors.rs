@@ -105,7 +105,7 @@ impl Errors {
             json!({
                 "description": lines.join("\n").trim_start_matches("- "),
                 "headers": shared.headers(headers_of(status, reasons)),
-                "content": self.content(reasons),
+                "content": self.content_for(reasons),
             })
         })
     }
@@ -118,18 +118,25 @@ impl Errors {
             json!({
                 "description": description,
                 "headers": shared.headers([&headers::REQUEST_ID]),
-                "content": self.content(&[Reason::NotFound]),
+                "content": self.content_for(&[Reason::NotFound]),
             })
         })
     }
 
-    fn content(&self, reasons: &[Reason]) -> Map<String, Value> {
-        let examples: Vec<(Reason, [Value; 2])> =
-            reasons.iter().map(|reason| (*reason, self.examples(*reason))).collect();
+    fn content_for(&self, reasons: &[Reason]) -> Map<String, Value> {
+        let problems: Vec<Problem> = reasons.iter().map(|reason| self.example(*reason)).collect();
+        self.content(&problems)
+    }
+
+    /// What a response carries that tells one of these failures.
+    pub(super) fn content(&self, problems: &[Problem]) -> Map<String, Value> {
+        let example = |problem: &Problem| Caller::both_forms(problem, headers::REQUEST_ID.example);
+        let examples: Vec<(&str, [Value; 2])> =
+            problems.iter().map(|problem| (problem.code(), example(problem))).collect();
         let media = self.forms.iter().enumerate().map(|(index, (media, schema))| {
             let examples: Map<String, Value> = examples
                 .iter()
-                .map(|(reason, forms)| (reason.code().to_owned(), json!({ "value": forms[index] })))
+                .map(|(code, forms)| ((*code).to_owned(), json!({ "value": forms[index] })))
                 .collect();
             ((*media).to_owned(), json!({ "schema": schema, "examples": examples }))
         });
@@ -142,8 +149,8 @@ impl Errors {
         format!("- [`{}`]({}): {meaning}", reason.code(), docs_url(reason))
     }
 
-    /// A failure for a reason, in both forms.
-    fn examples(&self, reason: Reason) -> [Value; 2] {
+    /// A failure for a reason.
+    fn example(&self, reason: Reason) -> Problem {
         let answer =
             self.documented(reason).and_then(|it| Some(it.example?.1.split_once("\n\n")?.1));
         let error: Value =
@@ -157,7 +164,7 @@ impl Errors {
             .collect();
         let metadata = error["metadata"].as_object().into_iter().flatten();
         problem.metadata = metadata.map(|(key, value)| (key.clone(), text(value))).collect();
-        Caller::both_forms(&problem, headers::REQUEST_ID.example)
+        problem
     }
 
     fn documented(&self, reason: Reason) -> Option<&Documented> {

@@ -206,9 +206,9 @@ pub(super) fn fill(operation: &mut Value, examples: &mut Examples<'_>) {
 }
 
 fn fill_content(content: &mut Value, examples: &mut Examples<'_>, purpose: Purpose) {
-    let json = content.as_object_mut().into_iter().flatten().filter(|(media, _)| *media != EVENTS);
-    for (_, object) in json {
-        if object["schema"]["format"] != "binary" {
+    // no others: of bytes there is none, of events it is made of that in lines
+    for (media, object) in content.as_object_mut().into_iter().flatten() {
+        if ["application/json", LINES].contains(&media.as_str()) {
             object["example"] = examples.of(&object["schema"], "", purpose);
         }
     }

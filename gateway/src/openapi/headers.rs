@@ -100,6 +100,14 @@ pub(super) const LAST_EVENT_ID: Header = Header {
     example: "1",
 };
 
+pub(super) const RANGE: Header = Header {
+    name: "Range",
+    description: "Asks for a part of the bytes (RFC 9110): one range. Several are answered with all of \
+                  them.",
+    value: Kind::Text,
+    example: "bytes=0-1023",
+};
+
 pub(super) const REQUEST_ID: Header = Header {
     name: "X-Request-Id",
     description: "The id of the request: the client's, where it sent one, or a new one. It is what a \
@@ -124,6 +132,18 @@ pub(super) const ETAG: Header = Header {
     description: "The version of the resource in this representation (RFC 9110).",
     value: Kind::Text,
     example: "\"5f0c\"",
+};
+pub(super) const ACCEPT_RANGES: Header = Header {
+    name: "Accept-Ranges",
+    description: "That parts can be asked for with `Range`.",
+    value: Kind::Text,
+    example: "bytes",
+};
+pub(super) const CONTENT_RANGE: Header = Header {
+    name: "Content-Range",
+    description: "Which part it is, and of how many bytes.",
+    value: Kind::Text,
+    example: "bytes 0-1023/5000",
 };
 pub(super) const LOCATION: Header = Header {
     name: "Location",

@@ -29,6 +29,15 @@ const KEYS: &str = "\
 Operations that ask for an `Idempotency-Key` are safe to repeat: a retry with the same key and the same \
 body is answered as the first one was, and does nothing again.";
 
+const STREAMS: &str = "\
+An operation that answers with a stream does so as JSON in lines, or as server-sent events, as the client \
+accepts them. The last event says why there are no more; a stream without one was cut.
+
+Where an operation says so, its messages also go over a WebSocket, which `GET` with `Upgrade: websocket` \
+asks for at the same path. Each text frame of the client is a message, as a line of a body would be, and \
+one without text says that there are no more; those of the answer are the lines of a stream. Scripts in \
+browsers name an access token as a subprotocol: `new WebSocket(url, [\"bearer\", token])`.";
+
 const VERSIONS: &str = "\
 A resource that has an `ETag` can be asked for with `If-None-Match`, which is answered with 304 where \
 nothing has changed, and changed with `If-Match`, which is refused where somebody else was faster.";
@@ -42,6 +51,7 @@ pub(super) fn info(api: &Api) -> Value {
         (true, FIELDS),
         (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
         (has(|it| !it.rpc.policy.version_field.is_empty()), VERSIONS),
+        (has(|it| it.rpc.is_stream()), STREAMS),
     ];
     let told = paragraphs.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text);
     json!({

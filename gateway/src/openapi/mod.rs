@@ -2,6 +2,7 @@
 //! made once, of the same model as the routes; what contracts say in comments, rules and policies
 //! becomes descriptions, schemas and responses.
 
+mod binary;
 mod constraints;
 mod content;
 mod document;

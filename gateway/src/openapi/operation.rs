@@ -6,11 +6,11 @@ use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
 use super::errors::{Errors, Input};
-use super::headers;
 use super::parameters::Parameters;
 use super::path::Path;
 use super::schema::Schemas;
 use super::shared::Shared;
+use super::{binary, headers};
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{HttpRule, Operation};
 
@@ -43,7 +43,7 @@ impl Describing<'_> {
         let rpc = &place.operation.method;
         let comment = self.comments.on(rpc);
         let parameters = self.parameters(place);
-        let body = self.request_body(place);
+        let body = self.request_body(place, &parameters);
         let is_in_query = |parameter: &Value| parameter.get("in").is_some_and(|at| at == "query");
         let input = Input {
             in_path: !place.names.is_empty(),
@@ -55,7 +55,7 @@ impl Describing<'_> {
         object.insert("operationId".to_owned(), place.id.as_str().into());
         object.insert("tags".to_owned(), json!([place.tag]));
         object.insert("summary".to_owned(), summary(comment, rpc.name()).into());
-        object.insert("description".to_owned(), description(comment, place.operation).into());
+        object.insert("description".to_owned(), description(comment, place).into());
         if is_deprecated(place.operation) {
             object.insert("deprecated".to_owned(), true.into());
         }
@@ -84,6 +84,7 @@ impl Describing<'_> {
             (place.is_conditional(), false, &headers::IF_MATCH),
             (place.may_be_minimal(), false, &headers::PREFER),
             (place.operation.rpc.is_server_stream, false, &headers::LAST_EVENT_ID),
+            (binary::has_parts(place), false, &headers::RANGE),
         ];
         for (applies, is_required, header) in conditions {
             if applies {
@@ -98,6 +99,12 @@ impl Place<'_> {
     /// Whether a request may name the version that it changes.
     fn is_conditional(&self) -> bool {
         self.operation.rpc.policy.conditional
+    }
+
+    /// Whether it answers requests that are not for a WebSocket.
+    pub(super) fn has_http(&self) -> bool {
+        let rpc = &self.operation.rpc;
+        !(rpc.is_client_stream && rpc.is_server_stream)
     }
 
     /// Whether a client can do without the content of the answer.
@@ -127,9 +134,14 @@ fn words(name: &str) -> String {
 }
 
 /// What the contract says, and what its policy adds to that.
-fn description(comment: &str, operation: &Operation) -> String {
+fn description(comment: &str, place: &Place<'_>) -> String {
+    let operation = place.operation;
     let policy = &operation.rpc.policy;
     let mut paragraphs = vec![comment.to_owned()];
+    if operation.has_websocket(place.rule) {
+        let only = if place.has_http() { "Also" } else { "Only" };
+        paragraphs.push(format!("{only} over a WebSocket."));
+    }
     if let Some(Access::Scope(scope)) = &policy.access {
         paragraphs.push(format!("Needs the scope `{scope}`."));
     }

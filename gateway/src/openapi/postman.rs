@@ -69,9 +69,13 @@ fn request(method: &str, path: &str, operation: &Value, parameters: &[&Value]) -
         },
     });
     if let Some((media, content)) = members(&operation["requestBody"]["content"]).next() {
-        headers.push(pair("Content-Type", media));
-        let example = serde_json::to_string_pretty(&content["example"]).unwrap_or_default();
-        request["body"] = json!({ "mode": "raw", "raw": example });
+        request["body"] = if content["schema"]["format"] == "binary" {
+            json!({ "mode": "file" })
+        } else {
+            headers.push(pair("Content-Type", media));
+            let example = serde_json::to_string_pretty(&content["example"]).unwrap_or_default();
+            json!({ "mode": "raw", "raw": example })
+        };
     }
     if list(&operation["security"]).next().is_none() {
         request["auth"] = json!({ "type": "noauth" });

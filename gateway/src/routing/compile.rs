@@ -57,6 +57,7 @@ fn compile_route(
         plans.message(message.full_name()).context("a message has no plan")
     };
     let is_page = rule.method == Some(Method::GET) && rule.response_body.is_none();
+    let gives_bytes = rule.gives_bytes(&output);
     Ok(Route {
         target: target.clone(),
         input: plan_of(&input)?,
@@ -67,9 +68,14 @@ fn compile_route(
             Some(Segment::Any | Segment::Rest)
         ),
         body: rule.body.clone(),
+        takes_bytes: rule.takes_bytes(&input),
         masked: masked(rule, &input)?.as_ref().map(plan_of).transpose()?,
-        takes_fields: !operation.rpc.is_client_stream && input.get_field_by_name(FIELDS).is_none(),
+        takes_fields: !operation.rpc.is_client_stream
+            && !gives_bytes
+            && input.get_field_by_name(FIELDS).is_none(),
         response_body: response_body(rule, &output)?,
+        gives_bytes,
+        has_websocket: operation.has_websocket(rule),
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,

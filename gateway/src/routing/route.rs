@@ -31,6 +31,8 @@ pub(crate) struct Route {
     pub begins_with_wildcard: bool,
     /// What the body is.
     pub body: BodyRule,
+    /// Whether that is a `google.api.HttpBody`: bytes of any media type.
+    pub takes_bytes: bool,
     /// The message whose keys make the mask of a PATCH; `None` when there is no mask to make.
     pub masked: Option<MessageId>,
     /// Whether `fields` is ours, and not a field of the request message. What takes a stream has no such
@@ -38,6 +40,10 @@ pub(crate) struct Route {
     pub takes_fields: bool,
     /// The field of the response that its body is; `None` is the whole of it.
     pub response_body: Option<String>,
+    /// Whether that is a `google.api.HttpBody`.
+    pub gives_bytes: bool,
+    /// Whether its messages can go over a WebSocket.
+    pub has_websocket: bool,
     /// The status of a success.
     pub success: StatusCode,
     /// The `Location` of a success.
@@ -63,6 +69,10 @@ impl Route {
     ///
     /// None that there is, or that of another version than the path's.
     pub(crate) fn accepted(&self, headers: &HeaderMap) -> Result<Accepted, Problem> {
+        if self.gives_bytes {
+            // of which type they are, the service says
+            return Ok(Accepted::Json);
+        }
         let accepted = Accepted::of(headers)?;
         match (accepted, self.contract) {
             (Accepted::Version(asked), Some(version)) if asked != version => {

@@ -50,13 +50,30 @@ impl Table {
     /// What answers a request. `HEAD` is answered by what answers `GET` (RFC 9110, section 9.3.2),
     /// unless something else does.
     pub(crate) fn find<'t, 'p>(&'t self, method: &Method, path: &'p str) -> Found<'t, 'p> {
+        let found = self.choose(path, |endpoint| by_method(endpoint, method));
+        found.unwrap_or_else(|| self.other_methods(path))
+    }
+
+    /// What answers a request for a WebSocket, if there is such a thing at its path. These are always
+    /// asked for by `GET`, whatever the method of what answers them.
+    pub(crate) fn find_websocket<'t, 'p>(&'t self, path: &'p str) -> Option<Found<'t, 'p>> {
+        self.choose(path, |endpoint| {
+            let get = by_method(endpoint, &Method::GET);
+            let all = endpoint.iter().map(|(_, route)| route);
+            get.into_iter().chain(all).find(|route| route.has_websocket)
+        })
+    }
+
+    fn choose<'t, 'p>(
+        &'t self,
+        path: &'p str,
+        choose: impl FnMut(&'t Endpoint) -> Option<&'t Arc<Route>>,
+    ) -> Option<Found<'t, 'p>> {
         let mut segments = split(path);
-        let found = self.paths.find(&mut segments, |endpoint| by_method(endpoint, method));
-        let Some(route) = found else { return self.other_methods(path) };
+        let route = self.paths.find(&mut segments, choose)?;
         let variables = route.variables.iter().map(|variable| value(variable, &segments));
-        variables
-            .collect::<Option<_>>()
-            .map_or(Found::NotUtf8, |values| Found::Route(route, values))
+        let values = variables.collect::<Option<_>>();
+        Some(values.map_or(Found::NotUtf8, |values| Found::Route(route, values)))
     }
 
     fn other_methods<'t, 'p>(&'t self, path: &str) -> Found<'t, 'p> {

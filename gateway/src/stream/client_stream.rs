@@ -1,45 +1,58 @@
 //! A stream of messages in, one out.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::Body;
 
 use super::Streams;
 use super::lines::Lines;
-use super::pipe::{Writer, pipe};
+use super::messages::{Messages, Wants};
+use super::pipe::pipe;
+use super::upload::{self, Upload};
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked};
 use crate::gate::Gate;
-use crate::input::{self, Given, Media};
+use crate::input::Media;
 use crate::media;
+use crate::multipart::Parts;
+use crate::pieces::Pieces;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::InputError;
 
 impl Streams {
     /// Who asks comes first, then a permit, then what is sent: its end may be far away.
-    pub(super) async fn client_stream<B: Body<Data = Bytes> + Unpin>(
+    pub(super) async fn client_stream<B: Body<Data = Bytes> + Send + Unpin>(
         &self,
         gate: &Gate,
-        route: &Route,
+        route: &Arc<Route>,
         asked: Asked<'_>,
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let (target, client) = (&route.target, asked.client);
         let accepted = route.accepted(client.headers)?;
         gate.admit(target, client).await?;
-        media::check_lines(client.headers)?;
+        let form = Form::of(route, client.headers)?;
+        if let Form::Bytes(_) = form {
+            upload::check(body.size_hint().lower(), target.rpc.max_stream_bytes)?;
+        }
         let _permit = gate.stream_permit(client)?;
-        let (messages, taken) = pipe();
+        let (writer, taken) = pipe();
+        let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
+        let limits = Limits {
+            message: gate.largest(target.rpc.max_request_bytes),
+            stream: target.rpc.max_stream_bytes,
+        };
         let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));
         let answer = tokio::select! {
             biased;
             // a service need not wait for the end
             answer = &mut answer => answer,
-            sent = self.send(gate, route, &asked, body, messages) => {
+            sent = send(form, gate.pieces(client, body), messages, limits) => {
                 sent?;
                 answer.await
             }
@@ -47,40 +60,111 @@ impl Streams {
         let answer = answer.map_err(|status| target.problem(&status, client.context))?;
         call::reply(&self.plans, route, &asked, accepted, None, &answer)
     }
+}
 
-    /// Sends what the client sends, to its end, or until the service has enough.
-    async fn send<B: Body<Data = Bytes> + Unpin>(
-        &self,
-        gate: &Gate,
-        route: &Route,
-        asked: &Asked<'_>,
-        body: &mut B,
-        messages: Writer<Bytes>,
-    ) -> Result<(), Problem> {
-        let variables: Vec<&str> = asked.variables.iter().map(|value| &**value).collect();
-        // they are a part of the first message
-        let (mut path, mut query) = (&variables[..], asked.uri.query().unwrap_or_default());
-        let mut message = |body: &[u8]| -> Result<Bytes, InputError> {
-            let given = Given { path, query, media: Media::Json, body };
-            (path, query) = (&[], "");
-            input::read(&self.plans, route, &given).map(|input| input.wire.into())
-        };
+/// The form in which a client sends a stream.
+enum Form<'h> {
+    /// Path and query say all.
+    Parameters,
+    /// JSON in lines.
+    Lines,
+    /// Bytes of this type.
+    Bytes(&'h str),
+    /// A form with a file, whose parts are separated by this boundary.
+    File(String),
+}
+
+/// How much of a stream is taken, in bytes.
+#[derive(Clone, Copy)]
+struct Limits {
+    message: usize,
+    stream: u64,
+}
+
+impl<'h> Form<'h> {
+    fn of(route: &Route, headers: &'h HeaderMap) -> Result<Self, Problem> {
         if route.body == BodyRule::Ignored {
-            // a service that has gone has answered
-            let _ = messages.send(message(&[])?).await;
-        } else {
-            let most = gate.largest(route.target.rpc.max_request_bytes);
-            let mut lines = Lines::new(gate.pieces(asked.client, body), most);
-            while let Some((number, line)) = lines.next().await? {
-                let wire = message(&line).map_err(|error| in_line(number, error))?;
-                if messages.send(wire).await.is_err() {
-                    return Ok(());
-                }
-            }
+            return Ok(Self::Parameters);
         }
-        messages.finish(None);
-        Ok(())
+        if !route.takes_bytes {
+            media::check_lines(headers)?;
+            return Ok(Self::Lines);
+        }
+        match (media::boundary(headers)?, media::bytes(headers)?) {
+            (Some(boundary), _) => Ok(Self::File(boundary)),
+            (None, media_type) => Ok(Self::Bytes(media_type)),
+        }
     }
+}
+
+/// Sends what the client sends, to its end, or until the service wants no more.
+async fn send<B: Body<Data = Bytes> + Send + Unpin>(
+    form: Form<'_>,
+    pieces: Pieces<'_, B>,
+    messages: Messages,
+    limits: Limits,
+) -> Result<(), Problem> {
+    match form {
+        Form::Parameters => send_parameters(messages).await,
+        Form::Lines => send_lines(Lines::new(pieces, limits.message), messages).await,
+        Form::Bytes(media_type) => {
+            send_bytes(pieces, Upload::new(messages, media_type, limits.stream)).await
+        }
+        Form::File(boundary) => {
+            let parts = Parts::new(pieces.into_stream(), boundary, limits.message);
+            send_file(parts, messages, limits.stream).await
+        }
+    }
+}
+
+/// Sends what path and query say.
+async fn send_parameters(mut messages: Messages) -> Result<(), Problem> {
+    if messages.send(Media::Json, &[]).await? == Wants::More {
+        messages.finish();
+    }
+    Ok(())
+}
+
+async fn send_lines<B: Body<Data = Bytes> + Unpin>(
+    mut lines: Lines<'_, B>,
+    mut messages: Messages,
+) -> Result<(), Problem> {
+    while let Some((number, line)) = lines.next().await? {
+        let sent = messages.send(Media::Json, &line).await;
+        if sent.map_err(|error| in_line(number, error))? == Wants::NoMore {
+            return Ok(());
+        }
+    }
+    messages.finish();
+    Ok(())
+}
+
+async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
+    mut pieces: Pieces<'_, B>,
+    mut upload: Upload<'_>,
+) -> Result<(), Problem> {
+    while let Some(piece) = pieces.next().await? {
+        if upload.put(piece).await? == Wants::NoMore {
+            return Ok(());
+        }
+    }
+    upload.finish().await
+}
+
+/// Sends the file of a form, with the fields before it.
+async fn send_file(mut parts: Parts<'_>, mut messages: Messages, most: u64) -> Result<(), Problem> {
+    let (fields, mut file) = parts.file().await?;
+    messages.add(fields);
+    let media_type = file.media_type();
+    let mut upload = Upload::new(messages, &media_type, most);
+    while let Some(bytes) = file.next().await? {
+        if upload.put(bytes).await? == Wants::NoMore {
+            return Ok(());
+        }
+    }
+    drop(file);
+    parts.end().await?;
+    upload.finish().await
 }
 
 /// An error in a line.

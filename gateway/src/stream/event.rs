@@ -28,7 +28,7 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::MaxDuration => "max_duration",

@@ -26,10 +26,11 @@ impl Form {
     /// # Errors
     ///
     /// It takes none of them.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(headers: &HeaderMap, has_websocket: bool) -> Result<Self, Problem> {
         let (lines, events) = (quality(headers, LINES), quality(headers, EVENTS));
         if lines.0 <= 0.0 && events.0 <= 0.0 {
-            let message = format!("the answer is a stream: {LINES} or {EVENTS}, or a WebSocket");
+            let others = if has_websocket { ", or a WebSocket" } else { "" };
+            let message = format!("the answer is a stream: {LINES} or {EVENTS}{others}");
             return Err(Problem::new(Reason::NotAcceptable, message));
         }
         Ok(if events > lines { Self::Events } else { Self::Lines })
@@ -102,12 +103,13 @@ mod tests {
     use super::*;
 
     fn form(accept: &str) -> Option<Form> {
-        Form::of(&[(ACCEPT, HeaderValue::try_from(accept).unwrap())].into_iter().collect()).ok()
+        let headers = [(ACCEPT, HeaderValue::try_from(accept).unwrap())].into_iter().collect();
+        Form::of(&headers, true).ok()
     }
 
     #[test]
     fn lines_are_for_all_who_do_not_ask_for_events() {
-        assert_eq!(Form::of(&HeaderMap::new()).ok(), Some(Form::Lines));
+        assert_eq!(Form::of(&HeaderMap::new(), true).ok(), Some(Form::Lines));
         for accept in ["*/*", "", "application/*", "application/x-ndjson, text/event-stream"] {
             assert_eq!(form(accept), Some(Form::Lines), "{accept}");
         }

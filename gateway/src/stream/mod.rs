@@ -19,27 +19,36 @@
 //!   is told so by the last event, and cut off.
 //! - A stream ends with the token that it was asked for with.
 //!
+//! Where the messages are bytes of any media type (`google.api.HttpBody`), they are the answer as they
+//! stand, one after the other. Nothing can be told between them: an answer that is not whole is cut.
+//!
 //! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a
 //! message as it comes; where a line is wrong, the error says which, and for the service the stream
-//! breaks off.
+//! breaks off. Bytes of any media type become messages of up to 64 KiB, of which the first says what
+//! they are. They may be the file of a form (`multipart/form-data`), whose fields come before it and are
+//! parameters like those of a query.
 
 mod client_stream;
+mod download;
 mod event;
 mod event_id;
 mod form;
 mod lines;
+mod messages;
 mod pipe;
 mod pump;
 mod server_stream;
 mod source;
 mod term;
+mod upload;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 use http_body::Body;
 use souk_proto::souk::types::v1::Reason;
 use tokio_util::sync::CancellationToken;
@@ -47,11 +56,12 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use event_id::EventId;
 pub(crate) use form::{EVENTS, LINES};
 pub(crate) use pipe::BrokenOff;
+pub(crate) use websocket::is_asked as is_websocket;
 
 use crate::answer::Answer;
 use crate::call::Asked;
 use crate::gate::Gate;
-use crate::options;
+use crate::options::{self, Options};
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::Plans;
@@ -60,17 +70,16 @@ use crate::transcode::Plans;
 pub(crate) struct Streams {
     plans: Arc<Plans>,
     options: options::Streams,
+    /// The origins of pages that may connect, besides those of the same host.
+    origins: Vec<HeaderValue>,
     /// Told when the process ends.
     ending: CancellationToken,
 }
 
 impl Streams {
-    pub(crate) fn new(
-        plans: Arc<Plans>,
-        options: &options::Streams,
-        ending: CancellationToken,
-    ) -> Self {
-        Self { plans, options: options.clone(), ending }
+    pub(crate) fn new(plans: Arc<Plans>, options: &Options, ending: CancellationToken) -> Self {
+        let (streams, origins) = (options.streams.clone(), options.origins.clone());
+        Self { plans, options: streams, origins, ending }
     }
 
     /// How long a client may take to send a stream.
@@ -79,7 +88,7 @@ impl Streams {
     }
 
     /// Answers a request with an RPC that takes a stream, or answers with one.
-    pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
+    pub(crate) async fn call<B: Body<Data = Bytes> + Send + Unpin>(
         &self,
         gate: &Gate,
         route: &Arc<Route>,
@@ -87,9 +96,13 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         match (route.target.rpc.is_client_stream, route.target.rpc.is_server_stream) {
-            (true, true) => {
+            (true, true) if route.has_websocket => {
                 let message = "messages go in both directions here: connect with a WebSocket";
                 Err(Problem::new(Reason::NotAcceptable, message))
+            }
+            (true, true) => {
+                let message = "bytes go in both directions here: this is for gRPC only";
+                Err(Problem::new(Reason::Unimplemented, message))
             }
             (true, false) => self.client_stream(gate, route, asked, body).await,
             (false, _) => self.server_stream(gate, route, asked, body).await,

@@ -13,17 +13,19 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::Streams;
+use super::download::Download;
 use super::event::Event;
 use super::form::Form;
 use super::pipe::pipe;
 use super::pump::Pump;
-use super::source::Source;
+use super::source::{Answers, Source};
 use super::term::Term;
 use crate::answer::Answer;
 use crate::call::{self, Asked};
 use crate::gate::{Client, Gate, forward};
 use crate::options;
 use crate::problem::Problem;
+use crate::reply;
 use crate::routing::Route;
 
 /// Keeps a proxy of nginx's kind from collecting events before it passes them on.
@@ -40,7 +42,9 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let (target, client) = (&route.target, asked.client);
-        let form = Form::of(client.headers)?;
+        let form = (!route.gives_bytes)
+            .then(|| Form::of(client.headers, route.has_websocket))
+            .transpose()?;
         let admitted = gate.admit(target, client).await?;
         let body = call::read(gate, route, client, body).await?;
         let permit = gate.stream_permit(client)?;
@@ -53,31 +57,47 @@ impl Streams {
         let messages = target.call_for_stream(outgoing).await;
         let messages = messages.map_err(|status| target.problem(&status, client.context))?;
         let plans = self.plans.clone();
-        let source = Source::new(messages, plans, route.clone(), selection, context);
-        let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
-        let pieces = self.begin(source, form, term, permit).await?;
-
+        let answers = Answers::Begun(Box::new(messages));
+        let source = Source::new(answers, plans, route.clone(), selection, context);
+        let (media_type, pieces) = match form {
+            Some(form) => {
+                let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
+                (form.content_type(), self.events(source, form, term, permit).await?)
+            }
+            None => self.bytes(source, until, permit).await?,
+        };
         let mut response = Response::new(Answer::from(pieces));
         let headers = response.headers_mut();
         headers.extend(route.headers.iter().cloned());
-        headers.insert(CONTENT_TYPE, form.content_type());
+        headers.insert(CONTENT_TYPE, media_type);
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         Ok(response)
     }
 
+    /// Waits for the first bytes, which say what they are; all of them.
+    async fn bytes(
+        &self,
+        mut source: Source,
+        until: Instant,
+        permit: Permit,
+    ) -> Result<(HeaderValue, Body), Problem> {
+        let first = source.bytes().await?.unwrap_or_default();
+        let media_type = reply::media_type(&first);
+        let patience = self.options.patience;
+        let download = Download { source, first: first.data, until, patience, permit };
+        Ok((media_type, download.into_body()))
+    }
+
     /// Waits until the service begins to speak; what it says from then on.
-    async fn begin(
+    async fn events(
         &self,
         mut source: Source,
         form: Form,
         term: Term,
         permit: Permit,
     ) -> Result<Body, Problem> {
-        let options::Streams { first, heartbeat, patience, .. } = self.options;
-        let first = match timeout(first, source.next()).await {
-            Ok(Event::Error(problem)) => return Err(*problem),
-            first => first.ok(),
-        };
+        let first = self.first(&mut source).await?;
+        let options::Streams { heartbeat, patience, .. } = self.options;
         let (writer, reader) = pipe();
         let request_id = source.request_id().clone();
         let pump = Pump { source, term, heartbeat, patience, _permit: permit };
@@ -85,5 +105,13 @@ impl Streams {
         tokio::spawn(pump.run(first, writer).instrument(Span::current()));
         let frame = move |event: Event| form.frame(&event, &request_id);
         Ok(Body::from_stream(reader.into_stream().map_ok(frame)))
+    }
+
+    /// What the service says first; `None` when it says nothing for a while.
+    pub(super) async fn first(&self, source: &mut Source) -> Result<Option<Event>, Problem> {
+        match timeout(self.options.first, source.next()).await {
+            Ok(Event::Error(problem)) => Err(*problem),
+            first => Ok(first.ok()),
+        }
     }
 }

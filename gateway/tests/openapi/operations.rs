@@ -157,19 +157,70 @@ fn ids_are_unique_and_what_is_deprecated_says_so() {
     assert_eq!(MUSEUM.operation("restore")["deprecated"], Value::Null);
 }
 
+/// The media types of a body.
+fn media(body: &Value) -> Vec<&str> {
+    body["content"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
 #[test]
-fn streams_and_other_media_are_described() {
-    let media = |value: &Value| {
-        let content = value["content"].as_object().unwrap();
-        content.keys().cloned().collect::<Vec<_>>()
-    };
-    let watch = &MUSEUM.operation("watch")["responses"]["200"];
-    assert_eq!(media(watch), ["application/x-ndjson", "text/event-stream"]);
-    assert_eq!(media(&MUSEUM.operation("hang")["requestBody"]), ["application/x-ndjson"]);
-    assert_eq!(media(&MUSEUM.operation("scan")["responses"]["200"]), ["*/*"]);
-    assert_eq!(media(&MUSEUM.operation("putScan")["requestBody"]), ["*/*"]);
+fn streams_are_described() {
+    let watch = MUSEUM.operation("watch");
+    assert_eq!(media(&watch["responses"]["200"]), ["application/x-ndjson", "text/event-stream"]);
+    assert!(watch["description"].as_str().unwrap().ends_with("Also over a WebSocket."));
+    let hang = MUSEUM.operation("hang");
+    assert_eq!(media(&hang["requestBody"]), ["application/x-ndjson"]);
+    assert!(hang["description"].as_str().unwrap().ends_with("Also over a WebSocket."));
+    let restyle = MUSEUM.operation("restyle");
+    assert!(restyle["description"].as_str().unwrap().ends_with("Only over a WebSocket."));
+    assert_eq!((&restyle["requestBody"], statuses(restyle)[0]), (&Value::Null, "101"));
+    assert!(!statuses(restyle).contains(&"200"));
+    let about = MUSEUM.openapi["info"]["description"].as_str().unwrap();
+    assert!(about.contains(r#"`new WebSocket(url, ["bearer", token])`"#), "{about}");
+}
+
+#[test]
+fn bytes_of_any_media_type_may_be_sent_as_they_stand_or_in_a_form() {
+    let put = &MUSEUM.operation("putScan")["requestBody"];
+    assert_eq!(media(put), ["*/*", "multipart/form-data"]);
+    let form = &put["content"]["multipart/form-data"]["schema"];
+    let resolution = json!({
+        "type": "integer", "format": "int32", "description": "How many dots there are in an inch."
+    });
+    assert_eq!(form["properties"]["resolution"], resolution);
+    assert_eq!(form["properties"]["scan"]["format"], "binary");
+    assert_eq!(form["required"], json!(["scan"]));
+    assert!(put["description"].as_str().unwrap().ends_with("at most 262144 bytes."), "{put}");
+    let film = MUSEUM.operation("film");
+    assert_eq!(media(&film["requestBody"]), ["*/*", "multipart/form-data"]);
+    let about = film["requestBody"]["description"].as_str().unwrap();
+    assert!(
+        about.ends_with("at most 1073741824 bytes."),
+        "a stream has a limit of its own: {about}"
+    );
+    assert!(!film["description"].as_str().unwrap().contains("WebSocket"));
+}
+
+#[test]
+fn bytes_may_be_asked_for_in_parts() {
+    let scan = MUSEUM.operation("scan");
+    let whole = &scan["responses"]["200"];
+    assert_eq!(media(whole), ["*/*"]);
+    assert!(whole["headers"]["Accept-Ranges"].is_object());
+    let part = &scan["responses"]["206"];
+    assert_eq!(media(part), ["*/*"]);
+    assert!(part["headers"]["Content-Range"].is_object());
+    let nothing = MUSEUM.resolve(&scan["responses"]["416"]);
+    let error = &nothing["content"]["application/json"]["examples"]["RANGE_NOT_SATISFIABLE"];
+    assert_eq!(error["value"]["error"]["code"], "RANGE_NOT_SATISFIABLE");
+    let mut parameters = scan["parameters"].as_array().unwrap().iter();
+    assert!(parameters.any(|parameter| MUSEUM.resolve(parameter)["name"] == "Range"));
+    assert!(!statuses(MUSEUM.operation("watch")).contains(&"206"));
+}
+
+#[test]
+fn the_body_of_an_answer_may_be_a_field() {
     let restored = &MUSEUM.operation("restore")["responses"]["200"]["content"]["application/json"];
-    assert_eq!(restored["schema"]["type"], "array", "the body is one field of the response");
+    assert_eq!(restored["schema"]["type"], "array");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use souk_proto::{descriptors, policy_of};
 
 /// The largest request message of an RPC whose policy does not say, in bytes.
 const DEFAULT_REQUEST_BYTES: usize = 256 * 1024;
+/// The largest body of any media type of an RPC whose policy does not say, in bytes.
+const DEFAULT_STREAM_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// What a contract says of an RPC.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct Rpc {
     pub is_server_stream: bool,
     /// The largest request message, in bytes.
     pub max_request_bytes: usize,
+    /// The largest body of any media type that it takes as a stream, in bytes.
+    pub max_stream_bytes: u64,
 }
 
 /// The RPC with a gRPC path (`/souk.catalog.v1.CatalogService/GetProduct`). `None` means that no
@@ -52,11 +56,16 @@ impl Rpc {
             Ok(0) | Err(_) => DEFAULT_REQUEST_BYTES,
             Ok(bytes) => bytes,
         };
+        let max_stream_bytes = match u64::try_from(policy.max_stream_bytes) {
+            Ok(0) | Err(_) => DEFAULT_STREAM_BYTES,
+            Ok(bytes) => bytes,
+        };
         Self {
             policy,
             is_client_stream: method.is_client_streaming(),
             is_server_stream: method.is_server_streaming(),
             max_request_bytes,
+            max_stream_bytes,
         }
     }
 

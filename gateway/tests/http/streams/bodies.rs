@@ -22,7 +22,7 @@ const PUBLISH: &str = "/v1/topics/news/entries";
 const SHORT: Duration = Duration::from_millis(200);
 
 /// A body whose pieces are sent one by one; it breaks off with its sender.
-fn written() -> (mpsc::Sender<&'static str>, Body) {
+pub fn written() -> (mpsc::Sender<&'static str>, Body) {
     let (sender, pieces) = mpsc::channel::<&'static str>(1);
     let pieces = futures::stream::unfold(pieces, |mut pieces| async {
         let piece = pieces.recv().await?;

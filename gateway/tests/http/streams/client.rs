@@ -45,7 +45,9 @@ impl Answer {
 
     /// The same for a body that comes as it likes.
     pub async fn with(shop: &Shop, request: http::request::Builder, body: Body) -> Self {
-        let io = TokioIo::new(shop.connect().await);
+        let stream = shop.connect().await;
+        stream.set_nodelay(true).unwrap();
+        let io = TokioIo::new(stream);
         let (mut sender, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
         let request = request.header("host", "souk").body(body).unwrap();

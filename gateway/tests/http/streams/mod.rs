@@ -2,9 +2,12 @@
 
 mod answers;
 mod bodies;
+mod bytes;
 mod client;
+mod forms;
 mod limits;
 mod service;
+mod sockets;
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -42,6 +45,36 @@ struct Summary {
     count: i32,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+struct HttpBody {
+    #[prost(string, tag = "1")]
+    content_type: String,
+    #[prost(bytes = "vec", tag = "2")]
+    data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct File {
+    #[prost(string, tag = "1")]
+    topic: String,
+    #[prost(int32, tag = "2")]
+    size: i32,
+    #[prost(message, optional, tag = "3")]
+    content: Option<HttpBody>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Document {
+    #[prost(string, tag = "1")]
+    etag: String,
+    #[prost(message, optional, tag = "2")]
+    content: Option<HttpBody>,
+}
+
+fn http_body(content_type: &str, data: impl Into<Vec<u8>>) -> HttpBody {
+    HttpBody { content_type: content_type.to_owned(), data: data.into() }
+}
+
 fn entry(sequence: i32, text: &str) -> Entry {
     Entry { sequence, text: text.to_owned(), ..Entry::default() }
 }
@@ -49,7 +82,8 @@ fn entry(sequence: i32, text: &str) -> Entry {
 fn contracts() -> Contracts {
     static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let includes = [root.join("tests/http/streams"), root.join("../proto")];
+        let includes = ["tests/http/streams", "../proto", "tests/transcoding"];
+        let includes = includes.map(|folder| root.join(folder));
         let mut compiler = protox::Compiler::new(includes).unwrap();
         compiler.include_imports(true).open_file("feed.proto").unwrap();
         compiler.encode_file_descriptor_set()

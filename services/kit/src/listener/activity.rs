@@ -1,11 +1,12 @@
 //! What a connection has to do, and since when it has had nothing to do.
 
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::shares::Shares;
@@ -30,6 +31,13 @@ impl Peer {
         Self { address, calls: shares(), streams: shares(), bytes: shares(), activity }
     }
 
+    /// What is done with the connection once it is no longer one of HTTP: when the answer to a request of
+    /// HTTP/1.1 is that it changes its protocol. It lives no longer than the connection.
+    pub fn take_over(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let work = Takeover(Box::pin(work));
+        *self.activity.takeover.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+    }
+
     /// Notes that a request waits for its client, which has more of it to send. A connection whose
     /// requests all do so has nothing to do, and may have to make room for others.
     pub fn waiting(&self) -> Waiting {
@@ -45,6 +53,15 @@ pub struct Waiting(Arc<Activity>);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The work on a connection that is no longer one of HTTP.
+struct Takeover(BoxFuture<'static, ()>);
+
+impl fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Takeover")
     }
 }
 
@@ -81,6 +98,7 @@ pub(super) struct Activity {
     blocked: AtomicU64,
     /// When a byte was last sent.
     pub(super) sent: AtomicU64,
+    takeover: Mutex<Option<Takeover>>,
     /// Told when the connection's place is needed.
     pub(super) evicted: Notify,
     /// Told when the memory is needed that its unread answers take.
@@ -117,6 +135,7 @@ impl Activity {
             head_began: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            takeover: Mutex::default(),
             evicted: Notify::new(),
             expelled: Notify::new(),
         })
@@ -128,6 +147,12 @@ impl Activity {
         self.head_began.store(0, Ordering::Relaxed);
         self.moved.store(now(), Ordering::Relaxed);
         UnderWay(self.clone())
+    }
+
+    /// What is to be done with the connection, now that HTTP has come to its end there.
+    pub(super) fn takeover(&self) -> Option<BoxFuture<'static, ()>> {
+        let mut takeover = self.takeover.lock().unwrap_or_else(PoisonError::into_inner);
+        takeover.take().map(|work| work.0)
     }
 
     pub(super) fn is_under_way(&self) -> bool {

@@ -81,17 +81,18 @@ impl<S> Server<S> {
                 Ok::<_, Infallible>(response)
             }
         });
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(stream);
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(stream, service));
         let mut overdue = pin!(self.overdue(activity));
         let mut goodbye = pin!(sleep(Duration::MAX));
         let mut is_ending = false;
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(error, "a connection broke");
-                    }
-                    return;
+                    return match ended {
+                        Ok(()) => self.take_over(activity).await,
+                        Err(error) => tracing::debug!(error, "a connection broke"),
+                    };
                 }
                 // nothing is to be expected of it
                 () = &mut overdue => return,
@@ -108,6 +109,18 @@ impl<S> Server<S> {
                 is_ending = true;
                 connection.as_mut().graceful_shutdown();
             }
+        }
+    }
+
+    /// Does with a connection what is left to be done when it is no longer one of HTTP.
+    async fn take_over(&self, activity: &Arc<Activity>) {
+        let Some(work) = activity.takeover() else { return };
+        // whoever works on it looks after it, but for a client that takes nothing
+        let _under_way = activity.begin();
+        tokio::select! {
+            () = work => {}
+            () = self.overdue(activity) => {}
+            () = activity.expelled.notified() => {}
         }
     }
 

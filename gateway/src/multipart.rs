@@ -1,0 +1,248 @@
+//! Bodies of `multipart/form-data` (RFC 7578): fields, and then a file, which is used as it comes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, ready};
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use multer::{Field, Multipart};
+use souk_kit::body;
+use souk_proto::souk::types::v1::Reason;
+
+use crate::media::UNKNOWN;
+use crate::problem::Problem;
+
+/// How many bytes are read at once.
+const PIECE: usize = 16 * 1024;
+/// How many bytes are kept at most: the parser waits for the end of what is between two parts, however
+/// far that is.
+const KEPT: usize = 64 * 1024;
+
+/// The parts of a form.
+pub(crate) struct Parts<'r> {
+    multipart: Multipart<'r>,
+    /// How many bytes may be read before some are used.
+    room: Arc<AtomicUsize>,
+    /// The largest size of all fields, in bytes.
+    most: usize,
+}
+
+/// The file of a form.
+pub(crate) struct File<'r> {
+    field: Field<'r>,
+    room: Arc<AtomicUsize>,
+}
+
+/// The name and the value of a field.
+pub(crate) type Pair = (String, String);
+
+impl<'r> Parts<'r> {
+    /// Of a body whose parts are separated by this boundary. Its fields have this many bytes at most.
+    pub(crate) fn new(
+        pieces: impl Stream<Item = Result<Bytes, body::Error>> + Send + 'r,
+        boundary: String,
+        most: usize,
+    ) -> Self {
+        let room = Arc::new(AtomicUsize::new(KEPT));
+        let pieces = metered(Box::pin(pieces), room.clone());
+        Self { multipart: Multipart::new(pieces, boundary), room, most }
+    }
+
+    /// The fields, and the file that comes after them: the first part that has the name of a file.
+    pub(crate) async fn file(&mut self) -> Result<(Vec<Pair>, File<'r>), Problem> {
+        let (mut fields, mut size) = (Vec::new(), 0);
+        while let Some(part) = self.next().await? {
+            if part.field.file_name().is_some() {
+                return Ok((fields, part));
+            }
+            let name = part.field.name().unwrap_or_default().to_owned();
+            let value = self.value(part, &name, &mut size).await?;
+            fields.push((name, value));
+        }
+        Err(malformed("the form has no file: a part with the name of one, after its fields"))
+    }
+
+    /// There must be nothing after the file.
+    pub(crate) async fn end(&mut self) -> Result<(), Problem> {
+        match self.next().await? {
+            None => Ok(()),
+            Some(_) => Err(malformed("the file must be the last part of the form")),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<File<'r>>, Problem> {
+        self.room.store(KEPT, Ordering::Relaxed);
+        let field = self.multipart.next_field().await.map_err(|error| problem(&error))?;
+        Ok(field.map(|field| File { field, room: self.room.clone() }))
+    }
+
+    /// The text of a field. `size` is that of all fields so far.
+    async fn value(
+        &self,
+        mut part: File<'_>,
+        name: &str,
+        size: &mut usize,
+    ) -> Result<String, Problem> {
+        let mut value = Vec::new();
+        while let Some(bytes) = part.next().await? {
+            *size += bytes.len();
+            if *size > self.most {
+                let message = format!("the fields of the form are larger than {} bytes", self.most);
+                return Err(Problem::new(Reason::PayloadTooLarge, message));
+            }
+            value.extend_from_slice(&bytes);
+        }
+        let shown = souk_kit::failure::shortened(name);
+        String::from_utf8(value).map_err(|_| malformed(format!("{shown}: is not UTF-8")))
+    }
+}
+
+impl File<'_> {
+    /// What it is.
+    pub(crate) fn media_type(&self) -> String {
+        self.field.content_type().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)
+    }
+
+    /// The next bytes; `None` when there are no more.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.room.store(KEPT, Ordering::Relaxed);
+        self.field.chunk().await.map_err(|error| problem(&error))
+    }
+}
+
+/// There is no room for more of what is not used.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Body(#[from] body::Error),
+    #[error("what is between two parts of the form is larger than {KEPT} bytes")]
+    NoRoom,
+}
+
+/// The parser takes all that is there whenever it is asked for a part: here there is never more than one
+/// piece.
+fn metered<S: Stream<Item = Result<Bytes, body::Error>>>(
+    mut pieces: Pin<Box<S>>,
+    room: Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<Bytes, Error>> {
+    let (mut rest, mut has_given) = (Bytes::new(), false);
+    stream::poll_fn(move |cx| {
+        if std::mem::take(&mut has_given) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if rest.is_empty() {
+            match ready!(pieces.as_mut().poll_next(cx)) {
+                Some(Ok(piece)) => rest = piece,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = rest.split_to(rest.len().min(PIECE));
+        has_given = true;
+        let taken = room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
+            room.checked_sub(piece.len())
+        });
+        Poll::Ready(Some(taken.map(|_| piece).map_err(|_| Error::NoRoom)))
+    })
+}
+
+fn problem(error: &multer::Error) -> Problem {
+    let source = match error {
+        multer::Error::StreamReadFailed(source) => source.downcast_ref(),
+        _ => None,
+    };
+    match source {
+        Some(Error::Body(error)) => Problem::from(*error),
+        Some(error @ Error::NoRoom) => Problem::new(Reason::PayloadTooLarge, error.to_string()),
+        None => malformed("the form cannot be read"),
+    }
+}
+
+fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+    Problem::new(Reason::MalformedRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A form in pieces of so many bytes: its fields, the type of its file, and the file.
+    async fn read(form: &str, piece: usize) -> Result<(Vec<Pair>, String, String), String> {
+        let bytes = Bytes::from(form.replace('\n', "\r\n"));
+        let pieces: Vec<_> = bytes.chunks(piece).map(|piece| Ok(bytes.slice_ref(piece))).collect();
+        let mut parts = Parts::new(stream::iter(pieces), "x".to_owned(), 100);
+        let (fields, mut file) = parts.file().await.map_err(|problem| problem.message)?;
+        let (media_type, mut content) = (file.media_type(), Vec::new());
+        while let Some(bytes) = file.next().await.map_err(|problem| problem.message)? {
+            content.extend_from_slice(&bytes);
+        }
+        drop(file);
+        parts.end().await.map_err(|problem| problem.message)?;
+        Ok((fields, media_type, String::from_utf8(content).unwrap()))
+    }
+
+    fn part(head: &str, content: &str) -> String {
+        format!("--x\nContent-Disposition: form-data; {head}\n\n{content}\n")
+    }
+
+    fn pair(name: &str, value: &str) -> Pair {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_form_has_fields_and_then_a_file_however_it_comes() {
+        let file = "name=f; filename=a.csv\nContent-Type: text/csv";
+        let content = "a,b\n--y\n--\n".repeat(2_000);
+        let form =
+            part("name=\"a\"", "1") + &part("name=b", "") + &part(file, &content) + "--x--\n";
+        for piece in [1, 7, 1_000, 1_000_000] {
+            let (fields, media_type, read) = read(&form, piece).await.unwrap();
+            assert_eq!(fields, [pair("a", "1"), pair("b", "")]);
+            assert_eq!(media_type, "text/csv");
+            assert!(read == content.replace('\n', "\r\n"), "in pieces of {piece}");
+        }
+        let bare = part("name=f; filename=\"\"", "") + "--x--";
+        let nothing = (Vec::new(), UNKNOWN.to_owned(), String::new());
+        assert_eq!(read(&bare, 10).await, Ok(nothing));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_such_form_is_refused() {
+        let file = part("name=f; filename=a", "x");
+        let cases = [
+            (String::new(), "the form cannot be read"),
+            ("x".to_owned(), "the form cannot be read"),
+            (file.clone(), "the form cannot be read"),
+            (
+                part("name=a", "1") + "--x--",
+                "the form has no file: a part with the name of one, after its fields",
+            ),
+            (
+                file.clone() + &part("name=a", "1") + "--x--",
+                "the file must be the last part of the form",
+            ),
+            (file.clone() + &file + "--x--", "the file must be the last part of the form"),
+            (
+                part("name=a", &"1".repeat(101)) + &file + "--x--",
+                "the fields of the form are larger than 100 bytes",
+            ),
+        ];
+        for (form, expected) in cases {
+            for piece in [1, 1_000_000] {
+                assert_eq!(read(&form, piece).await, Err(expected.to_owned()), "{form}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_kept_than_there_is_room_for() {
+        let large = "x".repeat(100_000);
+        let message = "what is between two parts of the form is larger than 65536 bytes";
+        for form in [large.clone(), part(&format!("name=f; filename={large}"), "x")] {
+            assert_eq!(read(&form, 1_000_000).await, Err(message.to_owned()));
+        }
+    }
+}

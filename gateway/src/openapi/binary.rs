@@ -1,0 +1,86 @@
+//! What carries bytes of any media type: uploads, and downloads that may be asked for in parts.
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::errors::Errors;
+use super::headers;
+use super::operation::Place;
+use super::shared::Shared;
+use crate::api::BodyRule;
+use crate::range;
+
+/// The name of the file in a form, where it is no field that has one.
+const FILE: &str = "file";
+
+/// The body of a request: the bytes as they stand, or as the file of a form. What may come in the query
+/// may be a field of the form as well.
+pub(super) fn upload(place: &Place<'_>, parameters: &[Value]) -> Value {
+    let file = match &place.rule.body {
+        BodyRule::Field(name) => name,
+        BodyRule::Ignored | BodyRule::Whole => FILE,
+    };
+    let is_in_query = |parameter: &&Value| parameter["in"] == "query";
+    let fields = parameters.iter().filter(is_in_query).map(field);
+    let mut properties: Map<String, Value> = fields.collect();
+    let mut content = bytes();
+    content["description"] = "The file: the last part of the form.".into();
+    properties.insert(file.to_owned(), content);
+    let form = json!({ "type": "object", "properties": properties, "required": [file] });
+    let mut content = any_media();
+    content["multipart/form-data"] = json!({ "schema": form });
+    json!({ "description": about(place), "required": true, "content": content })
+}
+
+/// A field of a form, of the parameter that it is in a query.
+fn field(parameter: &Value) -> (String, Value) {
+    let mut schema = parameter["schema"].clone();
+    for keyword in ["description", "deprecated"] {
+        if let Some(value) = parameter.get(keyword) {
+            schema[keyword] = value.clone();
+        }
+    }
+    (parameter["name"].as_str().unwrap_or_default().to_owned(), schema)
+}
+
+fn about(place: &Place<'_>) -> String {
+    let rpc = &place.operation.rpc;
+    let most =
+        if rpc.is_client_stream { rpc.max_stream_bytes } else { rpc.max_request_bytes as u64 };
+    format!("Bytes of any media type, or a form with a file: at most {most} bytes.")
+}
+
+/// Whether parts of what is answered can be asked for.
+pub(super) fn has_parts(place: &Place<'_>) -> bool {
+    let rpc = &place.operation.method;
+    place.method == Method::GET
+        && !rpc.is_server_streaming()
+        && place.rule.gives_bytes(&rpc.output())
+}
+
+/// What is answered to who asks for a part: that part, or that there is nothing in it.
+pub(super) fn parts(errors: &Errors, shared: &mut Shared) -> [(StatusCode, Value); 2] {
+    let described = [&headers::CONTENT_RANGE, &headers::REQUEST_ID];
+    let part = json!({
+        "description": "The part that was asked for.",
+        "headers": shared.headers(described),
+        "content": any_media(),
+    });
+    let nothing = shared.response("RangeNotSatisfiable", |shared| {
+        json!({
+            "description": "The part that was asked for begins behind the end.",
+            "headers": shared.headers(described),
+            "content": errors.content(&[range::nothing()]),
+        })
+    });
+    [(StatusCode::PARTIAL_CONTENT, part), (StatusCode::RANGE_NOT_SATISFIABLE, nothing)]
+}
+
+/// Content of any media type.
+pub(super) fn any_media() -> Value {
+    json!({ "*/*": { "schema": bytes() } })
+}
+
+fn bytes() -> Value {
+    json!({ "type": "string", "format": "binary" })
+}

@@ -1,0 +1,77 @@
+//! What a client sends, as the messages of a stream.
+
+use std::mem::take;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::pipe::Writer;
+use crate::call::Asked;
+use crate::input::{self, Given, Media};
+use crate::multipart::Pair;
+use crate::routing::Route;
+use crate::transcode::{InputError, Plans};
+
+/// The messages for a service, on their way to it.
+pub(super) struct Messages {
+    plans: Arc<Plans>,
+    route: Arc<Route>,
+    /// What path and query say, until it has gone with the first message.
+    path: Vec<String>,
+    query: String,
+    /// The fields of a form, as well.
+    fields: Vec<Pair>,
+    writer: Writer<Bytes>,
+}
+
+/// Whether the service takes more messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Wants {
+    More,
+    /// It has answered, or is not there any more.
+    NoMore,
+}
+
+impl Messages {
+    pub(super) fn new(
+        plans: Arc<Plans>,
+        route: Arc<Route>,
+        asked: &Asked<'_>,
+        writer: Writer<Bytes>,
+    ) -> Self {
+        let path = asked.variables.iter().map(|value| value.clone().into_owned()).collect();
+        let query = asked.uri.query().unwrap_or_default().to_owned();
+        Self { plans, route, path, query, fields: Vec::new(), writer }
+    }
+
+    /// Adds the fields of a form to the first message.
+    pub(super) fn add(&mut self, fields: Vec<Pair>) {
+        self.fields = fields;
+    }
+
+    /// Sends a message, as soon as the one before it has been taken.
+    ///
+    /// # Errors
+    ///
+    /// The body is none that the contract takes.
+    pub(super) async fn send(
+        &mut self,
+        media: Media<'_>,
+        body: &[u8],
+    ) -> Result<Wants, InputError> {
+        let Self { plans, route, writer, .. } = self;
+        let (path, query) = (take(&mut self.path), take(&mut self.query));
+        let fields = take(&mut self.fields);
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let given = Given { path: &path, query: &query, media, body, fields: &fields };
+        let message = input::read(plans, route, &given)?;
+        let sent = writer.send(message.wire.into()).await;
+        Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })
+    }
+
+    /// There are no more. Otherwise the stream breaks off for the service.
+    pub(super) fn finish(self) {
+        self.writer.finish(None);
+    }
+}

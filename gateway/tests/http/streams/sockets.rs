@@ -1,0 +1,393 @@
+//! Streams over WebSocket.
+
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use souk_gateway::{Options, Streams};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::join;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tonic::Status;
+
+use super::{Call, Entry, PATIENCE, Service, Summary, WatchRequest, entry, feed, feeds};
+use crate::shop::{Shop, admin_token};
+
+const WATCH: &str = "/v1/topics/news/entries";
+const CHAT: &str = "/v1/topics/news/chat";
+const SHORT: Duration = Duration::from_millis(200);
+
+/// The client's end of a WebSocket.
+struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    async fn to(shop: &Shop, path: &str) -> Self {
+        Self::with(shop, path, &[]).await.expect("a WebSocket")
+    }
+
+    /// The status, where there is none.
+    async fn with(shop: &Shop, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
+        let mut request = format!("ws://{}{path}", shop.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            let name: http::HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let stream = shop.connect().await;
+        stream.set_nodelay(true).unwrap();
+        match timeout(PATIENCE, client_async(request, stream)).await.expect("an answer") {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn say(&mut self, text: impl ToString) {
+        self.0.send(Message::text(text.to_string())).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("a frame") {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(message)) => return Some(message),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    /// The next frame as JSON.
+    async fn hear(&mut self) -> Value {
+        match self.next().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Why it is closed.
+    async fn closed(&mut self) -> (CloseCode, String) {
+        match self.next().await {
+            Some(Message::Close(Some(close))) => (close.code, close.reason.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The code of the error at its end, and of its being closed.
+    async fn failed(&mut self) -> (String, CloseCode) {
+        let error = self.hear().await;
+        let code = error["error"]["code"].as_str().unwrap_or_else(|| panic!("{error}")).to_owned();
+        (code, self.closed().await.0)
+    }
+}
+
+async fn begun(service: &Service) -> Call {
+    let mut call = service.call().await;
+    call.say(entry(1, "")).await;
+    call
+}
+
+#[tokio::test]
+async fn the_answers_of_a_service_come_in_frames_and_the_last_says_so() {
+    for (service, shop) in feeds(Options::default()).await {
+        let path = format!("{WATCH}?size=3");
+        let (mut socket, mut call) = join!(Socket::to(&shop, &path), begun(&service));
+        let asked: WatchRequest = call.hear().await.unwrap().unwrap();
+        assert_eq!((asked.topic.as_str(), asked.size), ("news", 3));
+        let first = json!({"topic": "", "sequence": 1, "text": ""});
+        assert_eq!(socket.hear().await, json!({"result": first}));
+        call.say(entry(2, "two")).await;
+        assert_eq!(socket.hear().await["result"]["text"], "two");
+        drop(call);
+        assert_eq!(socket.hear().await, json!({"end": {"reason": "complete"}}));
+        assert_eq!(socket.closed().await, (CloseCode::Normal, "complete".to_owned()));
+        assert!(socket.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn messages_go_in_both_directions_at_once() {
+    for (service, shop) in feeds(Options::default()).await {
+        let mut socket = Socket::to(&shop, CHAT).await;
+        socket.say(json!({"text": "hello"})).await;
+        let mut call = service.call().await;
+        let first = Entry { topic: "news".to_owned(), ..entry(0, "hello") };
+        assert_eq!(call.hear().await.unwrap(), Some(first));
+        call.say(entry(1, "who is there?")).await;
+        assert_eq!(socket.hear().await["result"]["text"], "who is there?");
+        for number in 2..50 {
+            socket.say(json!({"sequence": number})).await;
+            assert_eq!(call.hear().await.unwrap(), Some(entry(number, "")));
+            call.say(entry(number, "")).await;
+            assert_eq!(socket.hear().await["result"]["sequence"], number);
+        }
+        // no more from here, but more from there
+        socket.say("").await;
+        assert_eq!(call.hear::<Entry>().await.unwrap(), None);
+        call.say(entry(50, "bye")).await;
+        assert_eq!(socket.hear().await["result"]["text"], "bye");
+        drop(call);
+        assert_eq!(socket.hear().await["end"]["reason"], "complete");
+        assert_eq!(socket.closed().await.0, CloseCode::Normal);
+    }
+}
+
+#[tokio::test]
+async fn a_service_may_speak_first() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let (mut socket, _call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    assert_eq!(socket.hear().await["result"]["sequence"], 1);
+}
+
+#[tokio::test]
+async fn what_is_asked_may_be_in_the_first_frame() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let mut socket = Socket::to(&shop, "/v1/topics:watch").await;
+    socket.say(json!({"topic": "x"})).await;
+    let mut call = begun(&service).await;
+    assert_eq!(call.hear::<WatchRequest>().await.unwrap().unwrap().topic, "x");
+    assert_eq!(call.hear::<WatchRequest>().await.unwrap(), None);
+    assert!(socket.hear().await["result"].is_object());
+    socket.say(json!({"topic": "y"})).await;
+    assert_eq!(socket.failed().await, ("MALFORMED_REQUEST".to_owned(), CloseCode::Policy));
+    call.gone().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_messages_may_be_answered_with_one() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let mut socket = Socket::to(&shop, "/v1/texts:publish?sequence=7").await;
+    for text in ["\"a\"", "\"b\"", ""] {
+        socket.say(text).await;
+    }
+    let mut call = service.call().await;
+    assert_eq!(call.hear().await.unwrap(), Some(entry(7, "a")));
+    assert_eq!(call.hear().await.unwrap(), Some(entry(0, "b")));
+    assert_eq!(call.hear::<Entry>().await.unwrap(), None);
+    call.say(Summary { count: 2 }).await;
+    drop(call);
+    assert_eq!(socket.hear().await, json!({"result": {"count": 2}}));
+    assert_eq!(socket.hear().await["end"]["reason"], "complete");
+}
+
+#[tokio::test]
+async fn who_fails_before_the_first_message_fails_without_a_websocket() {
+    for (service, shop) in feeds(Options::default()).await {
+        let failing = async { service.call().await.fail(Status::not_found("no")).await };
+        let (refused, ()) = join!(Socket::with(&shop, WATCH, &[]), failing);
+        assert_eq!(refused.err(), Some(404));
+        let (mut socket, call) = join!(Socket::to(&shop, WATCH), begun(&service));
+        assert!(socket.hear().await["result"].is_object());
+        call.fail(Status::not_found("no")).await;
+        assert_eq!(socket.failed().await, ("NOT_FOUND".to_owned(), CloseCode::Policy));
+    }
+    let shop = feed(&Service::new(), Options::default()).await;
+    let wrong = format!("{WATCH}?size=x");
+    assert_eq!(Socket::with(&shop, &wrong, &[]).await.err(), Some(400));
+    assert_eq!(Socket::with(&shop, "/v1/topics/news/followed", &[]).await.err(), Some(401));
+}
+
+#[tokio::test]
+async fn a_frame_that_cannot_be_read_breaks_the_stream_off() {
+    for (service, shop) in feeds(Options::default()).await {
+        let large = format!("{{\"text\": \"{}\"}}", "x".repeat(300_000));
+        for (frame, code, close) in [
+            (Message::text("{\"sequence\": 1"), "MALFORMED_REQUEST", CloseCode::Policy),
+            (Message::text("{\"topic\": \"x\"}"), "MALFORMED_REQUEST", CloseCode::Policy),
+            (Message::binary("{}"), "UNSUPPORTED_MEDIA_TYPE", CloseCode::Unsupported),
+            (Message::text(large.as_str()), "PAYLOAD_TOO_LARGE", CloseCode::Size),
+        ] {
+            let mut socket = Socket::to(&shop, CHAT).await;
+            socket.say("{}").await;
+            let mut call = service.call().await;
+            assert!(call.hear::<Entry>().await.unwrap().is_some());
+            let _ = socket.0.send(frame).await;
+            assert_eq!(socket.failed().await, (code.to_owned(), close));
+            assert!(call.hear::<Entry>().await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_no_message_is_expected_there_may_be_none() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let (mut socket, call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    assert!(socket.hear().await["result"].is_object());
+    socket.say("{}").await;
+    assert_eq!(socket.failed().await.0, "MALFORMED_REQUEST");
+    call.gone().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_breaks_the_stream_off() {
+    for (service, shop) in feeds(Options::default()).await {
+        for says_so in [false, true] {
+            let (mut socket, mut call) = join!(Socket::to(&shop, CHAT), begun(&service));
+            socket.say("{}").await;
+            assert!(call.hear::<Entry>().await.unwrap().is_some());
+            if says_so {
+                socket.0.close(None).await.unwrap();
+            }
+            drop(socket);
+            assert!(call.hear::<Entry>().await.is_err());
+            call.gone().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_asked_whether_it_is_there() {
+    let service = Service::new();
+    let streams = Streams { heartbeat: SHORT, ..Streams::default() };
+    // a WebSocket may be silent for longer than another connection
+    let options = Options { streams, connection_idle: SHORT, ..Options::default() };
+    let shop = feed(&service, options).await;
+    let (mut socket, mut call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    let mut pings = 0;
+    while pings < 8 {
+        let frame = timeout(PATIENCE, socket.0.next()).await.expect("a frame");
+        pings += usize::from(matches!(frame, Some(Ok(Message::Ping(_)))));
+    }
+    call.say(entry(2, "")).await;
+    assert_eq!(socket.hear().await["result"]["sequence"], 2);
+    // from now on it says nothing
+    call.gone().await;
+}
+
+#[tokio::test]
+async fn websockets_end_with_the_process_and_say_so() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let (mut socket, call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    assert!(socket.hear().await["result"].is_object());
+    shop.shutdown.cancel();
+    assert_eq!(socket.hear().await, json!({"end": {"reason": "shutdown"}}));
+    assert_eq!(socket.closed().await, (CloseCode::Away, "shutdown".to_owned()));
+    assert!(socket.next().await.is_none());
+    call.gone().await;
+    timeout(PATIENCE / 2, shop.serving).await.expect("an end").unwrap();
+}
+
+#[tokio::test]
+async fn a_page_of_another_host_must_be_allowed() {
+    let service = Service::new();
+    let origins = vec!["https://shop.example".parse().unwrap()];
+    let shop = feed(&service, Options { origins, ..Options::default() }).await;
+    let from = async |origin: &str| {
+        let socket = Socket::with(&shop, CHAT, &[("origin", origin)]).await;
+        socket.map_or_else(|status| status, |_| 101)
+    };
+    assert_eq!(from("https://evil.example").await, 403);
+    assert_eq!(from("https://shop.example").await, 101);
+    assert_eq!(from(&format!("http://{}", shop.address)).await, 101);
+}
+
+#[tokio::test]
+async fn a_browser_names_its_token_as_a_subprotocol() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let token = admin_token();
+    let protocols = format!("bearer, {token}");
+    let named = [("sec-websocket-protocol", protocols.as_str())];
+    let socket = Socket::with(&shop, "/v1/topics/news/followed", &named);
+    let (socket, call) = join!(socket, begun(&service));
+    assert!(socket.unwrap().hear().await["result"].is_object());
+    let told = call.metadata.get("authorization").unwrap();
+    assert_eq!(told, format!("Bearer {token}").as_str());
+    let wrong = [("sec-websocket-protocol", "bearer, x.y.z")];
+    let refused = Socket::with(&shop, "/v1/topics/news/followed", &wrong).await;
+    assert_eq!(refused.err(), Some(401));
+}
+
+#[tokio::test]
+async fn a_websocket_has_the_place_of_a_stream() {
+    let service = Service::new();
+    let streams = Streams { max: 1, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let (first, call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    assert_eq!(Socket::with(&shop, CHAT, &[]).await.err(), Some(503));
+    drop(first);
+    call.gone().await;
+    let (mut second, _call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    assert!(second.hear().await["result"].is_object());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_told_when_it_is_too_late() {
+    let service = Service::new();
+    let streams = Streams { max: 1, patience: SHORT, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let (mut socket, mut call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    let talk = async {
+        let mut said = 0;
+        while call.say(entry(1, &"x".repeat(64 * 1024))).await {
+            said += 1;
+        }
+        said
+    };
+    let said = timeout(PATIENCE, talk).await.expect("it is cut off");
+    assert!((1..400).contains(&said), "{said} messages of 64 KiB");
+    let (other, _call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    drop(other);
+    let last = loop {
+        let frame = socket.hear().await;
+        if frame["result"].is_null() {
+            break frame;
+        }
+    };
+    assert_eq!(last["error"]["code"], "OVERLOADED");
+    assert_eq!(socket.closed().await.0, CloseCode::Again);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_listen_holds_up_its_client_and_may_still_speak() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let (mut socket, mut call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    assert!(socket.hear().await["result"].is_object());
+    let large = json!({"text": "x".repeat(100_000)}).to_string();
+    let mut sent = 0;
+    while timeout(SHORT, socket.0.feed(Message::text(large.as_str()))).await.is_ok()
+        && timeout(SHORT, socket.0.flush()).await.is_ok()
+    {
+        sent += 1;
+        assert!(sent < 400, "{sent} messages of 100 kB");
+    }
+    call.say(entry(2, "")).await;
+    assert_eq!(socket.hear().await["result"]["sequence"], 2);
+}
+
+#[tokio::test]
+async fn what_is_no_stream_has_no_websocket() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let serving = async { drop(begun(&service).await) };
+    let (refused, ()) = join!(Socket::with(&shop, "/v1/topics/news", &[]), serving);
+    assert_eq!(refused.err(), Some(200));
+    assert_eq!(Socket::with(&shop, "/v1/nothing", &[]).await.err(), Some(404));
+    let version = [("sec-websocket-version", "8")];
+    assert_eq!(Socket::with(&shop, CHAT, &version).await.err(), Some(400));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_speak_websocket_is_not_kept() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let mut stream = shop.connect().await;
+    let request = format!(
+        "GET {CHAT} HTTP/1.1\r\nhost: souk\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    // a frame that is not masked, as those of clients must be (RFC 6455, section 5.1)
+    stream.write_all(&[request.as_bytes(), b"\x81\x02{}"].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed").ok();
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+}
