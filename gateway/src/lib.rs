@@ -29,7 +29,7 @@ mod limits;
 mod links;
 mod location;
 mod media;
-mod multipart;
+pub mod multipart;
 mod openapi;
 mod options;
 mod pages;

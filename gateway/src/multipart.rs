@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use multer::{Field, Multipart};
 use souk_kit::body;
+use souk_kit::failure::shortened;
 use souk_proto::souk::types::v1::Reason;
 
 use crate::media::UNKNOWN;
@@ -21,7 +22,7 @@ const PIECE: usize = 16 * 1024;
 const KEPT: usize = 64 * 1024;
 
 /// The parts of a form.
-pub(crate) struct Parts<'r> {
+pub struct Parts<'r> {
     multipart: Multipart<'r>,
     /// How many bytes may be read before some are used.
     room: Arc<AtomicUsize>,
@@ -30,17 +31,17 @@ pub(crate) struct Parts<'r> {
 }
 
 /// The file of a form.
-pub(crate) struct File<'r> {
+pub struct File<'r> {
     field: Field<'r>,
     room: Arc<AtomicUsize>,
 }
 
 /// The name and the value of a field.
-pub(crate) type Pair = (String, String);
+pub type Pair = (String, String);
 
 impl<'r> Parts<'r> {
     /// Of a body whose parts are separated by this boundary. Its fields have this many bytes at most.
-    pub(crate) fn new(
+    pub fn new(
         pieces: impl Stream<Item = Result<Bytes, body::Error>> + Send + 'r,
         boundary: String,
         most: usize,
@@ -51,7 +52,11 @@ impl<'r> Parts<'r> {
     }
 
     /// The fields, and the file that comes after them: the first part that has the name of a file.
-    pub(crate) async fn file(&mut self) -> Result<(Vec<Pair>, File<'r>), Problem> {
+    ///
+    /// # Errors
+    ///
+    /// There is none, or the fields before it are too large or no text.
+    pub async fn file(&mut self) -> Result<(Vec<Pair>, File<'r>), Error> {
         let (mut fields, mut size) = (Vec::new(), 0);
         while let Some(part) = self.next().await? {
             if part.field.file_name().is_some() {
@@ -61,20 +66,21 @@ impl<'r> Parts<'r> {
             let value = self.value(part, &name, &mut size).await?;
             fields.push((name, value));
         }
-        Err(malformed("the form has no file: a part with the name of one, after its fields"))
+        Err(Error::NoFile)
     }
 
-    /// There must be nothing after the file.
-    pub(crate) async fn end(&mut self) -> Result<(), Problem> {
-        match self.next().await? {
-            None => Ok(()),
-            Some(_) => Err(malformed("the file must be the last part of the form")),
-        }
+    /// Reads to the end of the form.
+    ///
+    /// # Errors
+    ///
+    /// There is something after the file.
+    pub async fn end(&mut self) -> Result<(), Error> {
+        self.next().await?.map_or(Ok(()), |_| Err(Error::NotLast))
     }
 
-    async fn next(&mut self) -> Result<Option<File<'r>>, Problem> {
+    async fn next(&mut self) -> Result<Option<File<'r>>, Error> {
         self.room.store(KEPT, Ordering::Relaxed);
-        let field = self.multipart.next_field().await.map_err(|error| problem(&error))?;
+        let field = self.multipart.next_field().await?;
         Ok(field.map(|field| File { field, room: self.room.clone() }))
     }
 
@@ -84,41 +90,84 @@ impl<'r> Parts<'r> {
         mut part: File<'_>,
         name: &str,
         size: &mut usize,
-    ) -> Result<String, Problem> {
+    ) -> Result<String, Error> {
         let mut value = Vec::new();
         while let Some(bytes) = part.next().await? {
             *size += bytes.len();
             if *size > self.most {
-                let message = format!("the fields of the form are larger than {} bytes", self.most);
-                return Err(Problem::new(Reason::PayloadTooLarge, message));
+                return Err(Error::FieldsTooLarge(self.most));
             }
             value.extend_from_slice(&bytes);
         }
-        let shown = souk_kit::failure::shortened(name);
-        String::from_utf8(value).map_err(|_| malformed(format!("{shown}: is not UTF-8")))
+        String::from_utf8(value).map_err(|_| Error::NotUtf8(shortened(name)))
     }
 }
 
 impl File<'_> {
     /// What it is.
-    pub(crate) fn media_type(&self) -> String {
+    pub fn media_type(&self) -> String {
         self.field.content_type().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)
     }
 
     /// The next bytes; `None` when there are no more.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+    ///
+    /// # Errors
+    ///
+    /// The form ends before the file does, or its body does not come.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         self.room.store(KEPT, Ordering::Relaxed);
-        self.field.chunk().await.map_err(|error| problem(&error))
+        Ok(self.field.chunk().await?)
     }
 }
 
-/// There is no room for more of what is not used.
+/// Why a form cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+pub enum Error {
+    /// It does not come.
     #[error(transparent)]
     Body(#[from] body::Error),
+    /// There is no room for more of what is not used.
     #[error("what is between two parts of the form is larger than {KEPT} bytes")]
     NoRoom,
+    /// The fields are larger than so many bytes.
+    #[error("the fields of the form are larger than {0} bytes")]
+    FieldsTooLarge(usize),
+    /// A field is no text.
+    #[error("{0}: is not UTF-8")]
+    NotUtf8(String),
+    /// No part is a file.
+    #[error("the form has no file: a part with the name of one, after its fields")]
+    NoFile,
+    /// Something comes after the file.
+    #[error("the file must be the last part of the form")]
+    NotLast,
+    /// It is no form.
+    #[error("the form cannot be read")]
+    Malformed,
+}
+
+impl From<multer::Error> for Error {
+    fn from(error: multer::Error) -> Self {
+        match error {
+            multer::Error::StreamReadFailed(source) => {
+                source.downcast().map_or(Self::Malformed, |error| *error)
+            }
+            _ => Self::Malformed,
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let reason = match error {
+            Error::Body(error) => return error.into(),
+            Error::NoRoom | Error::FieldsTooLarge(_) => Reason::PayloadTooLarge,
+            Error::NotUtf8(_) | Error::NoFile | Error::NotLast | Error::Malformed => {
+                Reason::MalformedRequest
+            }
+        };
+        Self::new(reason, error.to_string())
+    }
 }
 
 /// The parser takes all that is there whenever it is asked for a part: here there is never more than one
@@ -149,22 +198,6 @@ fn metered<S: Stream<Item = Result<Bytes, body::Error>>>(
     })
 }
 
-fn problem(error: &multer::Error) -> Problem {
-    let source = match error {
-        multer::Error::StreamReadFailed(source) => source.downcast_ref(),
-        _ => None,
-    };
-    match source {
-        Some(Error::Body(error)) => Problem::from(*error),
-        Some(error @ Error::NoRoom) => Problem::new(Reason::PayloadTooLarge, error.to_string()),
-        None => malformed("the form cannot be read"),
-    }
-}
-
-fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
-    Problem::new(Reason::MalformedRequest, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,13 +207,13 @@ mod tests {
         let bytes = Bytes::from(form.replace('\n', "\r\n"));
         let pieces: Vec<_> = bytes.chunks(piece).map(|piece| Ok(bytes.slice_ref(piece))).collect();
         let mut parts = Parts::new(stream::iter(pieces), "x".to_owned(), 100);
-        let (fields, mut file) = parts.file().await.map_err(|problem| problem.message)?;
+        let (fields, mut file) = parts.file().await.map_err(|error| error.to_string())?;
         let (media_type, mut content) = (file.media_type(), Vec::new());
-        while let Some(bytes) = file.next().await.map_err(|problem| problem.message)? {
+        while let Some(bytes) = file.next().await.map_err(|error| error.to_string())? {
             content.extend_from_slice(&bytes);
         }
         drop(file);
-        parts.end().await.map_err(|problem| problem.message)?;
+        parts.end().await.map_err(|error| error.to_string())?;
         Ok((fields, media_type, String::from_utf8(content).unwrap()))
     }
 
