@@ -41,6 +41,11 @@ impl Operation {
         souk_proto::descriptors().get_service_by_name(service.full_name()).is_some()
     }
 
+    /// Whether its messages can go in a request and its response. In both directions at once they cannot.
+    pub(crate) fn has_http(&self) -> bool {
+        !(self.rpc.is_client_stream && self.rpc.is_server_stream)
+    }
+
     /// Whether its messages can go over a WebSocket where it has this rule.
     pub(crate) fn has_websocket(&self, rule: &HttpRule) -> bool {
         let is_json =

@@ -24,9 +24,6 @@ impl Describing<'_> {
     ) -> Option<Value> {
         let rpc = &place.operation.method;
         let input = rpc.input();
-        if !place.has_http() {
-            return None;
-        }
         if place.rule.takes_bytes(&input) {
             return Some(binary::upload(place, parameters));
         }
@@ -76,11 +73,6 @@ impl Describing<'_> {
     fn successes(&mut self, place: &Place<'_>) -> Vec<(StatusCode, Value)> {
         let policy = &place.operation.rpc.policy;
         let rpc = &place.operation.method;
-        if !place.has_http() {
-            let description = "From here on, messages go over a WebSocket in both directions.";
-            let response = json!({ "description": description });
-            return vec![(StatusCode::SWITCHING_PROTOCOLS, response)];
-        }
         let usual = success(policy, &rpc.output()).ok().filter(|_| !rpc.is_server_streaming());
         let usual = usual.unwrap_or(StatusCode::OK);
         let others = policy.other_success_statuses.iter();

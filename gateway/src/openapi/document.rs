@@ -41,7 +41,9 @@ pub(crate) fn document(api: &Api, style: Style) -> Value {
     let mut describing = Describing { comments: &comments, schemas, shared, errors };
     let tags = Tags::of(api);
     let mut paths = Paths::default();
-    for (operation, id) in api.operations.iter().zip(ids(api)) {
+    let operations = api.operations.iter().zip(ids(api));
+    // of WebSockets, OpenAPI knows nothing
+    for (operation, id) in operations.filter(|(operation, _)| operation.has_http()) {
         paths.add(operation, &id, tags.of_operation(operation), &mut describing);
     }
     let Describing { schemas, shared, .. } = describing;

@@ -51,9 +51,11 @@ pub(super) fn info(api: &Api) -> Value {
         (true, FIELDS),
         (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
         (has(|it| !it.rpc.policy.version_field.is_empty()), VERSIONS),
-        (has(|it| it.rpc.is_stream()), STREAMS),
+        (has(|it| it.rules.iter().any(|rule| it.has_websocket(rule))), STREAMS),
     ];
-    let told = paragraphs.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text);
+    let told =
+        paragraphs.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text.to_owned());
+    let told = told.chain(for_websockets_only(api));
     json!({
         "title": title(api),
         "version": newest(&packages(api)).unwrap_or("v1"),
@@ -61,6 +63,18 @@ pub(super) fn info(api: &Api) -> Value {
         "contact": { "name": "Whoever runs this gateway" },
         "license": license(api),
     })
+}
+
+/// Where the operations are that no document describes: messages go in both directions.
+fn for_websockets_only(api: &Api) -> Option<String> {
+    let mut lines = Vec::new();
+    for operation in api.operations.iter().filter(|operation| !operation.has_http()) {
+        let rules = operation.rules.iter().filter(|rule| operation.has_websocket(rule));
+        let name = operation.method.full_name();
+        lines.extend(rules.map(|rule| format!("- `{}`: `{name}`", rule.path)));
+    }
+    let about = "These paths are for WebSockets only, with messages in both directions:";
+    (!lines.is_empty()).then(|| format!("{about}\n\n{}", lines.join("\n")))
 }
 
 /// The security scheme of operations that ask for a token.

@@ -101,12 +101,6 @@ impl Place<'_> {
         self.operation.rpc.policy.conditional
     }
 
-    /// Whether it answers requests that are not for a WebSocket.
-    pub(super) fn has_http(&self) -> bool {
-        let rpc = &self.operation.rpc;
-        !(rpc.is_client_stream && rpc.is_server_stream)
-    }
-
     /// Whether a client can do without the content of the answer.
     pub(super) fn may_be_minimal(&self) -> bool {
         let rpc = &self.operation.method;
@@ -139,8 +133,7 @@ fn description(comment: &str, place: &Place<'_>) -> String {
     let policy = &operation.rpc.policy;
     let mut paragraphs = vec![comment.to_owned()];
     if operation.has_websocket(place.rule) {
-        let only = if place.has_http() { "Also" } else { "Only" };
-        paragraphs.push(format!("{only} over a WebSocket."));
+        paragraphs.push("Also over a WebSocket.".to_owned());
     }
     if let Some(Access::Scope(scope)) = &policy.access {
         paragraphs.push(format!("Needs the scope `{scope}`."));

@@ -284,6 +284,12 @@ async fn messages_in_both_directions_need_a_websocket() {
     let reply = shop.get("/v1/topics/news/chat").await;
     assert_eq!((reply.status, reply.code().as_str()), (406, "NOT_ACCEPTABLE"));
     assert!(reply.body.contains("WebSocket"), "{}", reply.body);
+    let reply = shop.send("POST", "/v1/files:convert", &[], "x").await;
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (501, "UNIMPLEMENTED"),
+        "for bytes, there is none"
+    );
 }
 
 #[tokio::test]
