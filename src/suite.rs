@@ -128,8 +128,9 @@ async fn serve_all(
 /// One role in this process; returns when it has been told to end, and has.
 pub async fn run_role(options: Serve) -> anyhow::Result<()> {
     options.limits.check()?;
-    if options.role != Role::Gateway {
-        options.listen.tls.refuse()?;
+    // roles may share an environment, but nobody shall believe that all of them speak TLS by it
+    if options.role != Role::Gateway && options.listen.tls.is_some() {
+        tracing::warn!("--tls-certificate and --tls-key are for REST: grpc is served without tls");
     }
     let limits = &options.limits;
     let mut parts = Parts::new(on_signal()?);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use souk_kit::listener::Tls;
 
@@ -19,16 +19,9 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// # Errors
-    ///
-    /// They are given to a process that serves no REST: who believes that it speaks TLS would be wrong.
-    pub fn refuse(&self) -> anyhow::Result<()> {
-        let is_set = self.tls_certificate.is_some() || self.tls_key.is_some();
-        ensure!(
-            !is_set,
-            "--tls-certificate and --tls-key are for REST, which only a gateway serves"
-        );
-        Ok(())
+    /// Whether any is named.
+    pub fn is_some(&self) -> bool {
+        self.tls_certificate.is_some() || self.tls_key.is_some()
     }
 
     /// What a listener needs for TLS.
