@@ -1,4 +1,4 @@
-//! The form of a body.
+//! Media types, and the form of a body.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
@@ -7,6 +7,10 @@ use souk_proto::souk::types::v1::Reason;
 use crate::input::Media;
 use crate::problem::Problem;
 
+/// JSON in lines.
+pub(crate) const LINES: &str = "application/x-ndjson";
+/// Server-sent events.
+pub(crate) const EVENTS: &str = "text/event-stream";
 /// The media type of what has none.
 pub(crate) const UNKNOWN: &str = "application/octet-stream";
 
@@ -52,7 +56,7 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
     refuse_encoded(headers)?;
     match headers.get(CONTENT_TYPE).map(essence).as_deref() {
-        None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(()),
+        None | Some(LINES | "application/ndjson" | "application/jsonl") => Ok(()),
         Some(_) => Err(unsupported("the body must be application/x-ndjson: JSON in lines")),
     }
 }

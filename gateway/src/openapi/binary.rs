@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::errors::Errors;
 use super::headers;
-use super::operation::Place;
+use super::place::Place;
 use super::shared::Shared;
 use crate::api::BodyRule;
 use crate::range;

@@ -5,37 +5,16 @@ use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
-use super::errors::{Errors, Input};
+use super::describing::Describing;
+use super::errors::Input;
 use super::parameters::Parameters;
-use super::path::Path;
-use super::schema::Schemas;
-use super::shared::Shared;
+use super::place::Place;
 use super::{binary, headers};
-use crate::api::comments::{Comments, first_sentence};
-use crate::api::{HttpRule, Operation};
+use crate::api::Operation;
+use crate::api::comments::first_sentence;
 
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearerAuth";
-
-/// Describes operations, and gathers what they refer to.
-pub(super) struct Describing<'a> {
-    pub comments: &'a Comments,
-    pub schemas: Schemas<'a>,
-    pub shared: Shared,
-    pub errors: Errors,
-}
-
-/// An operation, and where it is.
-pub(super) struct Place<'p> {
-    pub operation: &'p Operation,
-    pub id: String,
-    pub tag: &'p str,
-    pub rule: &'p HttpRule,
-    pub method: Method,
-    pub path: &'p Path,
-    /// What the parameters of the path are called.
-    pub names: Vec<&'p str>,
-}
 
 impl Describing<'_> {
     /// The operation object.
@@ -92,19 +71,6 @@ impl Describing<'_> {
             }
         }
         parameters
-    }
-}
-
-impl Place<'_> {
-    /// Whether a request may name the version that it changes.
-    fn is_conditional(&self) -> bool {
-        self.operation.rpc.policy.conditional
-    }
-
-    /// Whether a client can do without the content of the answer.
-    pub(super) fn may_be_minimal(&self) -> bool {
-        let rpc = &self.operation.method;
-        !self.method.is_safe() && !rpc.is_server_streaming() && rpc.output().fields().len() > 0
     }
 }
 

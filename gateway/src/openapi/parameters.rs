@@ -3,7 +3,6 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::content::fields_in_path;
 use super::parts::declared_fields;
 use super::path;
 use super::presence::Direction;
@@ -52,7 +51,7 @@ impl Parameters<'_, '_> {
     /// The parameters that the query of a request may have: fields that are neither in its path nor in
     /// its body.
     pub(super) fn in_query(&mut self, input: &MessageDescriptor, rule: &HttpRule) -> Vec<Value> {
-        let in_path = fields_in_path(rule);
+        let in_path = path::fields(&rule.template);
         let mut leaves = Vec::new();
         if rule.body != BodyRule::Whole {
             self.find_leaves(input, &mut Vec::new(), &mut leaves);

@@ -6,6 +6,7 @@ use souk_proto::souk::types::v1::Reason;
 
 use super::event::Event;
 use crate::accept::ranges;
+use crate::media::{EVENTS, LINES};
 use crate::problem::Problem;
 
 /// The form of a stream.
@@ -16,9 +17,6 @@ pub(crate) enum Form {
     /// Server-sent events, for the `EventSource` of browsers.
     Events,
 }
-
-pub(crate) const LINES: &str = "application/x-ndjson";
-pub(crate) const EVENTS: &str = "text/event-stream";
 
 impl Form {
     /// The form that a client takes. Lines are for all who do not say, or take anything.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::pipe::Writer;
 use crate::call::Asked;
 use crate::input::{self, Given, Media};
 use crate::multipart::Pair;
+use crate::pipe::Writer;
 use crate::routing::Route;
 use crate::transcode::{InputError, Plans};
 

@@ -32,11 +32,9 @@
 mod client_stream;
 mod download;
 mod event;
-mod event_id;
 mod form;
 mod lines;
 mod messages;
-mod pipe;
 mod pump;
 mod server_stream;
 mod source;
@@ -53,9 +51,6 @@ use http_body::Body;
 use souk_proto::souk::types::v1::Reason;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use event_id::EventId;
-pub(crate) use form::{EVENTS, LINES};
-pub(crate) use pipe::BrokenOff;
 pub(crate) use websocket::is_asked as is_websocket;
 
 use crate::answer::Answer;

@@ -27,7 +27,6 @@ pub(crate) use handshake::is_asked;
 
 use super::Streams;
 use super::messages::Messages;
-use super::pipe::pipe;
 use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
@@ -36,6 +35,7 @@ use crate::api::BodyRule;
 use crate::call::{self, Asked, Content};
 use crate::gate::{Client, Gate, forward};
 use crate::options;
+use crate::pipe::pipe;
 use crate::problem::Problem;
 use crate::routing::Route;
 use handshake::Handshake;

@@ -30,7 +30,7 @@ impl EventId {
     }
 
     /// The id of a message; empty where it has none.
-    pub(super) fn read(&self, wire: &[u8]) -> String {
+    pub(crate) fn read(&self, wire: &[u8]) -> String {
         match self {
             Self::Text(field) => field.text(wire).map(str::to_owned),
             Self::Signed(field) => field.varint(wire).map(|bits| bits.cast_signed().to_string()),

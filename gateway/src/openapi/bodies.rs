@@ -4,16 +4,17 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 
+use super::describing::Describing;
 use super::errors::{self, Input};
 use super::headers::{self, Header};
-use super::operation::{Describing, Place};
+use super::place::Place;
 use super::presence::Direction;
-use super::{binary, own};
+use super::{binary, own, path};
+use crate::api::BodyRule;
 use crate::api::comments::{Comments, first_sentence};
-use crate::api::{BodyRule, HttpRule};
 use crate::links::Paging;
+use crate::media::{EVENTS, LINES};
 use crate::routing::{UPDATE_MASK, success};
-use crate::stream::{EVENTS, LINES};
 
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.
@@ -35,7 +36,7 @@ impl Describing<'_> {
         let schema = match &field {
             Some(field) => self.schemas.value(field, Direction::Request).0,
             None => {
-                let mut left_out = fields_in_path(place.rule);
+                let mut left_out = path::fields(&place.rule.template);
                 left_out.push(UPDATE_MASK);
                 if input.fields().all(|field| left_out.contains(&field.name())) {
                     return None;
@@ -157,20 +158,7 @@ fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'s
     applying.chain(&headers::RATE_LIMITS).chain([&headers::REQUEST_ID])
 }
 
-/// The fields of a request that are in its path.
-pub(super) fn fields_in_path(rule: &HttpRule) -> Vec<&str> {
-    rule.template.variables.iter().map(|variable| variable.field.as_str()).collect()
-}
-
 impl Place<'_> {
-    /// Whether the gateway may answer with what it has kept of an earlier call.
-    fn is_kept(&self) -> bool {
-        let rpc = &self.operation.rpc;
-        self.method == Method::GET
-            && !rpc.needs_token()
-            && rpc.policy.cache_control.contains("public")
-    }
-
     /// What a status means here: in the words of the contract, where it has any.
     fn meaning(&self, status: StatusCode, comments: &Comments) -> String {
         let message = first_sentence(comments.on(&self.operation.method.output()));

@@ -25,7 +25,7 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// What is served as it is.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(super) struct Resource {
     media: &'static str,
     cache_control: &'static str,
     /// The Content-Security-Policy, where the page may load anything.
@@ -42,7 +42,7 @@ enum Body {
     Gzip(&'static [u8], OnceLock<Bytes>),
 }
 
-impl Content {
+impl Resource {
     /// A page that may load what the policy says.
     pub(super) fn html(text: String, policy: &'static str) -> Self {
         let page = Self::new("text/html; charset=utf-8", FIVE_MINUTES, Body::Plain(text.into()));
@@ -87,8 +87,8 @@ impl Content {
 
     /// Serves it.
     pub(super) fn route(self) -> MethodRouter {
-        async fn serve(State(content): State<Arc<Content>>, request: HeaderMap) -> Response {
-            content.answer(&request)
+        async fn serve(State(resource): State<Arc<Resource>>, request: HeaderMap) -> Response {
+            resource.answer(&request)
         }
         get(serve).with_state(Arc::new(self))
     }
