@@ -14,7 +14,8 @@ use super::schema::Schemas;
 use super::shared::Shared;
 use crate::api::Operation;
 use crate::api::reasons::{Documented, documented};
-use crate::caller::{Caller, PROBLEM_JSON};
+use crate::caller::Caller;
+use crate::media::PROBLEM_JSON;
 use crate::problem::{Detail, Problem, docs_url, status_of};
 
 /// What the reasons of an operation depend on besides its policy.

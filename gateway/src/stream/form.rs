@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use super::event::Event;
-use crate::accept::ranges;
+use crate::accept::weight;
 use crate::media::{EVENTS, LINES};
 use crate::problem::Problem;
 
@@ -25,7 +25,7 @@ impl Form {
     ///
     /// It takes none of them.
     pub(crate) fn of(headers: &HeaderMap, has_websocket: bool) -> Result<Self, Problem> {
-        let (lines, events) = (quality(headers, LINES), quality(headers, EVENTS));
+        let (lines, events) = (weight(headers, LINES), weight(headers, EVENTS));
         if lines.0 <= 0.0 && events.0 <= 0.0 {
             let others = if has_websocket { ", or a WebSocket" } else { "" };
             let message = format!("the answer is a stream: {LINES} or {EVENTS}{others}");
@@ -71,26 +71,6 @@ fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
 /// Whether clients keep an id. Without one, they keep that of the event before.
 fn is_kept(id: &str) -> bool {
     !id.is_empty() && !id.contains(['\n', '\r', '\0'])
-}
-
-/// How much a client likes a form, and how precisely it has said so: of the ranges that match, the most
-/// precise one counts (RFC 9110, section 12.5.1).
-fn quality(headers: &HeaderMap, form: &str) -> (f32, u8) {
-    let mut ranges = ranges(headers).peekable();
-    if ranges.peek().is_none() {
-        return (1.0, 0);
-    }
-    let matching = ranges.filter_map(|range| Some((range.quality, precision(range.media, form)?)));
-    matching.max_by_key(|(_, precision)| *precision).unwrap_or((0.0, 0))
-}
-
-fn precision(range: &str, form: &str) -> Option<u8> {
-    let group = range.strip_suffix('*').filter(|group| group.ends_with('/'));
-    match group {
-        Some("*/") => Some(0),
-        Some(group) => form.starts_with(group).then_some(1),
-        None => form.eq_ignore_ascii_case(range).then_some(2),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call::Asked;
-use crate::input::{self, Given, Media};
+use crate::input::{self, Given};
+use crate::media::Media;
 use crate::multipart::Pair;
 use crate::pipe::Writer;
 use crate::routing::Route;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use souk_proto::souk::types::v1::Reason;
 
 use super::messages::{Messages, Wants};
-use crate::input::Media;
+use crate::media::Media;
 use crate::problem::Problem;
 
 /// How many bytes go into a message.

@@ -2,7 +2,7 @@
 
 use souk_proto::souk::types::v1::Reason;
 
-use crate::input::Media;
+use crate::media::Media;
 use crate::problem::Problem;
 use crate::stream::messages::{Messages, Wants};
 
