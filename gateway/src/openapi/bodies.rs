@@ -7,6 +7,7 @@ use souk_proto::souk::policy::v1::Idempotency;
 use super::describing::Describing;
 use super::errors::{self, Input};
 use super::headers::{self, Header};
+use super::parts::fields_at;
 use super::place::Place;
 use super::presence::Direction;
 use super::{binary, own, path};
@@ -126,12 +127,21 @@ impl Describing<'_> {
         };
         if rpc.is_server_streaming() {
             let schema = own::line(&schema, &self.errors.envelope());
-            return json!({
-                LINES: { "schema": schema },
-                EVENTS: { "schema": { "type": "string" } },
-            });
+            let mut events = json!({ "schema": { "type": "string" } });
+            if let Some(id) = self.event_id(place) {
+                events["x-event-id"] = id.into();
+            }
+            return json!({ LINES: { "schema": schema }, EVENTS: events });
         }
         json!({ "application/json": { "schema": schema } })
+    }
+
+    /// The path of the field that is the id of an event, with the names that JSON has.
+    fn event_id(&self, place: &Place<'_>) -> Option<String> {
+        let path = &place.operation.rpc.policy.event_id_field;
+        let fields = fields_at(&place.operation.method.output(), path)?;
+        let names: Vec<String> = fields.iter().map(|field| self.schemas.name_of(field)).collect();
+        Some(names.join("."))
     }
 }
 

@@ -57,12 +57,13 @@ impl Describing<'_> {
         parameters.extend(fields.in_query(&message, place.rule));
         let policy = &place.operation.rpc.policy;
         let has_version = !policy.version_field.is_empty();
+        let has_ids = place.operation.rpc.is_server_stream && !policy.event_id_field.is_empty();
         let conditions = [
             (policy.idempotency() == Idempotency::Required, true, &headers::IDEMPOTENCY_KEY),
             (has_version && place.method == Method::GET, false, &headers::IF_NONE_MATCH),
             (place.is_conditional(), false, &headers::IF_MATCH),
             (place.may_be_minimal(), false, &headers::PREFER),
-            (place.operation.rpc.is_server_stream, false, &headers::LAST_EVENT_ID),
+            (has_ids, false, &headers::LAST_EVENT_ID),
             (binary::has_parts(place), false, &headers::RANGE),
         ];
         for (applies, is_required, header) in conditions {

@@ -3,7 +3,7 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::parts::declared_fields;
+use super::parts::{declared_fields, fields_at};
 use super::path;
 use super::presence::Direction;
 use super::schema::{Schemas, is_deprecated};
@@ -24,7 +24,7 @@ impl Parameters<'_, '_> {
         parameter: &path::Parameter,
         name: &str,
     ) -> Value {
-        let field = parameter.field.as_deref().and_then(|path| field_at(input, path));
+        let field = parameter.field.as_deref().and_then(|path| fields_at(input, path)?.pop());
         let (schema, description) = match &field {
             Some(field) if parameter.is_whole => {
                 let (schema, _) = self.schemas.value(field, Direction::Request);
@@ -121,11 +121,4 @@ fn described(name: &str, place: &str, description: &str) -> Map<String, Value> {
         object.insert("description".to_owned(), description.into());
     }
     object
-}
-
-/// The field at a path like `shelf.id`.
-fn field_at(message: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
-    let mut names = path.split('.');
-    let first = message.get_field_by_name(names.next()?)?;
-    names.try_fold(first, |field, name| field.kind().as_message()?.get_field_by_name(name))
 }

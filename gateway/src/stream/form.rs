@@ -55,9 +55,10 @@ impl Form {
 /// An event as HTML's section on server-sent events wants it. JSON has no line breaks here.
 fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
     match event {
-        Event::Message { id, json } if !is_kept(id) => [b"data: ", &json[..], b"\n\n"].concat(),
         Event::Message { id, json } => {
-            [b"id: ", id.as_bytes(), b"\ndata: ", &json[..], b"\n\n"].concat()
+            let id = id.as_deref().filter(|id| is_kept(id));
+            let id = id.map_or(String::new(), |id| format!("id: {id}\n"));
+            [id.as_bytes(), b"data: ", &json[..], b"\n\n"].concat()
         }
         Event::Heartbeat => b": heartbeat\n\n".to_vec(),
         Event::End(_) | Event::Error(_) => {
@@ -70,7 +71,7 @@ fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
 
 /// Whether clients keep an id. Without one, they keep that of the event before.
 fn is_kept(id: &str) -> bool {
-    !id.is_empty() && !id.contains(['\n', '\r', '\0'])
+    !id.contains(['\n', '\r', '\0'])
 }
 
 #[cfg(test)]
@@ -111,11 +112,12 @@ mod tests {
         let frame = |form: Form, event: &Event| {
             String::from_utf8(form.frame(event, "req_1").to_vec()).unwrap()
         };
-        let message = |id: &str| Event::Message { id: id.to_owned(), json: b"{}".to_vec() };
+        let message = |id: &str| Event::Message { id: Some(id.to_owned()), json: b"{}".to_vec() };
         assert_eq!(frame(Form::Lines, &message("7")), "{\"result\":{}}\n");
         assert_eq!(frame(Form::Events, &message("7")), "id: 7\ndata: {}\n\n");
         assert_eq!(frame(Form::Events, &message("7\n8")), "data: {}\n\n");
-        assert_eq!(frame(Form::Events, &message("")), "data: {}\n\n");
+        let message = Event::Message { id: None, json: b"{}".to_vec() };
+        assert_eq!(frame(Form::Events, &message), "data: {}\n\n");
         assert_eq!(frame(Form::Lines, &Event::Heartbeat), "\n");
         assert_eq!(frame(Form::Events, &Event::Heartbeat), ": heartbeat\n\n");
         let end = Event::End(Ending::Complete);

@@ -179,6 +179,28 @@ fn streams_are_described() {
 }
 
 #[test]
+fn events_have_ids_and_can_be_resumed_where_the_policy_names_a_field() {
+    let takes_id = |operation: &Value| {
+        let mut parameters = operation["parameters"].as_array().unwrap().iter();
+        parameters.any(|parameter| MUSEUM.resolve(parameter)["name"] == "Last-Event-ID")
+    };
+    let example = |operation: &Value| {
+        let events = &operation["responses"]["200"]["content"]["text/event-stream"];
+        (events["x-event-id"].clone(), events["example"].as_str().unwrap().to_owned())
+    };
+    let (watch, follow) = (MUSEUM.operation("watch"), MUSEUM.operation("follow"));
+    assert!(!takes_id(watch) && takes_id(follow));
+    let (field, events) = example(watch);
+    assert!(field.is_null() && events.starts_with("data: {"), "{events}");
+    let (field, events) = example(follow);
+    assert_eq!(field, "title");
+    let (id, data) = events.split_once('\n').unwrap();
+    let message = data.lines().next().unwrap().strip_prefix("data: ").unwrap();
+    let message: Value = serde_json::from_str(message).unwrap();
+    assert_eq!(id, format!("id: {}", message["title"].as_str().unwrap()));
+}
+
+#[test]
 fn bytes_of_any_media_type_may_be_sent_as_they_stand_or_in_a_form() {
     let put = &MUSEUM.operation("putScan")["requestBody"];
     assert_eq!(media(put), ["*/*", "multipart/form-data"]);
