@@ -119,10 +119,10 @@ async fn send<B: Body<Data = Bytes> + Send + Unpin>(
 
 /// Sends what path and query say.
 async fn send_parameters(mut messages: Messages) -> Result<(), Problem> {
-    if messages.send(Media::Json, &[]).await? == Wants::More {
-        messages.finish();
+    match messages.send(Media::Json, &[]).await? {
+        Wants::More => Ok(messages.finish().await?),
+        Wants::NoMore => Ok(()),
     }
-    Ok(())
 }
 
 async fn send_lines<B: Body<Data = Bytes> + Unpin>(
@@ -135,8 +135,7 @@ async fn send_lines<B: Body<Data = Bytes> + Unpin>(
             return Ok(());
         }
     }
-    messages.finish();
-    Ok(())
+    Ok(messages.finish().await?)
 }
 
 async fn send_bytes<B: Body<Data = Bytes> + Unpin>(

@@ -71,8 +71,17 @@ impl Messages {
         Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })
     }
 
-    /// There are no more. Otherwise the stream breaks off for the service.
-    pub(super) fn finish(self) {
-        self.writer.finish(None);
+    /// There are no more. Where there was none, what path and query say is one. Without this, the stream
+    /// breaks off for the service.
+    ///
+    /// # Errors
+    ///
+    /// Path or query are none that the contract takes.
+    pub(super) async fn finish(mut self) -> Result<(), InputError> {
+        let is_all_told = self.path.is_empty() && self.query.is_empty();
+        if is_all_told || self.send(Media::Json, &[]).await? == Wants::More {
+            self.writer.finish(None);
+        }
+        Ok(())
     }
 }

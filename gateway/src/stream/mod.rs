@@ -26,9 +26,10 @@
 //! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a
 //! message as it comes; where a line is wrong, the error says which, and for the service the stream
-//! breaks off. Bytes of any media type become messages of up to 64 KiB, of which the first says what
-//! they are. They may be the file of a form (`multipart/form-data`), whose fields come before it and are
-//! parameters like those of a query.
+//! breaks off. Without a line, path and query are a message, if they say anything. Bytes of any media
+//! type become messages of up to 64 KiB, of which the first says what they are. They may be the file of
+//! a form (`multipart/form-data`), whose fields come before it and are parameters like those of a query.
+//! However it comes, a stream has a largest size: that of all its messages.
 
 mod client_stream;
 mod download;

@@ -52,8 +52,7 @@ impl<'a> Upload<'a> {
         if self.sent == 0 && self.send(&[]).await? == Wants::NoMore {
             return Ok(());
         }
-        self.messages.finish();
-        Ok(())
+        Ok(self.messages.finish().await?)
     }
 
     async fn send(&mut self, piece: &[u8]) -> Result<Wants, Problem> {

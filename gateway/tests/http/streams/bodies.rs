@@ -88,17 +88,29 @@ async fn a_line_may_be_one_field_and_the_query_comes_with_the_first() {
 }
 
 #[tokio::test]
-async fn a_stream_may_have_no_line() {
+async fn a_stream_may_have_no_line_and_what_path_and_query_say_is_heard_all_the_same() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
-    let serving = async {
-        let mut call = service.call().await;
-        let heard = hear_all(&mut call).await;
-        call.say(Summary::default()).await;
-        heard
-    };
-    let (answer, heard) = join!(Answer::to(&shop, publish(PUBLISH), "\n\n"), serving);
-    assert_eq!((answer.status.as_u16(), heard), (200, Vec::new()));
+    let of_path = Entry { topic: "news".to_owned(), ..Entry::default() };
+    for (path, expected) in [
+        ("/v1/entries:collect", vec![]),
+        (PUBLISH, vec![of_path]),
+        ("/v1/texts:publish?sequence=7", vec![entry(7, "")]),
+    ] {
+        for lines in ["", "\n\n"] {
+            let serving = async {
+                let mut call = service.call().await;
+                let heard = hear_all(&mut call).await;
+                call.say(Summary::default()).await;
+                heard
+            };
+            let (answer, heard) = join!(Answer::to(&shop, publish(path), lines), serving);
+            assert_eq!((answer.status.as_u16(), &heard), (200, &expected), "{path}");
+        }
+    }
+    let answer = Answer::to(&shop, publish("/v1/texts:publish?sequence=x"), "").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.error().await["details"][0]["field"], "sequence");
 }
 
 #[tokio::test]

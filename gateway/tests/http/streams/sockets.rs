@@ -177,6 +177,45 @@ async fn a_stream_of_messages_may_be_answered_with_one() {
 }
 
 #[tokio::test]
+async fn what_path_and_query_say_is_heard_without_a_message() {
+    for (service, shop) in feeds(Options::default()).await {
+        for (path, expected) in
+            [("/v1/entries:collect", None), ("/v1/texts:publish?sequence=7", Some(entry(7, "")))]
+        {
+            let mut socket = Socket::to(&shop, path).await;
+            socket.say("").await;
+            let mut call = service.call().await;
+            if expected.is_some() {
+                assert_eq!(call.hear().await.unwrap(), expected);
+            }
+            assert_eq!(call.hear::<Entry>().await.unwrap(), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_learns_where_its_client_goes_on_if_its_messages_have_ids() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let bearer = format!("Bearer {}", admin_token());
+    let headers = [("last-event-id", "41"), ("authorization", &*bearer)];
+    for (path, expected) in
+        [(WATCH, Some("41")), ("/v1/topics:watch", Some("41")), ("/v1/topics/news/followed", None)]
+    {
+        let socket = async {
+            let mut socket = Socket::with(&shop, path, &headers).await.unwrap();
+            if path == "/v1/topics:watch" {
+                socket.say("{}").await;
+            }
+            socket
+        };
+        let (_socket, call) = join!(socket, begun(&service));
+        let told = call.metadata.get("last-event-id").map(|id| id.to_str().unwrap());
+        assert_eq!(told, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn who_fails_before_the_first_message_fails_without_a_websocket() {
     for (service, shop) in feeds(Options::default()).await {
         let failing = async { service.call().await.fail(Status::not_found("no")).await };
