@@ -46,9 +46,11 @@ impl Describing<'_> {
             }
         };
         if rpc.is_client_streaming() {
-            // no lines are a stream without messages
+            let most = place.operation.rpc.max_stream_bytes;
+            let description = format!("A message in each line: at most {most} bytes in all.");
             let content = json!({ LINES: { "schema": schema } });
-            return Some(json!({ "description": "A message in each line.", "content": content }));
+            // there may be no line
+            return Some(json!({ "description": description, "content": content }));
         }
         let is_required = self.schemas.asks_for_something(&schema);
         let content = json!({ "application/json": { "schema": schema } });

@@ -8,9 +8,10 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 
 use super::Streams;
+use super::allowance::Allowance;
 use super::lines::Lines;
 use super::messages::{Messages, Wants};
-use super::upload::{self, Upload};
+use super::upload::Upload;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked};
@@ -37,16 +38,17 @@ impl Streams {
         let accepted = route.accepted(client.headers)?;
         gate.admit(target, client).await?;
         let form = Form::of(route, client.headers)?;
-        if let Form::Bytes(_) = form {
-            upload::check(body.size_hint().lower(), target.rpc.max_stream_bytes)?;
-        }
-        let _permit = gate.stream_permit(client)?;
-        let (writer, taken) = pipe();
-        let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
         let limits = Limits {
             message: gate.largest(target.rpc.max_request_bytes),
             stream: target.rpc.max_stream_bytes,
         };
+        if let Form::Lines | Form::Bytes(_) = form {
+            // of many it is known before they come
+            Allowance::of(limits.stream).take(body.size_hint().lower())?;
+        }
+        let _permit = gate.stream_permit(client)?;
+        let (writer, taken) = pipe();
+        let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
         let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));
         let answer = tokio::select! {
             biased;
@@ -104,15 +106,16 @@ async fn send<B: Body<Data = Bytes> + Send + Unpin>(
     messages: Messages,
     limits: Limits,
 ) -> Result<(), Problem> {
+    let allowance = Allowance::of(limits.stream);
     match form {
         Form::Parameters => send_parameters(messages).await,
-        Form::Lines => send_lines(Lines::new(pieces, limits.message), messages).await,
+        Form::Lines => send_lines(Lines::new(pieces, limits.message, allowance), messages).await,
         Form::Bytes(media_type) => {
-            send_bytes(pieces, Upload::new(messages, media_type, limits.stream)).await
+            send_bytes(pieces, Upload::new(messages, media_type, allowance)).await
         }
         Form::File(boundary) => {
             let parts = Parts::new(pieces.into_stream(), boundary, limits.message);
-            send_file(parts, messages, limits.stream).await
+            send_file(parts, messages, allowance).await
         }
     }
 }
@@ -151,11 +154,15 @@ async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
 }
 
 /// Sends the file of a form, with the fields before it.
-async fn send_file(mut parts: Parts<'_>, mut messages: Messages, most: u64) -> Result<(), Problem> {
+async fn send_file(
+    mut parts: Parts<'_>,
+    mut messages: Messages,
+    allowance: Allowance,
+) -> Result<(), Problem> {
     let (fields, mut file) = parts.file().await?;
     messages.add(fields);
     let media_type = file.media_type();
-    let mut upload = Upload::new(messages, &media_type, most);
+    let mut upload = Upload::new(messages, &media_type, allowance);
     while let Some(bytes) = file.next().await? {
         if upload.put(bytes).await? == Wants::NoMore {
             return Ok(());

@@ -31,6 +31,7 @@
 //! a form (`multipart/form-data`), whose fields come before it and are parameters like those of a query.
 //! However it comes, a stream has a largest size: that of all its messages.
 
+mod allowance;
 mod client_stream;
 mod download;
 mod event;

@@ -170,6 +170,8 @@ fn streams_are_described() {
     assert!(watch["description"].as_str().unwrap().ends_with("Also over a WebSocket."));
     let hang = MUSEUM.operation("hang");
     assert_eq!(media(&hang["requestBody"]), ["application/x-ndjson"]);
+    let lines = "A message in each line: at most 1073741824 bytes in all.";
+    assert_eq!(hang["requestBody"]["description"], lines);
     assert!(hang["description"].as_str().unwrap().ends_with("Also over a WebSocket."));
     let about = MUSEUM.openapi["info"]["description"].as_str().unwrap();
     let restyle = "for WebSockets only, with messages in both directions:\n\n\

@@ -24,6 +24,7 @@ use tracing::{Instrument as _, Span};
 
 pub(crate) use handshake::is_asked;
 
+use super::allowance::Allowance;
 use super::messages::Messages;
 use super::pump::Pump;
 use super::source::{Answers, Source};
@@ -68,8 +69,9 @@ impl Streams {
         let options::Streams { heartbeat, patience, .. } = self.options;
         let (writer, events) = pipe();
         let largest = gate.largest(route.target.rpc.max_request_bytes);
+        let allowance = Allowance::of(route.target.rpc.max_stream_bytes);
         let request_id = context.request_id.clone();
-        let session = Session { events, inbox, largest, heartbeat, request_id };
+        let session = Session { events, inbox, largest, allowance, heartbeat, request_id };
         let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
         let pump = Pump { source, term, heartbeat, patience, _permit: permit };
         if let Some(peer) = client.peer {

@@ -155,7 +155,7 @@ async fn an_error_names_the_line_and_the_service_does_not_take_the_rest_for_all(
 async fn a_line_that_is_too_long_is_refused() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
-    // of the whole there is no limit
+    // that of the whole is another limit
     let fits = format!("{{\"text\": \"{}\"}}\n", "x".repeat(80)).repeat(1_000);
     let serving = async {
         let mut call = service.call().await;
@@ -170,6 +170,37 @@ async fn a_line_that_is_too_long_is_refused() {
     assert_eq!(answer.status, 413);
     let error = answer.error().await;
     assert_eq!(error["message"], "line 2 is larger than 100 bytes");
+}
+
+#[tokio::test]
+async fn all_lines_together_may_be_too_many_and_those_that_are_empty_count() {
+    const COLLECT: &str = "/v1/entries:collect";
+    for (service, shop) in feeds(Options::default()).await {
+        let serving = async {
+            let mut call = service.call().await;
+            let heard = hear_all(&mut call).await.len();
+            call.say(Summary::default()).await;
+            heard
+        };
+        let fits = format!("{{}}{}", "\n".repeat(998));
+        let (answer, heard) = join!(Answer::to(&shop, publish(COLLECT), &fits), serving);
+        assert_eq!((answer.status.as_u16(), heard), (200, 1));
+        let told = Answer::to(&shop, publish(COLLECT), &format!("{fits}\n")).await;
+        assert_eq!((told.status.as_u16(), told.code().await.as_str()), (413, "PAYLOAD_TOO_LARGE"));
+
+        let (lines, body) = written();
+        let serving = async {
+            lines.send("{}\n").await.unwrap();
+            let mut call = service.call().await;
+            assert!(call.hear::<Entry>().await.unwrap().is_some());
+            while lines.send("\n\n\n\n\n\n\n\n\n\n").await.is_ok() {}
+            assert!(call.hear::<Entry>().await.is_err(), "the service takes it for a whole one");
+        };
+        let (answer, ()) = join!(Answer::with(&shop, publish(COLLECT), body), serving);
+        assert_eq!(answer.status, 413);
+        let message = "the call takes no more than 1000 bytes";
+        assert_eq!(answer.error().await["message"], message);
+    }
 }
 
 #[tokio::test]

@@ -254,6 +254,53 @@ async fn a_frame_that_cannot_be_read_breaks_the_stream_off() {
 }
 
 #[tokio::test]
+async fn all_messages_together_may_be_too_large() {
+    for (service, shop) in feeds(Options::default()).await {
+        let mut socket = Socket::to(&shop, "/v1/entries:collect").await;
+        let frame = json!({"text": "x".repeat(489)}).to_string();
+        assert_eq!(frame.len(), 500);
+        let mut call = service.call().await;
+        for _ in 0..2 {
+            socket.say(&frame).await;
+            assert!(call.hear::<Entry>().await.unwrap().is_some());
+        }
+        socket.say("1").await;
+        let error = socket.hear().await["error"].clone();
+        assert_eq!(error["message"], "the call takes no more than 1000 bytes");
+        assert_eq!(socket.closed().await, (CloseCode::Size, "PAYLOAD_TOO_LARGE".to_owned()));
+        assert!(call.hear::<Entry>().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_breaks_is_told_from_a_client_that_does() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    for (status, code, close) in [
+        (Status::internal("secret"), "INTERNAL", CloseCode::Error),
+        (Status::unavailable("secret"), "UNAVAILABLE", CloseCode::Again),
+        (Status::permission_denied("no"), "PERMISSION_DENIED", CloseCode::Policy),
+    ] {
+        let (mut socket, call) = join!(Socket::to(&shop, CHAT), begun(&service));
+        assert!(socket.hear().await["result"].is_object());
+        call.fail(status).await;
+        assert_eq!(socket.failed().await, (code.to_owned(), close));
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_that_has_lasted_long_enough_ends_and_says_why() {
+    let service = Service::new();
+    let streams = Streams { limit: SHORT, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let (mut socket, call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    assert!(socket.hear().await["result"].is_object());
+    assert_eq!(socket.hear().await, json!({"end": {"reason": "max_duration"}}));
+    assert_eq!(socket.closed().await, (CloseCode::Away, "max_duration".to_owned()));
+    call.gone().await;
+}
+
+#[tokio::test]
 async fn where_no_message_is_expected_there_may_be_none() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
