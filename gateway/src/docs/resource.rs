@@ -10,8 +10,8 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    VARY,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, VARY,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -105,6 +105,7 @@ impl Resource {
         let fixed = [(CONTENT_TYPE, self.media), (CACHE_CONTROL, self.cache_control)];
         let mut response = (fixed, bytes).into_response();
         let headers = response.headers_mut();
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", self.hash)) {
             headers.insert(ETAG, tag);
         }

@@ -95,7 +95,7 @@ impl Describing<'_> {
             successes.push((StatusCode::NOT_MODIFIED, response));
         }
         if binary::has_parts(place) && usual == StatusCode::OK {
-            successes.extend(binary::parts(&self.errors, &mut self.shared));
+            successes.push((StatusCode::PARTIAL_CONTENT, binary::part(&mut self.shared)));
         }
         successes
     }

@@ -141,7 +141,7 @@ pub(super) const ACCEPT_RANGES: Header = Header {
 };
 pub(super) const CONTENT_RANGE: Header = Header {
     name: "Content-Range",
-    description: "Which part it is, and of how many bytes.",
+    description: "Which part it is, and of how many bytes; `*` is none.",
     value: Kind::Text,
     example: "bytes 0-1023/5000",
 };

@@ -29,6 +29,7 @@ impl Describing<'_> {
             in_query: parameters.iter().any(is_in_query),
             in_body: body.is_some(),
             is_change: !place.method.is_safe(),
+            has_parts: binary::has_parts(place),
         };
         let mut object = Map::new();
         object.insert("operationId".to_owned(), place.id.as_str().into());

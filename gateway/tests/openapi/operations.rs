@@ -234,6 +234,7 @@ fn bytes_may_be_asked_for_in_parts() {
     assert_eq!(media(part), ["*/*"]);
     assert!(part["headers"]["Content-Range"].is_object());
     let nothing = MUSEUM.resolve(&scan["responses"]["416"]);
+    assert!(nothing["headers"]["Content-Range"].is_object());
     let error = &nothing["content"]["application/json"]["examples"]["RANGE_NOT_SATISFIABLE"];
     assert_eq!(error["value"]["error"]["code"], "RANGE_NOT_SATISFIABLE");
     let mut parameters = scan["parameters"].as_array().unwrap().iter();
