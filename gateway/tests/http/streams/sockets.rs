@@ -397,7 +397,10 @@ async fn a_websocket_has_the_place_of_a_stream() {
     let service = Service::new();
     let streams = Streams { max: 1, ..Streams::default() };
     let shop = feed(&service, Options { streams, ..Options::default() }).await;
-    let (first, call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    // also one over which nobody says anything
+    let (first, mut call) = join!(Socket::to(&shop, CHAT), service.call());
+    call.begin();
+    assert_eq!(Socket::with(&shop, WATCH, &[]).await.err(), Some(503));
     assert_eq!(Socket::with(&shop, CHAT, &[]).await.err(), Some(503));
     drop(first);
     call.gone().await;
