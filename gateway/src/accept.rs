@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use crate::coding::quality;
+use crate::media::PROBLEM_JSON;
 use crate::problem::Problem;
 
 /// The media type with which a client may choose the version of a contract.
@@ -27,21 +28,18 @@ impl Accepted {
     /// Nothing that there is.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let (mut json, mut version, mut is_asked) = (None, None, false);
-        for range in headers.get_all(ACCEPT) {
-            for range in range.to_str().unwrap_or_default().split(',') {
-                let range = Range::parse(range);
-                is_asked |= !range.media.is_empty();
-                if let Some(asked) = range.version {
-                    if range.quality > version.map_or(0.0, |(_, quality)| quality) {
-                        version = Some((asked, range.quality));
-                    }
-                    continue;
+        for range in ranges(headers) {
+            is_asked = true;
+            if let Some(asked) = range.version {
+                if range.quality > version.map_or(0.0, |(_, quality)| quality) {
+                    version = Some((asked, range.quality));
                 }
-                let Some(precision) = range.precision() else { continue };
-                // the most precise range counts, whatever the others say
-                if json.is_none_or(|(known, _)| precision >= known) {
-                    json = Some((precision, range.quality));
-                }
+                continue;
+            }
+            let Some(precision) = range.precision_of_json() else { continue };
+            // the most precise range counts, whatever the others say
+            if json.is_none_or(|(known, _)| precision >= known) {
+                json = Some((precision, range.quality));
             }
         }
         let plain = json.map_or(0.0, |(_, quality)| quality);
@@ -75,19 +73,40 @@ pub(crate) fn names(headers: &HeaderMap, media: &str) -> bool {
     ranges(headers).any(|range| range.media.eq_ignore_ascii_case(media) && range.quality > 0.0)
 }
 
+/// How much the client likes a media type, and how precisely it has said so: of the ranges that match,
+/// the most precise one counts. Who says nothing takes any.
+pub(crate) fn weight(headers: &HeaderMap, media: &str) -> (f32, Precision) {
+    let mut ranges = ranges(headers).peekable();
+    let unsaid = if ranges.peek().is_none() { 1.0 } else { 0.0 };
+    let matching = ranges.filter_map(|range| Some((range.quality, range.precision(media)?)));
+    matching.max_by_key(|(_, precision)| *precision).unwrap_or((unsaid, Precision::Any))
+}
+
 /// The media ranges that a client takes.
-pub(crate) fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
     let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let ranges = values.flat_map(|value| value.split(',')).map(Range::parse);
     ranges.filter(|range| !range.media.is_empty())
 }
 
+/// How precisely a media range names a media type.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Eq, Ord)]
+pub(crate) enum Precision {
+    /// It is any type.
+    Any,
+    /// It is any of its group, as `text/*`.
+    Group,
+    /// It is one that comes with it.
+    Kin,
+    Exact,
+}
+
 /// A part of `Accept`.
-pub(crate) struct Range<'h> {
-    pub media: &'h str,
+struct Range<'h> {
+    media: &'h str,
     /// Where it is of the type that has versions.
     version: Option<u32>,
-    pub quality: f32,
+    quality: f32,
 }
 
 impl<'h> Range<'h> {
@@ -101,21 +120,30 @@ impl<'h> Range<'h> {
         Self { media, version, quality: quality(parameters) }
     }
 
-    /// How precisely it names JSON; `None` where it does not.
-    fn precision(&self) -> Option<u8> {
-        let is = |name: &str| self.media.eq_ignore_ascii_case(name);
-        if is("application/json") {
-            Some(3)
-        // who asks for errors in that form takes successes as they are, who refuses it does not refuse them
-        } else if is("application/problem+json") || is(VERSIONED) {
-            (self.quality > 0.0).then_some(2)
-        } else if is("application/*") {
-            Some(1)
-        } else if is("*/*") {
-            Some(0)
-        } else {
-            None
+    /// How precisely it names a media type; `None` where it does not.
+    fn precision(&self, media: &str) -> Option<Precision> {
+        let group = self.media.strip_suffix('*').filter(|group| group.ends_with('/'));
+        match group {
+            Some("*/") => Some(Precision::Any),
+            Some(group) => {
+                let start = media.get(..group.len()).unwrap_or_default();
+                start.eq_ignore_ascii_case(group).then_some(Precision::Group)
+            }
+            None => self.is(media).then_some(Precision::Exact),
         }
+    }
+
+    /// The same for JSON.
+    fn precision_of_json(&self) -> Option<Precision> {
+        // who asks for errors in that form takes successes as they are, who refuses it does not refuse them
+        if self.is(PROBLEM_JSON) || self.is(VERSIONED) {
+            return (self.quality > 0.0).then_some(Precision::Kin);
+        }
+        self.precision("application/json")
+    }
+
+    fn is(&self, media: &str) -> bool {
+        self.media.eq_ignore_ascii_case(media)
     }
 }
 

@@ -17,12 +17,13 @@ use crate::api::BodyRule;
 use crate::cache::{Cache, Kept};
 use crate::entity_tag::Condition;
 use crate::gate::{Client, Gate};
-use crate::input::{Given, Input, Media};
+use crate::input::{Given, Input};
+use crate::media::{self, Media};
 use crate::multipart::{Pair, Parts};
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::{Plans, Selection};
-use crate::{entity_tag, input, media, prefer, reply};
+use crate::{entity_tag, input, prefer, reply};
 
 /// A request, as far as a call is concerned.
 pub(crate) struct Asked<'a> {

@@ -12,10 +12,8 @@ use souk_proto::souk::types::v1::Reason;
 
 use crate::accept;
 use crate::answer::Answer;
+use crate::media::PROBLEM_JSON;
 use crate::problem::{Detail, Problem};
-
-/// The media type of RFC 9457.
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What an error response depends on, besides the error.
 pub(crate) struct Caller<'a> {

@@ -3,21 +3,10 @@
 use souk_kit::failure::shortened;
 
 use crate::api::BodyRule;
+use crate::media::Media;
 use crate::multipart::Pair;
 use crate::routing::{Route, UPDATE_MASK};
 use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
-
-/// The form of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Media<'a> {
-    Json,
-    Form,
-    /// JSON that is the message, or the field of it that the rule names, though the rule may know of no
-    /// body: the frame of a WebSocket.
-    Frame,
-    /// Bytes of this type, for a `google.api.HttpBody`.
-    Bytes(&'a str),
-}
 
 /// What a request says, besides its headers.
 pub(crate) struct Given<'a> {

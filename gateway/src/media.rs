@@ -1,14 +1,31 @@
-//! The form of a body.
+//! Media types, and the form of a body.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
-use crate::input::Media;
 use crate::problem::Problem;
 
+/// JSON in lines.
+pub(crate) const LINES: &str = "application/x-ndjson";
+/// Server-sent events.
+pub(crate) const EVENTS: &str = "text/event-stream";
+/// Errors, as RFC 9457 has them.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// The media type of what has none.
 pub(crate) const UNKNOWN: &str = "application/octet-stream";
+
+/// The form of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Media<'a> {
+    Json,
+    Form,
+    /// JSON that is the message, or the field of it that the rule names, though the rule may know of no
+    /// body: the frame of a WebSocket.
+    Frame,
+    /// Bytes of this type, for a `google.api.HttpBody`.
+    Bytes(&'a str),
+}
 
 /// The form that a body has. One without a content type is taken for JSON.
 pub(crate) fn media(headers: &HeaderMap) -> Result<Media<'static>, Problem> {
@@ -52,7 +69,7 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
     refuse_encoded(headers)?;
     match headers.get(CONTENT_TYPE).map(essence).as_deref() {
-        None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(()),
+        None | Some(LINES | "application/ndjson" | "application/jsonl") => Ok(()),
         Some(_) => Err(unsupported("the body must be application/x-ndjson: JSON in lines")),
     }
 }

@@ -2,14 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use http::header::{ACCEPT_RANGES, CONTENT_RANGE, IF_RANGE, RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use souk_proto::souk::types::v1::Reason;
 
 use crate::answer::Answer;
 use crate::caller::Caller;
-use crate::problem::{Foreign, Problem};
+use crate::problem::Problem;
 
 /// What part a client asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,28 +70,20 @@ pub(crate) fn cut(response: &mut Response<Answer>, asked: Asked, caller: &Caller
         Asked::Part(part) => {
             let told = format!("bytes {}-{}/{length}", part.start(), part.end());
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            // a router has said it of the whole
+            response.headers_mut().remove(CONTENT_LENGTH);
             *response.body_mut() = content.slice(part).into();
             told
         }
         Asked::Nothing => {
-            *response = caller.answer(&nothing());
+            let message = "the range begins behind the end of the content";
+            *response = caller.answer(&Problem::new(Reason::RangeNotSatisfiable, message));
             format!("bytes */{length}")
         }
     };
     if let Ok(told) = HeaderValue::try_from(told) {
         response.headers_mut().insert(CONTENT_RANGE, told);
     }
-}
-
-/// There is nothing in the part that was asked for.
-pub(crate) fn nothing() -> Problem {
-    let message = "the range begins behind the end of the content";
-    let mut problem = Problem::new(Reason::MalformedRequest, message);
-    problem.foreign = Some(Box::new(Foreign {
-        code: "RANGE_NOT_SATISFIABLE".to_owned(),
-        status: StatusCode::RANGE_NOT_SATISFIABLE,
-    }));
-    problem
 }
 
 #[cfg(test)]

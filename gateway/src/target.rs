@@ -19,8 +19,8 @@ use crate::api::{Api, Operation};
 use crate::codec::{WireBytes, WireStream};
 use crate::foreign;
 use crate::limits::{Bucket, Limits};
+use crate::pipe::BrokenOff;
 use crate::problem::{Problem, told};
-use crate::stream::BrokenOff;
 use crate::upstream::Upstream;
 
 /// The largest answer of a service, in bytes. Services bound their pages well below.

@@ -1,7 +1,7 @@
 //! What the pages load. Each file is at an address that changes with it, so that it may be kept for
 //! ever.
 
-use crate::docs::content::Content;
+use crate::docs::resource::Resource;
 
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -10,7 +10,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 #[derive(Debug)]
 pub(super) struct Asset {
     name: &'static str,
-    pub content: Content,
+    pub resource: Resource,
 }
 
 /// All of them. Those of others are packed by the build script.
@@ -53,14 +53,14 @@ impl Asset {
 
     /// Where it is with this content and no other.
     pub(super) fn url(&self) -> String {
-        format!("{}?{}", self.path(), self.content.hash())
+        format!("{}?{}", self.path(), self.resource.hash())
     }
 }
 
 fn text(name: &'static str, media: &'static str, text: &'static str) -> Asset {
-    Asset { name, content: Content::asset(media, text) }
+    Asset { name, resource: Resource::asset(media, text) }
 }
 
 fn packed(name: &'static str, media: &'static str, gzip: &'static [u8]) -> Asset {
-    Asset { name, content: Content::gzip_asset(media, gzip) }
+    Asset { name, resource: Resource::gzip_asset(media, gzip) }
 }

@@ -9,15 +9,15 @@ use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
 use crate::api::reasons::{Documented, documented};
-use crate::docs::content::Content;
 use crate::docs::page::{Frame, escape, prose};
+use crate::docs::resource::Resource;
 use crate::problem::{docs_url, status_of};
 
 /// The place of these pages in the bar.
 const PLACE: &str = "/docs/errors";
 
 /// The list of all reasons.
-pub(super) fn index(frame: &Frame) -> Content {
+pub(super) fn index(frame: &Frame) -> Resource {
     let mut rows = String::new();
     for entry in documented() {
         let (url, code) = (docs_url(entry.reason), entry.reason.code());
@@ -40,7 +40,7 @@ pub(super) fn index(frame: &Frame) -> Content {
 }
 
 /// A page for each reason.
-pub(super) fn pages(frame: &Frame) -> Vec<(Reason, Content)> {
+pub(super) fn pages(frame: &Frame) -> Vec<(Reason, Resource)> {
     let page =
         |entry: Documented| (entry.reason, frame.text(PLACE, entry.reason.code(), &main(&entry)));
     documented().into_iter().map(page).collect()

@@ -17,8 +17,8 @@ use souk_proto::souk::policy::v1::policy::Access;
 use crate::accept;
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{Api, Operation};
-use crate::docs::content::Content;
 use crate::docs::page::{Frame, escape, prose};
+use crate::docs::resource::Resource;
 use crate::openapi::title;
 
 /// What is not from the contracts: its name for programs, where it is, and for people its title and
@@ -56,7 +56,7 @@ struct Route {
 
 /// Serves `/` as HTML to those who name it, and as JSON to all others.
 pub(super) fn route(api: &Api, frame: &Frame) -> MethodRouter {
-    async fn serve(State(index): State<Arc<[Content; 2]>>, headers: HeaderMap) -> Response {
+    async fn serve(State(index): State<Arc<[Resource; 2]>>, headers: HeaderMap) -> Response {
         let [html, json] = &*index;
         let wants_html = accept::names(&headers, "text/html");
         let mut response = if wants_html { html } else { json }.answer(&headers);
@@ -65,7 +65,7 @@ pub(super) fn route(api: &Api, frame: &Frame) -> MethodRouter {
     }
     let services = services(api);
     let html = frame.text("/", &title(api), &main(&services));
-    get(serve).with_state(Arc::new([html, Content::json(for_programs(&services).into())]))
+    get(serve).with_state(Arc::new([html, Resource::json(for_programs(&services).into())]))
 }
 
 fn services(api: &Api) -> Vec<Service> {

@@ -2,11 +2,11 @@
 //! error, where its `docs_url` points. Nothing on them comes from elsewhere.
 
 mod assets;
-mod content;
 mod errors;
 mod index;
 mod page;
 mod redoc;
+mod resource;
 mod swagger;
 
 use axum::routing::get;
@@ -14,8 +14,8 @@ use souk_proto::souk::types::v1::Reason;
 
 use crate::api::Api;
 use crate::docs::assets::Assets;
-use crate::docs::content::Content;
 use crate::docs::page::Frame;
+use crate::docs::resource::Resource;
 use crate::openapi::Documents;
 use crate::pages::Page;
 use crate::problem::{Problem, docs_url};
@@ -33,15 +33,15 @@ pub(crate) fn pages(api: &Api, documents: Documents) -> Vec<Page> {
         ("/redoc", redoc::page(&frame, &assets).route()),
         ("/docs/errors", errors::index(&frame).route()),
         ("/docs/errors/{code}", get(no_such_reason)),
-        (OPENAPI, Content::json(documents.openapi_json).route()),
-        ("/openapi.yaml", Content::yaml(documents.openapi_yaml).route()),
-        ("/postman.json", Content::json(documents.postman_json).route()),
+        (OPENAPI, Resource::json(documents.openapi_json).route()),
+        ("/openapi.yaml", Resource::yaml(documents.openapi_yaml).route()),
+        ("/postman.json", Resource::json(documents.postman_json).route()),
     ];
     let fixed = fixed.into_iter().map(|(path, page)| (path.to_owned(), page));
     let errors = errors::pages(&frame).into_iter();
     let errors = errors.map(|(reason, page)| (docs_url(reason), page.route()));
     let assets = assets.into_all().into_iter();
-    let assets = assets.map(|asset| (asset.path(), asset.content.route()));
+    let assets = assets.map(|asset| (asset.path(), asset.resource.route()));
     fixed.chain(errors).chain(assets).collect()
 }
 

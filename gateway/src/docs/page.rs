@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::docs::assets::Assets;
-use crate::docs::content::Content;
+use crate::docs::resource::Resource;
 
 /// For pages of our own, which have no script.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
@@ -26,10 +26,10 @@ impl Frame {
     }
 
     /// A page of text, at a place of the bar.
-    pub(super) fn text(&self, place: &str, title: &str, main: &str) -> Content {
+    pub(super) fn text(&self, place: &str, title: &str, main: &str) -> Resource {
         let title = escape(title);
         let main = format!("<main id=\"main\" class=\"text\"><h1>{title}</h1>{main}</main>");
-        Content::html(self.around(place, &title, "", &main), POLICY)
+        Resource::html(self.around(place, &title, "", &main), POLICY)
     }
 
     /// The document around a head and a body.

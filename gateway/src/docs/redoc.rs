@@ -2,8 +2,8 @@
 
 use crate::docs::OPENAPI;
 use crate::docs::assets::Assets;
-use crate::docs::content::Content;
 use crate::docs::page::Frame;
+use crate::docs::resource::Resource;
 
 /// ReDoc makes its styles at run time, in elements that start empty. So of inline styles the empty one is
 /// allowed, by its hash, and the one of its scroll bars. It searches in a worker that is made of text.
@@ -19,11 +19,11 @@ const THEME: &str = "{\"typography\":{\"fontFamily\":\"system-ui, sans-serif\",\
     \"code\":{\"fontFamily\":\"ui-monospace, monospace\"}}}";
 
 /// `/redoc`.
-pub(super) fn page(frame: &Frame, assets: &Assets) -> Content {
+pub(super) fn page(frame: &Frame, assets: &Assets) -> Resource {
     let body = format!(
         "<main id=\"main\" class=\"redoc\"><redoc spec-url=\"{OPENAPI}\" theme='{THEME}'></redoc></main>\
          <script src=\"{}\"></script>",
         assets.redoc.url()
     );
-    Content::html(frame.around("/redoc", "Reference", "", &body), POLICY)
+    Resource::html(frame.around("/redoc", "Reference", "", &body), POLICY)
 }

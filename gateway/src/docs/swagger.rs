@@ -3,8 +3,8 @@
 use crate::api::{Api, Operation};
 use crate::docs::OPENAPI;
 use crate::docs::assets::Assets;
-use crate::docs::content::Content;
 use crate::docs::page::{Frame, escape};
+use crate::docs::resource::Resource;
 
 /// Swagger UI sets its styles by script, which a policy does not forbid, and has its icons in the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -12,7 +12,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     frame-ancestors 'none'";
 
 /// `/docs`.
-pub(super) fn page(api: &Api, frame: &Frame, assets: &Assets) -> Content {
+pub(super) fn page(api: &Api, frame: &Frame, assets: &Assets) -> Resource {
     let Assets { swagger_ui, swagger_ui_style, swagger_ui_start, .. } = assets;
     let head = format!("<link rel=\"stylesheet\" href=\"{}\">", swagger_ui_style.url());
     let body = format!(
@@ -22,7 +22,7 @@ pub(super) fn page(api: &Api, frame: &Frame, assets: &Assets) -> Content {
         swagger_ui.url(),
         swagger_ui_start.url(),
     );
-    Content::html(frame.around("/docs", "Try it", &head, &body), POLICY)
+    Resource::html(frame.around("/docs", "Try it", &head, &body), POLICY)
 }
 
 /// How to get a token, where an operation issues them.

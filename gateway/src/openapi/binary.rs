@@ -1,14 +1,12 @@
 //! What carries bytes of any media type: uploads, and downloads that may be asked for in parts.
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::errors::Errors;
 use super::headers;
-use super::operation::Place;
+use super::place::Place;
 use super::shared::Shared;
 use crate::api::BodyRule;
-use crate::range;
 
 /// The name of the file in a form, where it is no field that has one.
 const FILE: &str = "file";
@@ -58,22 +56,13 @@ pub(super) fn has_parts(place: &Place<'_>) -> bool {
         && place.rule.gives_bytes(&rpc.output())
 }
 
-/// What is answered to who asks for a part: that part, or that there is nothing in it.
-pub(super) fn parts(errors: &Errors, shared: &mut Shared) -> [(StatusCode, Value); 2] {
-    let described = [&headers::CONTENT_RANGE, &headers::REQUEST_ID];
-    let part = json!({
+/// What is answered to who asks for a part.
+pub(super) fn part(shared: &mut Shared) -> Value {
+    json!({
         "description": "The part that was asked for.",
-        "headers": shared.headers(described),
+        "headers": shared.headers([&headers::CONTENT_RANGE, &headers::REQUEST_ID]),
         "content": any_media(),
-    });
-    let nothing = shared.response("RangeNotSatisfiable", |shared| {
-        json!({
-            "description": "The part that was asked for begins behind the end.",
-            "headers": shared.headers(described),
-            "content": errors.content(&[range::nothing()]),
-        })
-    });
-    [(StatusCode::PARTIAL_CONTENT, part), (StatusCode::RANGE_NOT_SATISFIABLE, nothing)]
+    })
 }
 
 /// Content of any media type.

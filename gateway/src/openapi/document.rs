@@ -4,11 +4,13 @@ use http::Method;
 use prost_reflect::ServiceDescriptor;
 use serde_json::{Map, Value, json};
 
+use super::describing::Describing;
 use super::errors::Errors;
 use super::example::{Examples, fill};
 use super::names::{Named, shorten};
-use super::operation::{BEARER, Describing, Place};
+use super::operation::BEARER;
 use super::path::Path;
+use super::place::Place;
 use super::schema::Schemas;
 use super::shared::Shared;
 use super::{Style, info};

@@ -14,7 +14,8 @@ use super::schema::Schemas;
 use super::shared::Shared;
 use crate::api::Operation;
 use crate::api::reasons::{Documented, documented};
-use crate::caller::{Caller, PROBLEM_JSON};
+use crate::caller::Caller;
+use crate::media::PROBLEM_JSON;
 use crate::problem::{Detail, Problem, docs_url, status_of};
 
 /// What the reasons of an operation depend on besides its policy.
@@ -27,6 +28,8 @@ pub(super) struct Input {
     pub in_body: bool,
     /// Whether something may change, so that it can be under a condition.
     pub is_change: bool,
+    /// Whether a part of the answer can be asked for.
+    pub has_parts: bool,
 }
 
 /// The reasons for which an operation can fail, as far as its contract tells, by their statuses.
@@ -49,6 +52,7 @@ pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCo
         (input.is_change, Reason::EtagMismatch),
         (input.in_body, Reason::PayloadTooLarge),
         (input.in_body, Reason::UnsupportedMediaType),
+        (input.has_parts, Reason::RangeNotSatisfiable),
         (has_rules, Reason::ValidationFailed),
         (needs_key, Reason::IdempotencyKeyReused),
         (true, Reason::RateLimited),
@@ -123,16 +127,11 @@ impl Errors {
         })
     }
 
-    fn content_for(&self, reasons: &[Reason]) -> Map<String, Value> {
-        let problems: Vec<Problem> = reasons.iter().map(|reason| self.example(*reason)).collect();
-        self.content(&problems)
-    }
-
     /// What a response carries that tells one of these failures.
-    pub(super) fn content(&self, problems: &[Problem]) -> Map<String, Value> {
-        let example = |problem: &Problem| Caller::both_forms(problem, headers::REQUEST_ID.example);
+    fn content_for(&self, reasons: &[Reason]) -> Map<String, Value> {
+        let forms = |reason| Caller::both_forms(&self.example(reason), headers::REQUEST_ID.example);
         let examples: Vec<(&str, [Value; 2])> =
-            problems.iter().map(|problem| (problem.code(), example(problem))).collect();
+            reasons.iter().map(|reason| (reason.code(), forms(*reason))).collect();
         let media = self.forms.iter().enumerate().map(|(index, (media, schema))| {
             let examples: Map<String, Value> = examples
                 .iter()
@@ -175,6 +174,7 @@ impl Errors {
 fn headers_of(status: StatusCode, reasons: &[Reason]) -> Vec<&'static Header> {
     let mut all = vec![&headers::REQUEST_ID];
     match status {
+        StatusCode::RANGE_NOT_SATISFIABLE => all.push(&headers::CONTENT_RANGE),
         StatusCode::UNAUTHORIZED => all.push(&headers::WWW_AUTHENTICATE),
         StatusCode::SERVICE_UNAVAILABLE => all.push(&headers::RETRY_AFTER),
         StatusCode::TOO_MANY_REQUESTS => {

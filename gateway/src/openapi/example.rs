@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::pattern;
 use super::scalar::whole_or_not;
-use crate::stream::{EVENTS, LINES};
+use crate::media::{EVENTS, LINES};
 
 /// What an example is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,11 +212,22 @@ fn fill_content(content: &mut Value, examples: &mut Examples<'_>, purpose: Purpo
             object["example"] = examples.of(&object["schema"], "", purpose);
         }
     }
-    let message = content.get(LINES).map(|lines| lines["example"]["result"].to_string());
+    let message = content.get(LINES).map(|lines| lines["example"]["result"].clone());
     if let (Some(message), Some(events)) = (message, content.get_mut(EVENTS)) {
+        let id = events["x-event-id"].as_str().and_then(|path| id_line(&message, path));
+        let id = id.unwrap_or_default();
         let end = r#"{"end":{"reason":"complete"}}"#;
-        let example = format!("id: 1\ndata: {message}\n\nevent: end\ndata: {end}\n\n");
+        let example = format!("{id}data: {message}\n\nevent: end\ndata: {end}\n\n");
         events["example"] = example.into();
+    }
+}
+
+/// The line of an event that has the id of its message; `None` where that is not in its JSON.
+fn id_line(message: &Value, path: &str) -> Option<String> {
+    match path.split('.').try_fold(message, |message, name| message.get(name))? {
+        Value::String(id) => Some(format!("id: {id}\n")),
+        Value::Number(id) => Some(format!("id: {id}\n")),
+        _ => None,
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) const PREFER: Header = Header {
 pub(super) const LAST_EVENT_ID: Header = Header {
     name: "Last-Event-ID",
     description: "The id of the last event that the client has got of an earlier stream: this one goes \
-                  on from there, where the operation can.",
+                  on from there.",
     value: Kind::Text,
     example: "1",
 };
@@ -141,7 +141,7 @@ pub(super) const ACCEPT_RANGES: Header = Header {
 };
 pub(super) const CONTENT_RANGE: Header = Header {
     name: "Content-Range",
-    description: "Which part it is, and of how many bytes.",
+    description: "Which part it is, and of how many bytes; `*` is none.",
     value: Kind::Text,
     example: "bytes 0-1023/5000",
 };

@@ -3,8 +3,9 @@
 //! becomes descriptions, schemas and responses.
 
 mod binary;
+mod bodies;
 mod constraints;
-mod content;
+mod describing;
 mod document;
 mod errors;
 mod example;
@@ -17,6 +18,7 @@ mod parameters;
 mod parts;
 mod path;
 mod pattern;
+mod place;
 mod postman;
 mod presence;
 mod scalar;

@@ -5,37 +5,16 @@ use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
-use super::errors::{Errors, Input};
+use super::describing::Describing;
+use super::errors::Input;
 use super::parameters::Parameters;
-use super::path::Path;
-use super::schema::Schemas;
-use super::shared::Shared;
+use super::place::Place;
 use super::{binary, headers};
-use crate::api::comments::{Comments, first_sentence};
-use crate::api::{HttpRule, Operation};
+use crate::api::Operation;
+use crate::api::comments::first_sentence;
 
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearerAuth";
-
-/// Describes operations, and gathers what they refer to.
-pub(super) struct Describing<'a> {
-    pub comments: &'a Comments,
-    pub schemas: Schemas<'a>,
-    pub shared: Shared,
-    pub errors: Errors,
-}
-
-/// An operation, and where it is.
-pub(super) struct Place<'p> {
-    pub operation: &'p Operation,
-    pub id: String,
-    pub tag: &'p str,
-    pub rule: &'p HttpRule,
-    pub method: Method,
-    pub path: &'p Path,
-    /// What the parameters of the path are called.
-    pub names: Vec<&'p str>,
-}
 
 impl Describing<'_> {
     /// The operation object.
@@ -50,6 +29,7 @@ impl Describing<'_> {
             in_query: parameters.iter().any(is_in_query),
             in_body: body.is_some(),
             is_change: !place.method.is_safe(),
+            has_parts: binary::has_parts(place),
         };
         let mut object = Map::new();
         object.insert("operationId".to_owned(), place.id.as_str().into());
@@ -78,12 +58,13 @@ impl Describing<'_> {
         parameters.extend(fields.in_query(&message, place.rule));
         let policy = &place.operation.rpc.policy;
         let has_version = !policy.version_field.is_empty();
+        let has_ids = place.operation.rpc.is_server_stream && !policy.event_id_field.is_empty();
         let conditions = [
             (policy.idempotency() == Idempotency::Required, true, &headers::IDEMPOTENCY_KEY),
             (has_version && place.method == Method::GET, false, &headers::IF_NONE_MATCH),
             (place.is_conditional(), false, &headers::IF_MATCH),
             (place.may_be_minimal(), false, &headers::PREFER),
-            (place.operation.rpc.is_server_stream, false, &headers::LAST_EVENT_ID),
+            (has_ids, false, &headers::LAST_EVENT_ID),
             (binary::has_parts(place), false, &headers::RANGE),
         ];
         for (applies, is_required, header) in conditions {
@@ -92,19 +73,6 @@ impl Describing<'_> {
             }
         }
         parameters
-    }
-}
-
-impl Place<'_> {
-    /// Whether a request may name the version that it changes.
-    fn is_conditional(&self) -> bool {
-        self.operation.rpc.policy.conditional
-    }
-
-    /// Whether a client can do without the content of the answer.
-    pub(super) fn may_be_minimal(&self) -> bool {
-        let rpc = &self.operation.method;
-        !self.method.is_safe() && !rpc.is_server_streaming() && rpc.output().fields().len() > 0
     }
 }
 

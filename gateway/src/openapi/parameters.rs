@@ -3,8 +3,7 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::content::fields_in_path;
-use super::parts::declared_fields;
+use super::parts::{declared_fields, fields_at};
 use super::path;
 use super::presence::Direction;
 use super::schema::{Schemas, is_deprecated};
@@ -25,7 +24,7 @@ impl Parameters<'_, '_> {
         parameter: &path::Parameter,
         name: &str,
     ) -> Value {
-        let field = parameter.field.as_deref().and_then(|path| field_at(input, path));
+        let field = parameter.field.as_deref().and_then(|path| fields_at(input, path)?.pop());
         let (schema, description) = match &field {
             Some(field) if parameter.is_whole => {
                 let (schema, _) = self.schemas.value(field, Direction::Request);
@@ -52,7 +51,7 @@ impl Parameters<'_, '_> {
     /// The parameters that the query of a request may have: fields that are neither in its path nor in
     /// its body.
     pub(super) fn in_query(&mut self, input: &MessageDescriptor, rule: &HttpRule) -> Vec<Value> {
-        let in_path = fields_in_path(rule);
+        let in_path = path::fields(&rule.template);
         let mut leaves = Vec::new();
         if rule.body != BodyRule::Whole {
             self.find_leaves(input, &mut Vec::new(), &mut leaves);
@@ -122,11 +121,4 @@ fn described(name: &str, place: &str, description: &str) -> Map<String, Value> {
         object.insert("description".to_owned(), description.into());
     }
     object
-}
-
-/// The field at a path like `shelf.id`.
-fn field_at(message: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
-    let mut names = path.split('.');
-    let first = message.get_field_by_name(names.next()?)?;
-    names.try_fold(first, |field, name| field.kind().as_message()?.get_field_by_name(name))
 }

@@ -96,3 +96,16 @@ pub(super) fn declared_fields(
     let declared = message.descriptor_proto().field.iter();
     declared.filter_map(|field| message.get_field_by_name(field.name()))
 }
+
+/// The fields on the way along a path like `shelf.id`; the last is the one at it.
+pub(super) fn fields_at(message: &MessageDescriptor, path: &str) -> Option<Vec<FieldDescriptor>> {
+    let mut fields: Vec<FieldDescriptor> = Vec::new();
+    for name in path.split('.') {
+        let field = match fields.last() {
+            None => message.get_field_by_name(name),
+            Some(outer) => outer.kind().as_message()?.get_field_by_name(name),
+        };
+        fields.push(field?);
+    }
+    Some(fields)
+}

@@ -83,6 +83,11 @@ impl Path {
     }
 }
 
+/// The fields of a request that a path has.
+pub(super) fn fields(template: &Template) -> Vec<&str> {
+    template.variables.iter().map(|variable| variable.field.as_str()).collect()
+}
+
 /// What one of the things is called that a segment names: `shelves` are each a `shelf`.
 fn singular(plural: &str) -> String {
     let endings =

@@ -11,11 +11,11 @@ use souk_proto::souk::policy::v1::Policy;
 use super::route::{PathVariable, Route};
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::deprecation;
+use crate::event_id::EventId;
 use crate::field_path::FieldPath;
 use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
-use crate::stream::EventId;
 use crate::target::{Target, Targets};
 use crate::transcode::{Plans, Style};
 

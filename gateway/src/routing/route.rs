@@ -7,12 +7,12 @@ use souk_proto::souk::types::v1::Reason;
 
 use crate::accept::Accepted;
 use crate::api::BodyRule;
+use crate::event_id::EventId;
 use crate::field_path::FieldPath;
 use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
-use crate::stream::EventId;
 use crate::target::Target;
 use crate::template::Place;
 use crate::transcode::{InputError, MessageId, Plans, Selection};

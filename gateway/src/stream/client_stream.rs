@@ -8,18 +8,18 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 
 use super::Streams;
+use super::allowance::Allowance;
 use super::lines::Lines;
 use super::messages::{Messages, Wants};
-use super::pipe::pipe;
-use super::upload::{self, Upload};
+use super::upload::Upload;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked};
 use crate::gate::Gate;
-use crate::input::Media;
-use crate::media;
+use crate::media::{self, Media};
 use crate::multipart::Parts;
 use crate::pieces::Pieces;
+use crate::pipe::pipe;
 use crate::problem::Problem;
 use crate::routing::Route;
 use crate::transcode::InputError;
@@ -37,16 +37,17 @@ impl Streams {
         let accepted = route.accepted(client.headers)?;
         gate.admit(target, client).await?;
         let form = Form::of(route, client.headers)?;
-        if let Form::Bytes(_) = form {
-            upload::check(body.size_hint().lower(), target.rpc.max_stream_bytes)?;
-        }
-        let _permit = gate.stream_permit(client)?;
-        let (writer, taken) = pipe();
-        let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
         let limits = Limits {
             message: gate.largest(target.rpc.max_request_bytes),
             stream: target.rpc.max_stream_bytes,
         };
+        if let Form::Lines | Form::Bytes(_) = form {
+            // of many it is known before they come
+            Allowance::of(limits.stream).take(body.size_hint().lower())?;
+        }
+        let _permit = gate.stream_permit(client)?;
+        let (writer, taken) = pipe();
+        let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
         let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));
         let answer = tokio::select! {
             biased;
@@ -104,25 +105,26 @@ async fn send<B: Body<Data = Bytes> + Send + Unpin>(
     messages: Messages,
     limits: Limits,
 ) -> Result<(), Problem> {
+    let allowance = Allowance::of(limits.stream);
     match form {
         Form::Parameters => send_parameters(messages).await,
-        Form::Lines => send_lines(Lines::new(pieces, limits.message), messages).await,
+        Form::Lines => send_lines(Lines::new(pieces, limits.message, allowance), messages).await,
         Form::Bytes(media_type) => {
-            send_bytes(pieces, Upload::new(messages, media_type, limits.stream)).await
+            send_bytes(pieces, Upload::new(messages, media_type, allowance)).await
         }
         Form::File(boundary) => {
             let parts = Parts::new(pieces.into_stream(), boundary, limits.message);
-            send_file(parts, messages, limits.stream).await
+            send_file(parts, messages, allowance).await
         }
     }
 }
 
 /// Sends what path and query say.
 async fn send_parameters(mut messages: Messages) -> Result<(), Problem> {
-    if messages.send(Media::Json, &[]).await? == Wants::More {
-        messages.finish();
+    match messages.send(Media::Json, &[]).await? {
+        Wants::More => Ok(messages.finish().await?),
+        Wants::NoMore => Ok(()),
     }
-    Ok(())
 }
 
 async fn send_lines<B: Body<Data = Bytes> + Unpin>(
@@ -135,8 +137,7 @@ async fn send_lines<B: Body<Data = Bytes> + Unpin>(
             return Ok(());
         }
     }
-    messages.finish();
-    Ok(())
+    Ok(messages.finish().await?)
 }
 
 async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
@@ -152,11 +153,15 @@ async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
 }
 
 /// Sends the file of a form, with the fields before it.
-async fn send_file(mut parts: Parts<'_>, mut messages: Messages, most: u64) -> Result<(), Problem> {
+async fn send_file(
+    mut parts: Parts<'_>,
+    mut messages: Messages,
+    allowance: Allowance,
+) -> Result<(), Problem> {
     let (fields, mut file) = parts.file().await?;
     messages.add(fields);
     let media_type = file.media_type();
-    let mut upload = Upload::new(messages, &media_type, most);
+    let mut upload = Upload::new(messages, &media_type, allowance);
     while let Some(bytes) = file.next().await? {
         if upload.put(bytes).await? == Wants::NoMore {
             return Ok(());

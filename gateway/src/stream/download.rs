@@ -8,8 +8,8 @@ use bytes::Bytes;
 use souk_kit::permit::Permit;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::pipe::{Writer, pipe};
 use super::source::Source;
+use crate::pipe::{Writer, pipe};
 
 /// How many bytes a client has to take at once.
 const PIECE: usize = 64 * 1024;

@@ -6,8 +6,8 @@ use crate::problem::Problem;
 /// One thing that it tells.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A message of the service, as JSON, and where in the stream it is.
-    Message { id: String, json: Vec<u8> },
+    /// A message of the service, as JSON, and where in the stream it is, if it says so.
+    Message { id: Option<String>, json: Vec<u8> },
     /// That there is nothing to tell: what says nothing for long is taken for dead.
     Heartbeat,
     /// That there is no more, for a good reason. Always the last one.

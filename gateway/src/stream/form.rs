@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use super::event::Event;
-use crate::accept::ranges;
+use crate::accept::weight;
+use crate::media::{EVENTS, LINES};
 use crate::problem::Problem;
 
 /// The form of a stream.
@@ -17,9 +18,6 @@ pub(crate) enum Form {
     Events,
 }
 
-pub(crate) const LINES: &str = "application/x-ndjson";
-pub(crate) const EVENTS: &str = "text/event-stream";
-
 impl Form {
     /// The form that a client takes. Lines are for all who do not say, or take anything.
     ///
@@ -27,7 +25,7 @@ impl Form {
     ///
     /// It takes none of them.
     pub(crate) fn of(headers: &HeaderMap, has_websocket: bool) -> Result<Self, Problem> {
-        let (lines, events) = (quality(headers, LINES), quality(headers, EVENTS));
+        let (lines, events) = (weight(headers, LINES), weight(headers, EVENTS));
         if lines.0 <= 0.0 && events.0 <= 0.0 {
             let others = if has_websocket { ", or a WebSocket" } else { "" };
             let message = format!("the answer is a stream: {LINES} or {EVENTS}{others}");
@@ -57,9 +55,10 @@ impl Form {
 /// An event as HTML's section on server-sent events wants it. JSON has no line breaks here.
 fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
     match event {
-        Event::Message { id, json } if !is_kept(id) => [b"data: ", &json[..], b"\n\n"].concat(),
         Event::Message { id, json } => {
-            [b"id: ", id.as_bytes(), b"\ndata: ", &json[..], b"\n\n"].concat()
+            let id = id.as_deref().filter(|id| is_kept(id));
+            let id = id.map_or(String::new(), |id| format!("id: {id}\n"));
+            [id.as_bytes(), b"data: ", &json[..], b"\n\n"].concat()
         }
         Event::Heartbeat => b": heartbeat\n\n".to_vec(),
         Event::End(_) | Event::Error(_) => {
@@ -72,27 +71,7 @@ fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
 
 /// Whether clients keep an id. Without one, they keep that of the event before.
 fn is_kept(id: &str) -> bool {
-    !id.is_empty() && !id.contains(['\n', '\r', '\0'])
-}
-
-/// How much a client likes a form, and how precisely it has said so: of the ranges that match, the most
-/// precise one counts (RFC 9110, section 12.5.1).
-fn quality(headers: &HeaderMap, form: &str) -> (f32, u8) {
-    let mut ranges = ranges(headers).peekable();
-    if ranges.peek().is_none() {
-        return (1.0, 0);
-    }
-    let matching = ranges.filter_map(|range| Some((range.quality, precision(range.media, form)?)));
-    matching.max_by_key(|(_, precision)| *precision).unwrap_or((0.0, 0))
-}
-
-fn precision(range: &str, form: &str) -> Option<u8> {
-    let group = range.strip_suffix('*').filter(|group| group.ends_with('/'));
-    match group {
-        Some("*/") => Some(0),
-        Some(group) => form.starts_with(group).then_some(1),
-        None => form.eq_ignore_ascii_case(range).then_some(2),
-    }
+    !id.contains(['\n', '\r', '\0'])
 }
 
 #[cfg(test)]
@@ -133,11 +112,12 @@ mod tests {
         let frame = |form: Form, event: &Event| {
             String::from_utf8(form.frame(event, "req_1").to_vec()).unwrap()
         };
-        let message = |id: &str| Event::Message { id: id.to_owned(), json: b"{}".to_vec() };
+        let message = |id: &str| Event::Message { id: Some(id.to_owned()), json: b"{}".to_vec() };
         assert_eq!(frame(Form::Lines, &message("7")), "{\"result\":{}}\n");
         assert_eq!(frame(Form::Events, &message("7")), "id: 7\ndata: {}\n\n");
         assert_eq!(frame(Form::Events, &message("7\n8")), "data: {}\n\n");
-        assert_eq!(frame(Form::Events, &message("")), "data: {}\n\n");
+        let message = Event::Message { id: None, json: b"{}".to_vec() };
+        assert_eq!(frame(Form::Events, &message), "data: {}\n\n");
         assert_eq!(frame(Form::Lines, &Event::Heartbeat), "\n");
         assert_eq!(frame(Form::Events, &Event::Heartbeat), ": heartbeat\n\n");
         let end = Event::End(Ending::Complete);

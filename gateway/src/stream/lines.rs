@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use souk_proto::souk::types::v1::Reason;
 
+use super::allowance::Allowance;
 use crate::pieces::Pieces;
 use crate::problem::Problem;
 
@@ -12,6 +13,8 @@ pub(super) struct Lines<'a, B> {
     pieces: Pieces<'a, B>,
     /// The largest line, in bytes.
     most: usize,
+    /// For all of them, with those that are empty.
+    allowance: Allowance,
     /// What has come of lines that have not been given.
     rest: Bytes,
     /// How many lines there were, with those that are empty.
@@ -19,8 +22,8 @@ pub(super) struct Lines<'a, B> {
 }
 
 impl<'a, B: Body<Data = Bytes> + Unpin> Lines<'a, B> {
-    pub(super) fn new(pieces: Pieces<'a, B>, most: usize) -> Self {
-        Self { pieces, most, rest: Bytes::new(), count: 0 }
+    pub(super) fn new(pieces: Pieces<'a, B>, most: usize, allowance: Allowance) -> Self {
+        Self { pieces, most, allowance, rest: Bytes::new(), count: 0 }
     }
 
     /// The next line and its number, from 1; `None` is the end of the body. The last one needs no line
@@ -55,7 +58,10 @@ impl<'a, B: Body<Data = Bytes> + Unpin> Lines<'a, B> {
                 return Ok(Some(begun.freeze()));
             }
             match self.pieces.next().await? {
-                Some(piece) => self.rest = piece,
+                Some(piece) => {
+                    self.allowance.take(piece.len() as u64)?;
+                    self.rest = piece;
+                }
                 None => return Ok(Some(begun.freeze()).filter(|line| !line.is_empty())),
             }
         }
@@ -74,6 +80,8 @@ mod tests {
 
     use super::*;
 
+    const ALL: u64 = 25;
+
     async fn lines(pieces: &[&'static str], most: usize) -> Result<Vec<(u64, String)>, String> {
         let frames =
             pieces.iter().map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from(*piece))));
@@ -81,7 +89,7 @@ mod tests {
         let budget = Budget::new(1_000);
         let idle = Duration::from_secs(1);
         let pieces = Pieces { body: &mut body, budget: &budget, idle, peer: None };
-        let mut lines = Lines::new(pieces, most);
+        let mut lines = Lines::new(pieces, most, Allowance::of(ALL));
         let mut given = Vec::new();
         while let Some((number, line)) = lines.next().await.map_err(|problem| problem.message)? {
             given.push((number, String::from_utf8(line.trim_ascii().to_vec()).unwrap()));
@@ -112,5 +120,13 @@ mod tests {
         for pieces in [&["1\n123456\n"][..], &["1\n123", "456"], &["1\n", "123456"]] {
             assert_eq!(lines(pieces, 5).await, refused, "{pieces:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn all_lines_together_may_be_too_long_and_those_that_are_empty_count() {
+        assert_eq!(lines(&["1234\n"; 5], 5).await.map(|lines| lines.len()), Ok(5));
+        let refused = Err("the call takes no more than 25 bytes".to_owned());
+        assert_eq!(lines(&["1234\n"; 6], 5).await, refused);
+        assert_eq!(lines(&["\n"; 26], 5).await, refused);
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::pipe::Writer;
 use crate::call::Asked;
-use crate::input::{self, Given, Media};
+use crate::input::{self, Given};
+use crate::media::Media;
 use crate::multipart::Pair;
+use crate::pipe::Writer;
 use crate::routing::Route;
 use crate::transcode::{InputError, Plans};
 
@@ -70,8 +71,17 @@ impl Messages {
         Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })
     }
 
-    /// There are no more. Otherwise the stream breaks off for the service.
-    pub(super) fn finish(self) {
-        self.writer.finish(None);
+    /// There are no more. Where there was none, what path and query say is one. Without this, the stream
+    /// breaks off for the service.
+    ///
+    /// # Errors
+    ///
+    /// Path or query are none that the contract takes.
+    pub(super) async fn finish(mut self) -> Result<(), InputError> {
+        let is_all_told = self.path.is_empty() && self.query.is_empty();
+        if is_all_told || self.send(Media::Json, &[]).await? == Wants::More {
+            self.writer.finish(None);
+        }
+        Ok(())
     }
 }

@@ -8,9 +8,10 @@
 //! - The status is that of the first message: a call that fails before it has answered at all fails as
 //!   any other does. A service that has taken the call and says nothing for a while is no failure:
 //!   its stream begins without a message.
-//! - Each message is an event. As server-sent events it is JSON with the id of the event; in lines it
-//!   is `{"result": …}`. The policy of the RPC names the field that is the id, so that a client that
-//!   comes back with `Last-Event-ID` goes on from there; without one, events are counted.
+//! - Each message is an event. As server-sent events it is JSON; in lines it is `{"result": …}`. Where
+//!   the policy of the RPC names a field that is the id of the event, server-sent events have it, and
+//!   the service is told with which `Last-Event-ID` a client comes back, to go on from there. Without
+//!   such a field there is neither: nothing could be resumed.
 //! - The last event says that it is the last: `{"end": {"reason": …}}` (`complete`; `max_duration` and
 //!   `shutdown` mean that the client may connect again), or `{"error": …}` with the usual error, as
 //!   the last line or as an event named `end` or `error`. A stream that ends without it was cut.
@@ -25,18 +26,18 @@
 //! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a
 //! message as it comes; where a line is wrong, the error says which, and for the service the stream
-//! breaks off. Bytes of any media type become messages of up to 64 KiB, of which the first says what
-//! they are. They may be the file of a form (`multipart/form-data`), whose fields come before it and are
-//! parameters like those of a query.
+//! breaks off. Without a line, path and query are a message, if they say anything. Bytes of any media
+//! type become messages of up to 64 KiB, of which the first says what they are. They may be the file of
+//! a form (`multipart/form-data`), whose fields come before it and are parameters like those of a query.
+//! However it comes, a stream has a largest size: that of all its messages.
 
+mod allowance;
 mod client_stream;
 mod download;
 mod event;
-mod event_id;
 mod form;
 mod lines;
 mod messages;
-mod pipe;
 mod pump;
 mod server_stream;
 mod source;
@@ -50,17 +51,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body::Body;
+use souk_kit::request::LAST_EVENT_ID;
 use souk_proto::souk::types::v1::Reason;
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
 
-pub(crate) use event_id::EventId;
-pub(crate) use form::{EVENTS, LINES};
-pub(crate) use pipe::BrokenOff;
 pub(crate) use websocket::is_asked as is_websocket;
 
 use crate::answer::Answer;
 use crate::call::Asked;
-use crate::gate::Gate;
+use crate::gate::{Client, Gate, forward};
 use crate::options::{self, Options};
 use crate::problem::Problem;
 use crate::routing::Route;
@@ -107,5 +107,12 @@ impl Streams {
             (true, false) => self.client_stream(gate, route, asked, body).await,
             (false, _) => self.server_stream(gate, route, asked, body).await,
         }
+    }
+}
+
+/// Tells a service where its client goes on, where the events have ids.
+fn resume(route: &Route, client: Client<'_>, metadata: &mut MetadataMap) {
+    if route.event_id.is_some() {
+        forward(&LAST_EVENT_ID, client.headers, metadata);
     }
 }

@@ -9,9 +9,9 @@ use souk_proto::souk::types::v1::Reason;
 use tokio::time::{sleep, timeout};
 
 use super::event::Event;
-use super::pipe::{Gone, Writer};
 use super::source::Source;
 use super::term::Term;
+use crate::pipe::{Gone, Writer};
 use crate::problem::Problem;
 
 /// A stream that is under way.

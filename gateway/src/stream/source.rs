@@ -27,8 +27,6 @@ pub(super) struct Source {
     route: Arc<Route>,
     selection: Option<Selection>,
     context: Context,
-    /// How many messages there were.
-    count: u64,
 }
 
 impl Answers {
@@ -52,7 +50,7 @@ impl Source {
         selection: Option<Selection>,
         context: Context,
     ) -> Self {
-        Self { answers, plans, route, selection, context, count: 0 }
+        Self { answers, plans, route, selection, context }
     }
 
     /// What the service says next. Nothing is lost when this is dropped before it is done.
@@ -77,12 +75,8 @@ impl Source {
         body.map(Some).map_err(|error| self.internal(&error))
     }
 
-    fn message(&mut self, wire: &[u8]) -> Result<Event, WireError> {
-        self.count += 1;
-        let id = match &self.route.event_id {
-            Some(field) => field.read(wire),
-            None => self.count.to_string(),
-        };
+    fn message(&self, wire: &[u8]) -> Result<Event, WireError> {
+        let id = self.route.event_id.as_ref().and_then(|field| field.read(wire));
         let json = reply::json(&self.plans, &self.route, self.selection.as_ref(), wire)?;
         Ok(Event::Message { id, json })
     }

@@ -1,10 +1,10 @@
 //! Bytes of any media type as messages, as they come.
 
 use bytes::Bytes;
-use souk_proto::souk::types::v1::Reason;
 
+use super::allowance::Allowance;
 use super::messages::{Messages, Wants};
-use crate::input::Media;
+use crate::media::Media;
 use crate::problem::Problem;
 
 /// How many bytes go into a message.
@@ -15,29 +15,19 @@ pub(super) struct Upload<'a> {
     messages: Messages,
     /// What they are, until the first message has said so.
     media_type: &'a str,
-    /// How many there may be.
-    most: u64,
-    sent: u64,
-}
-
-/// Refuses so many bytes, if they are too many.
-pub(super) fn check(bytes: u64, most: u64) -> Result<(), Problem> {
-    if bytes <= most {
-        return Ok(());
-    }
-    let message = format!("the body is larger than {most} bytes");
-    Err(Problem::new(Reason::PayloadTooLarge, message))
+    allowance: Allowance,
+    /// Whether there was a message.
+    has_begun: bool,
 }
 
 impl<'a> Upload<'a> {
-    pub(super) fn new(messages: Messages, media_type: &'a str, most: u64) -> Self {
-        Self { messages, media_type, most, sent: 0 }
+    pub(super) fn new(messages: Messages, media_type: &'a str, allowance: Allowance) -> Self {
+        Self { messages, media_type, allowance, has_begun: false }
     }
 
     /// Sends the next bytes.
     pub(super) async fn put(&mut self, mut bytes: Bytes) -> Result<Wants, Problem> {
-        self.sent += bytes.len() as u64;
-        check(self.sent, self.most)?;
+        self.allowance.take(bytes.len() as u64)?;
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE));
             if self.send(&piece).await? == Wants::NoMore {
@@ -49,14 +39,14 @@ impl<'a> Upload<'a> {
 
     /// There are no more. A service gets one message at least: it has what path and query say.
     pub(super) async fn finish(mut self) -> Result<(), Problem> {
-        if self.sent == 0 && self.send(&[]).await? == Wants::NoMore {
+        if !self.has_begun && self.send(&[]).await? == Wants::NoMore {
             return Ok(());
         }
-        self.messages.finish();
-        Ok(())
+        Ok(self.messages.finish().await?)
     }
 
     async fn send(&mut self, piece: &[u8]) -> Result<Wants, Problem> {
+        self.has_begun = true;
         let media = Media::Bytes(std::mem::take(&mut self.media_type));
         Ok(self.messages.send(media, piece).await?)
     }

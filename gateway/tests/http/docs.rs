@@ -172,6 +172,24 @@ async fn what_a_client_has_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_client_may_get_a_part_and_what_is_not_there_is_refused_as_the_example_says() {
+    let shop = shop().await;
+    let whole = shop.get("/openapi.json").await;
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+    let part = shop.send("GET", "/openapi.json", &["range: bytes=10-19"], "").await;
+    assert_eq!((part.status, part.header("content-length")), (206, "10"));
+    assert_eq!(part.content, whole.content[10..20]);
+    assert_eq!(part.header("etag"), whole.header("etag"));
+    let beyond = ["range: bytes=10000000-", "x-request-id: req_01h455vb4pex5vsknk084sn02q"];
+    let refused = shop.send("GET", "/openapi.json", &beyond, "").await;
+    let length = format!("bytes */{}", whole.content.len());
+    assert_eq!((refused.status, refused.header("content-range")), (416, &*length));
+    let page = shop.get("/docs/errors/RANGE_NOT_SATISFIABLE").await.body;
+    let example = serde_json::to_string_pretty(&refused.json()).unwrap();
+    assert!(page.contains(&example.replace('"', "&quot;")), "{page}");
+}
+
+#[tokio::test]
 async fn large_scripts_are_compressed_for_those_who_take_it() {
     let shop = shop().await;
     for (asset, start) in [

@@ -170,12 +170,36 @@ fn streams_are_described() {
     assert!(watch["description"].as_str().unwrap().ends_with("Also over a WebSocket."));
     let hang = MUSEUM.operation("hang");
     assert_eq!(media(&hang["requestBody"]), ["application/x-ndjson"]);
+    let lines = "A message in each line: at most 1073741824 bytes in all.";
+    assert_eq!(hang["requestBody"]["description"], lines);
     assert!(hang["description"].as_str().unwrap().ends_with("Also over a WebSocket."));
     let about = MUSEUM.openapi["info"]["description"].as_str().unwrap();
     let restyle = "for WebSockets only, with messages in both directions:\n\n\
                    - `/v1/paintings:restyle`: `museum.v1.MuseumService.Restyle`";
     assert!(about.ends_with(restyle), "{about}");
     assert!(about.contains(r#"`new WebSocket(url, ["bearer", token])`"#), "{about}");
+}
+
+#[test]
+fn events_have_ids_and_can_be_resumed_where_the_policy_names_a_field() {
+    let takes_id = |operation: &Value| {
+        let mut parameters = operation["parameters"].as_array().unwrap().iter();
+        parameters.any(|parameter| MUSEUM.resolve(parameter)["name"] == "Last-Event-ID")
+    };
+    let example = |operation: &Value| {
+        let events = &operation["responses"]["200"]["content"]["text/event-stream"];
+        (events["x-event-id"].clone(), events["example"].as_str().unwrap().to_owned())
+    };
+    let (watch, follow) = (MUSEUM.operation("watch"), MUSEUM.operation("follow"));
+    assert!(!takes_id(watch) && takes_id(follow));
+    let (field, events) = example(watch);
+    assert!(field.is_null() && events.starts_with("data: {"), "{events}");
+    let (field, events) = example(follow);
+    assert_eq!(field, "title");
+    let (id, data) = events.split_once('\n').unwrap();
+    let message = data.lines().next().unwrap().strip_prefix("data: ").unwrap();
+    let message: Value = serde_json::from_str(message).unwrap();
+    assert_eq!(id, format!("id: {}", message["title"].as_str().unwrap()));
 }
 
 #[test]
@@ -210,6 +234,7 @@ fn bytes_may_be_asked_for_in_parts() {
     assert_eq!(media(part), ["*/*"]);
     assert!(part["headers"]["Content-Range"].is_object());
     let nothing = MUSEUM.resolve(&scan["responses"]["416"]);
+    assert!(nothing["headers"]["Content-Range"].is_object());
     let error = &nothing["content"]["application/json"]["examples"]["RANGE_NOT_SATISFIABLE"];
     assert_eq!(error["value"]["error"]["code"], "RANGE_NOT_SATISFIABLE");
     let mut parameters = scan["parameters"].as_array().unwrap().iter();

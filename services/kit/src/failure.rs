@@ -182,6 +182,7 @@ fn code_of(reason: Reason) -> Code {
             Code::FailedPrecondition
         }
         Reason::InFlight | Reason::EtagMismatch => Code::Aborted,
+        Reason::RangeNotSatisfiable => Code::OutOfRange,
         Reason::PayloadTooLarge
         | Reason::HeadersTooLarge
         | Reason::Overloaded

@@ -10,7 +10,7 @@ use souk_proto::{descriptors, policy_of};
 
 /// The largest request message of an RPC whose policy does not say, in bytes.
 const DEFAULT_REQUEST_BYTES: usize = 256 * 1024;
-/// The largest body of any media type of an RPC whose policy does not say, in bytes.
+/// The largest stream of requests of an RPC whose policy does not say, in bytes.
 const DEFAULT_STREAM_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// What a contract says of an RPC.
@@ -24,7 +24,7 @@ pub struct Rpc {
     pub is_server_stream: bool,
     /// The largest request message, in bytes.
     pub max_request_bytes: usize,
-    /// The largest body of any media type that it takes as a stream, in bytes.
+    /// The largest stream of requests over REST, all its messages together, in bytes.
     pub max_stream_bytes: u64,
 }
 

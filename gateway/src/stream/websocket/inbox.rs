@@ -2,7 +2,7 @@
 
 use souk_proto::souk::types::v1::Reason;
 
-use crate::input::Media;
+use crate::media::Media;
 use crate::problem::Problem;
 use crate::stream::messages::{Messages, Wants};
 
@@ -23,7 +23,7 @@ impl Inbox {
     pub(super) async fn put(&mut self, text: &str) -> Result<(), Problem> {
         let is_end = text.is_empty();
         match std::mem::replace(self, Self::Shut) {
-            Self::Stream(messages) if is_end => messages.finish(),
+            Self::Stream(messages) if is_end => messages.finish().await?,
             Self::Stream(mut messages) => {
                 *self = match messages.send(Media::Frame, text.as_bytes()).await? {
                     Wants::More => Self::Stream(messages),
@@ -32,7 +32,7 @@ impl Inbox {
             }
             Self::Single(mut messages) if !is_end => {
                 if messages.send(Media::Frame, text.as_bytes()).await? == Wants::More {
-                    messages.finish();
+                    messages.finish().await?;
                 }
             }
             Self::Single(_) | Self::Shut => {

@@ -19,23 +19,23 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use http::Response;
 use hyper::upgrade::OnUpgrade;
-use souk_kit::request::LAST_EVENT_ID;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 pub(crate) use handshake::is_asked;
 
-use super::Streams;
+use super::allowance::Allowance;
 use super::messages::Messages;
-use super::pipe::pipe;
 use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
+use super::{Streams, resume};
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked, Content};
-use crate::gate::{Client, Gate, forward};
+use crate::gate::{Client, Gate};
 use crate::options;
+use crate::pipe::pipe;
 use crate::problem::Problem;
 use crate::routing::Route;
 use handshake::Handshake;
@@ -69,8 +69,9 @@ impl Streams {
         let options::Streams { heartbeat, patience, .. } = self.options;
         let (writer, events) = pipe();
         let largest = gate.largest(route.target.rpc.max_request_bytes);
+        let allowance = Allowance::of(route.target.rpc.max_stream_bytes);
         let request_id = context.request_id.clone();
-        let session = Session { events, inbox, largest, heartbeat, request_id };
+        let session = Session { events, inbox, largest, allowance, heartbeat, request_id };
         let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
         let pump = Pump { source, term, heartbeat, patience, _permit: permit };
         if let Some(peer) = client.peer {
@@ -96,7 +97,7 @@ impl Streams {
         };
         if !target.rpc.is_client_stream && route.body == BodyRule::Ignored {
             let mut outgoing = client.outgoing(wire);
-            forward(&LAST_EVENT_ID, client.headers, outgoing.metadata_mut());
+            resume(route, client, outgoing.metadata_mut());
             let messages = target.call_for_stream(outgoing).await;
             let messages = messages.map_err(|status| target.problem(&status, client.context))?;
             return Ok((source(Answers::Begun(Box::new(messages))), Inbox::Shut));
@@ -108,7 +109,7 @@ impl Streams {
             false => Inbox::Single(messages),
         };
         let mut outgoing = client.outgoing(taken.into_stream());
-        forward(&LAST_EVENT_ID, client.headers, outgoing.metadata_mut());
+        resume(route, client, outgoing.metadata_mut());
         let target = target.clone();
         let call = async move { target.call_with_streams(outgoing).await }.boxed();
         Ok((source(Answers::Awaited(call)), inbox))

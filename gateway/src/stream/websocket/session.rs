@@ -16,9 +16,10 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::inbox::Inbox;
+use crate::pipe::Reader;
 use crate::problem::Problem;
+use crate::stream::allowance::Allowance;
 use crate::stream::event::{Ending, Event};
-use crate::stream::pipe::Reader;
 
 /// How much of what a client sends is read at once, in bytes.
 const READ_BUFFER: usize = 4 * 1024;
@@ -37,6 +38,8 @@ pub(super) struct Session {
     pub inbox: Inbox,
     /// The largest message that it may send, in bytes.
     pub largest: usize,
+    /// For all of them.
+    pub allowance: Allowance,
     pub heartbeat: Duration,
     pub request_id: Arc<str>,
 }
@@ -56,7 +59,7 @@ impl Session {
         let (mut sink, mut stream) = socket.split();
         let last = tokio::select! {
             last = tell(&mut sink, &mut self.events, self.heartbeat, &self.request_id) => last,
-            heard = hear(&mut stream, &mut self.inbox, self.heartbeat * SILENCE) => {
+            heard = hear(&mut stream, &mut self.inbox, self.allowance, self.heartbeat * SILENCE) => {
                 heard.err().map(|problem| Event::Error(Box::new(problem)))
             }
         };
@@ -97,12 +100,16 @@ async fn tell(
 async fn hear(
     stream: &mut SplitStream<Socket>,
     inbox: &mut Inbox,
+    mut allowance: Allowance,
     silence: Duration,
 ) -> Result<(), Problem> {
     // the end is also what comes when the client has been silent for too long
     while let Ok(Some(frame)) = timeout(silence, stream.next()).await {
         match frame {
-            Ok(Message::Text(text)) => inbox.put(text.as_str()).await?,
+            Ok(Message::Text(text)) => {
+                allowance.take(text.len() as u64)?;
+                inbox.put(text.as_str()).await?;
+            }
             Ok(Message::Binary(_)) => {
                 let message = "messages are JSON in text frames";
                 return Err(Problem::new(Reason::UnsupportedMediaType, message));

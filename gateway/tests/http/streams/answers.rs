@@ -57,16 +57,30 @@ async fn events_have_the_id_that_the_contract_names_and_the_last_says_so() {
 }
 
 #[tokio::test]
-async fn events_are_counted_where_the_contract_names_no_id() {
+async fn where_the_contract_names_no_id_there_is_none_and_nothing_is_resumed() {
+    for (service, shop) in feeds(Options::default()).await {
+        let request = Request::get("/v1/topics/news/followed")
+            .header("accept", EVENTS)
+            .header("last-event-id", "7")
+            .header("authorization", format!("Bearer {}", crate::shop::admin_token()));
+        let (mut answer, call) = join!(Answer::to(&shop, request, ""), saying(&service, 8, ""));
+        assert!(answer.event().await.starts_with("data: {"));
+        assert!(call.metadata.get("last-event-id").is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_set_is_0_if_it_is_a_number_and_none_if_it_is_text() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
-    let request = Request::get("/v1/topics/news/followed")
-        .header("accept", EVENTS)
-        .header("authorization", format!("Bearer {}", crate::shop::admin_token()));
-    let (mut answer, mut call) = join!(Answer::to(&shop, request, ""), saying(&service, 7, ""));
-    assert!(answer.event().await.starts_with("id: 1\n"));
-    call.say(entry(7, "")).await;
-    assert!(answer.event().await.starts_with("id: 2\n"));
+    let (mut answer, _call) =
+        join!(Answer::get(&shop, WATCH, EVENTS), saying(&service, 0, "zero is not sent"));
+    assert!(answer.event().await.starts_with("id: 0\n"));
+    let request = Request::post("/v1/topics/news/index").header("accept", EVENTS);
+    let (mut answer, mut call) = join!(Answer::to(&shop, request, "x"), saying(&service, 1, ""));
+    assert!(answer.event().await.starts_with("data: {"));
+    call.say(entry(2, "two")).await;
+    assert!(answer.event().await.starts_with("id: two\n"));
 }
 
 #[tokio::test]

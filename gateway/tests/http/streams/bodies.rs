@@ -88,17 +88,29 @@ async fn a_line_may_be_one_field_and_the_query_comes_with_the_first() {
 }
 
 #[tokio::test]
-async fn a_stream_may_have_no_line() {
+async fn a_stream_may_have_no_line_and_what_path_and_query_say_is_heard_all_the_same() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
-    let serving = async {
-        let mut call = service.call().await;
-        let heard = hear_all(&mut call).await;
-        call.say(Summary::default()).await;
-        heard
-    };
-    let (answer, heard) = join!(Answer::to(&shop, publish(PUBLISH), "\n\n"), serving);
-    assert_eq!((answer.status.as_u16(), heard), (200, Vec::new()));
+    let of_path = Entry { topic: "news".to_owned(), ..Entry::default() };
+    for (path, expected) in [
+        ("/v1/entries:collect", vec![]),
+        (PUBLISH, vec![of_path]),
+        ("/v1/texts:publish?sequence=7", vec![entry(7, "")]),
+    ] {
+        for lines in ["", "\n\n"] {
+            let serving = async {
+                let mut call = service.call().await;
+                let heard = hear_all(&mut call).await;
+                call.say(Summary::default()).await;
+                heard
+            };
+            let (answer, heard) = join!(Answer::to(&shop, publish(path), lines), serving);
+            assert_eq!((answer.status.as_u16(), &heard), (200, &expected), "{path}");
+        }
+    }
+    let answer = Answer::to(&shop, publish("/v1/texts:publish?sequence=x"), "").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.error().await["details"][0]["field"], "sequence");
 }
 
 #[tokio::test]
@@ -143,7 +155,7 @@ async fn an_error_names_the_line_and_the_service_does_not_take_the_rest_for_all(
 async fn a_line_that_is_too_long_is_refused() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
-    // of the whole there is no limit
+    // that of the whole is another limit
     let fits = format!("{{\"text\": \"{}\"}}\n", "x".repeat(80)).repeat(1_000);
     let serving = async {
         let mut call = service.call().await;
@@ -158,6 +170,37 @@ async fn a_line_that_is_too_long_is_refused() {
     assert_eq!(answer.status, 413);
     let error = answer.error().await;
     assert_eq!(error["message"], "line 2 is larger than 100 bytes");
+}
+
+#[tokio::test]
+async fn all_lines_together_may_be_too_many_and_those_that_are_empty_count() {
+    const COLLECT: &str = "/v1/entries:collect";
+    for (service, shop) in feeds(Options::default()).await {
+        let serving = async {
+            let mut call = service.call().await;
+            let heard = hear_all(&mut call).await.len();
+            call.say(Summary::default()).await;
+            heard
+        };
+        let fits = format!("{{}}{}", "\n".repeat(998));
+        let (answer, heard) = join!(Answer::to(&shop, publish(COLLECT), &fits), serving);
+        assert_eq!((answer.status.as_u16(), heard), (200, 1));
+        let told = Answer::to(&shop, publish(COLLECT), &format!("{fits}\n")).await;
+        assert_eq!((told.status.as_u16(), told.code().await.as_str()), (413, "PAYLOAD_TOO_LARGE"));
+
+        let (lines, body) = written();
+        let serving = async {
+            lines.send("{}\n").await.unwrap();
+            let mut call = service.call().await;
+            assert!(call.hear::<Entry>().await.unwrap().is_some());
+            while lines.send("\n\n\n\n\n\n\n\n\n\n").await.is_ok() {}
+            assert!(call.hear::<Entry>().await.is_err(), "the service takes it for a whole one");
+        };
+        let (answer, ()) = join!(Answer::with(&shop, publish(COLLECT), body), serving);
+        assert_eq!(answer.status, 413);
+        let message = "the call takes no more than 1000 bytes";
+        assert_eq!(answer.error().await["message"], message);
+    }
 }
 
 #[tokio::test]

@@ -294,6 +294,6 @@ async fn an_upload_that_is_too_large_is_refused_and_breaks_off() {
         };
         let (answer, ()) = join!(Answer::with(&shop, Request::put(ARCHIVE), body), serving);
         let error = answer.error().await;
-        assert_eq!(error["message"], "the body is larger than 300000 bytes");
+        assert_eq!(error["message"], "the call takes no more than 300000 bytes");
     }
 }

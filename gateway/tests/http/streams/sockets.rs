@@ -177,6 +177,45 @@ async fn a_stream_of_messages_may_be_answered_with_one() {
 }
 
 #[tokio::test]
+async fn what_path_and_query_say_is_heard_without_a_message() {
+    for (service, shop) in feeds(Options::default()).await {
+        for (path, expected) in
+            [("/v1/entries:collect", None), ("/v1/texts:publish?sequence=7", Some(entry(7, "")))]
+        {
+            let mut socket = Socket::to(&shop, path).await;
+            socket.say("").await;
+            let mut call = service.call().await;
+            if expected.is_some() {
+                assert_eq!(call.hear().await.unwrap(), expected);
+            }
+            assert_eq!(call.hear::<Entry>().await.unwrap(), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_learns_where_its_client_goes_on_if_its_messages_have_ids() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let bearer = format!("Bearer {}", admin_token());
+    let headers = [("last-event-id", "41"), ("authorization", &*bearer)];
+    for (path, expected) in
+        [(WATCH, Some("41")), ("/v1/topics:watch", Some("41")), ("/v1/topics/news/followed", None)]
+    {
+        let socket = async {
+            let mut socket = Socket::with(&shop, path, &headers).await.unwrap();
+            if path == "/v1/topics:watch" {
+                socket.say("{}").await;
+            }
+            socket
+        };
+        let (_socket, call) = join!(socket, begun(&service));
+        let told = call.metadata.get("last-event-id").map(|id| id.to_str().unwrap());
+        assert_eq!(told, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn who_fails_before_the_first_message_fails_without_a_websocket() {
     for (service, shop) in feeds(Options::default()).await {
         let failing = async { service.call().await.fail(Status::not_found("no")).await };
@@ -212,6 +251,53 @@ async fn a_frame_that_cannot_be_read_breaks_the_stream_off() {
             assert!(call.hear::<Entry>().await.is_err());
         }
     }
+}
+
+#[tokio::test]
+async fn all_messages_together_may_be_too_large() {
+    for (service, shop) in feeds(Options::default()).await {
+        let mut socket = Socket::to(&shop, "/v1/entries:collect").await;
+        let frame = json!({"text": "x".repeat(489)}).to_string();
+        assert_eq!(frame.len(), 500);
+        let mut call = service.call().await;
+        for _ in 0..2 {
+            socket.say(&frame).await;
+            assert!(call.hear::<Entry>().await.unwrap().is_some());
+        }
+        socket.say("1").await;
+        let error = socket.hear().await["error"].clone();
+        assert_eq!(error["message"], "the call takes no more than 1000 bytes");
+        assert_eq!(socket.closed().await, (CloseCode::Size, "PAYLOAD_TOO_LARGE".to_owned()));
+        assert!(call.hear::<Entry>().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_breaks_is_told_from_a_client_that_does() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    for (status, code, close) in [
+        (Status::internal("secret"), "INTERNAL", CloseCode::Error),
+        (Status::unavailable("secret"), "UNAVAILABLE", CloseCode::Again),
+        (Status::permission_denied("no"), "PERMISSION_DENIED", CloseCode::Policy),
+    ] {
+        let (mut socket, call) = join!(Socket::to(&shop, CHAT), begun(&service));
+        assert!(socket.hear().await["result"].is_object());
+        call.fail(status).await;
+        assert_eq!(socket.failed().await, (code.to_owned(), close));
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_that_has_lasted_long_enough_ends_and_says_why() {
+    let service = Service::new();
+    let streams = Streams { limit: SHORT, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let (mut socket, call) = join!(Socket::to(&shop, CHAT), begun(&service));
+    assert!(socket.hear().await["result"].is_object());
+    assert_eq!(socket.hear().await, json!({"end": {"reason": "max_duration"}}));
+    assert_eq!(socket.closed().await, (CloseCode::Away, "max_duration".to_owned()));
+    call.gone().await;
 }
 
 #[tokio::test]
@@ -311,7 +397,10 @@ async fn a_websocket_has_the_place_of_a_stream() {
     let service = Service::new();
     let streams = Streams { max: 1, ..Streams::default() };
     let shop = feed(&service, Options { streams, ..Options::default() }).await;
-    let (first, call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    // also one over which nobody says anything
+    let (first, mut call) = join!(Socket::to(&shop, CHAT), service.call());
+    call.begin();
+    assert_eq!(Socket::with(&shop, WATCH, &[]).await.err(), Some(503));
     assert_eq!(Socket::with(&shop, CHAT, &[]).await.err(), Some(503));
     drop(first);
     call.gone().await;

@@ -10,8 +10,8 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    VARY,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, VARY,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -25,7 +25,7 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// What is served as it is.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(super) struct Resource {
     media: &'static str,
     cache_control: &'static str,
     /// The Content-Security-Policy, where the page may load anything.
@@ -42,7 +42,7 @@ enum Body {
     Gzip(&'static [u8], OnceLock<Bytes>),
 }
 
-impl Content {
+impl Resource {
     /// A page that may load what the policy says.
     pub(super) fn html(text: String, policy: &'static str) -> Self {
         let page = Self::new("text/html; charset=utf-8", FIVE_MINUTES, Body::Plain(text.into()));
@@ -87,8 +87,8 @@ impl Content {
 
     /// Serves it.
     pub(super) fn route(self) -> MethodRouter {
-        async fn serve(State(content): State<Arc<Content>>, request: HeaderMap) -> Response {
-            content.answer(&request)
+        async fn serve(State(resource): State<Arc<Resource>>, request: HeaderMap) -> Response {
+            resource.answer(&request)
         }
         get(serve).with_state(Arc::new(self))
     }
@@ -105,6 +105,7 @@ impl Content {
         let fixed = [(CONTENT_TYPE, self.media), (CACHE_CONTROL, self.cache_control)];
         let mut response = (fixed, bytes).into_response();
         let headers = response.headers_mut();
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", self.hash)) {
             headers.insert(ETAG, tag);
         }

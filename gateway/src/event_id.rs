@@ -29,13 +29,15 @@ impl EventId {
         FieldPath::string(path, message).map(Self::Text)
     }
 
-    /// The id of a message; empty where it has none.
-    pub(super) fn read(&self, wire: &[u8]) -> String {
+    /// The id of a message. Text that is empty is none; an integer that is not there is 0.
+    pub(crate) fn read(&self, wire: &[u8]) -> Option<String> {
+        let integer = |field: &FieldPath| field.varint(wire).unwrap_or_default();
         match self {
-            Self::Text(field) => field.text(wire).map(str::to_owned),
-            Self::Signed(field) => field.varint(wire).map(|bits| bits.cast_signed().to_string()),
-            Self::Unsigned(field) => field.varint(wire).map(|number| number.to_string()),
+            Self::Text(field) => {
+                field.text(wire).filter(|text| !text.is_empty()).map(str::to_owned)
+            }
+            Self::Signed(field) => Some(integer(field).cast_signed().to_string()),
+            Self::Unsigned(field) => Some(integer(field).to_string()),
         }
-        .unwrap_or_default()
     }
 }

@@ -4,16 +4,18 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 
+use super::describing::Describing;
 use super::errors::{self, Input};
 use super::headers::{self, Header};
-use super::operation::{Describing, Place};
+use super::parts::fields_at;
+use super::place::Place;
 use super::presence::Direction;
-use super::{binary, own};
+use super::{binary, own, path};
+use crate::api::BodyRule;
 use crate::api::comments::{Comments, first_sentence};
-use crate::api::{BodyRule, HttpRule};
 use crate::links::Paging;
+use crate::media::{EVENTS, LINES};
 use crate::routing::{UPDATE_MASK, success};
-use crate::stream::{EVENTS, LINES};
 
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.
@@ -35,7 +37,7 @@ impl Describing<'_> {
         let schema = match &field {
             Some(field) => self.schemas.value(field, Direction::Request).0,
             None => {
-                let mut left_out = fields_in_path(place.rule);
+                let mut left_out = path::fields(&place.rule.template);
                 left_out.push(UPDATE_MASK);
                 if input.fields().all(|field| left_out.contains(&field.name())) {
                     return None;
@@ -44,9 +46,11 @@ impl Describing<'_> {
             }
         };
         if rpc.is_client_streaming() {
-            // no lines are a stream without messages
+            let most = place.operation.rpc.max_stream_bytes;
+            let description = format!("A message in each line: at most {most} bytes in all.");
             let content = json!({ LINES: { "schema": schema } });
-            return Some(json!({ "description": "A message in each line.", "content": content }));
+            // there may be no line
+            return Some(json!({ "description": description, "content": content }));
         }
         let is_required = self.schemas.asks_for_something(&schema);
         let content = json!({ "application/json": { "schema": schema } });
@@ -91,7 +95,7 @@ impl Describing<'_> {
             successes.push((StatusCode::NOT_MODIFIED, response));
         }
         if binary::has_parts(place) && usual == StatusCode::OK {
-            successes.extend(binary::parts(&self.errors, &mut self.shared));
+            successes.push((StatusCode::PARTIAL_CONTENT, binary::part(&mut self.shared)));
         }
         successes
     }
@@ -125,12 +129,21 @@ impl Describing<'_> {
         };
         if rpc.is_server_streaming() {
             let schema = own::line(&schema, &self.errors.envelope());
-            return json!({
-                LINES: { "schema": schema },
-                EVENTS: { "schema": { "type": "string" } },
-            });
+            let mut events = json!({ "schema": { "type": "string" } });
+            if let Some(id) = self.event_id(place) {
+                events["x-event-id"] = id.into();
+            }
+            return json!({ LINES: { "schema": schema }, EVENTS: events });
         }
         json!({ "application/json": { "schema": schema } })
+    }
+
+    /// The path of the field that is the id of an event, with the names that JSON has.
+    fn event_id(&self, place: &Place<'_>) -> Option<String> {
+        let path = &place.operation.rpc.policy.event_id_field;
+        let fields = fields_at(&place.operation.method.output(), path)?;
+        let names: Vec<String> = fields.iter().map(|field| self.schemas.name_of(field)).collect();
+        Some(names.join("."))
     }
 }
 
@@ -157,20 +170,7 @@ fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'s
     applying.chain(&headers::RATE_LIMITS).chain([&headers::REQUEST_ID])
 }
 
-/// The fields of a request that are in its path.
-pub(super) fn fields_in_path(rule: &HttpRule) -> Vec<&str> {
-    rule.template.variables.iter().map(|variable| variable.field.as_str()).collect()
-}
-
 impl Place<'_> {
-    /// Whether the gateway may answer with what it has kept of an earlier call.
-    fn is_kept(&self) -> bool {
-        let rpc = &self.operation.rpc;
-        self.method == Method::GET
-            && !rpc.needs_token()
-            && rpc.policy.cache_control.contains("public")
-    }
-
     /// What a status means here: in the words of the contract, where it has any.
     fn meaning(&self, status: StatusCode, comments: &Comments) -> String {
         let message = first_sentence(comments.on(&self.operation.method.output()));

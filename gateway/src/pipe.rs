@@ -5,42 +5,42 @@ use futures::{Stream, stream};
 use tokio::sync::{mpsc, oneshot};
 
 /// A way for the items of one stream.
-pub(super) fn pipe<T>() -> (Writer<T>, Reader<T>) {
+pub(crate) fn pipe<T>() -> (Writer<T>, Reader<T>) {
     let (items, taken) = mpsc::channel(1);
     let (last, ended) = oneshot::channel();
     (Writer { items, last }, Reader { items: taken, last: Some(ended) })
 }
 
 /// Where items come from. A stream whose writer is dropped before it has finished breaks off.
-pub(super) struct Writer<T> {
+pub(crate) struct Writer<T> {
     items: mpsc::Sender<T>,
     last: oneshot::Sender<Option<T>>,
 }
 
 /// Nobody takes items any more.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 impl<T> Writer<T> {
     /// Sends an item as soon as the one before it has been taken.
-    pub(super) async fn send(&self, item: T) -> Result<(), Gone> {
+    pub(crate) async fn send(&self, item: T) -> Result<(), Gone> {
         self.items.send(item).await.map_err(|_| Gone)
     }
 
     /// Waits until nobody takes items any more.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.items.closed().await;
     }
 
     /// Ends the stream as it should end. If there is a last item, it waits for no other.
-    pub(super) fn finish(self, last: Option<T>) {
+    pub(crate) fn finish(self, last: Option<T>) {
         // who has gone does not need it
         let _ = self.last.send(last);
     }
 }
 
 /// Where items go to.
-pub(super) struct Reader<T> {
+pub(crate) struct Reader<T> {
     items: mpsc::Receiver<T>,
     last: Option<oneshot::Receiver<Option<T>>>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct BrokenOff;
 
 impl<T: Send + 'static> Reader<T> {
     /// The next item; `None` after the last one. Nothing is lost when this is dropped before it is done.
-    pub(super) async fn next(&mut self) -> Option<Result<T, BrokenOff>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<T, BrokenOff>> {
         if let Some(item) = self.items.recv().await {
             return Some(Ok(item));
         }
@@ -61,7 +61,7 @@ impl<T: Send + 'static> Reader<T> {
         last.map_err(|_| BrokenOff).transpose()
     }
 
-    pub(super) fn into_stream(self) -> impl Stream<Item = Result<T, BrokenOff>> + Send + 'static {
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<T, BrokenOff>> + Send + 'static {
         stream::unfold(self, |mut reader| async move { Some((reader.next().await?, reader)) })
     }
 }
