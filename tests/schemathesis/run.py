@@ -152,7 +152,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
     parser.add_argument("work", type=Path)
-    parser.add_argument("--examples", type=int, default=20)
+    parser.add_argument("--examples", type=int, default=10)
     # what changes the result shall be a change of the code
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--as", dest="who", nargs="+", choices=EVERYBODY, default=EVERYBODY)
