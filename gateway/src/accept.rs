@@ -70,7 +70,7 @@ impl Accepted {
 
 /// Whether the client asks for this very media type. What only a wildcard covers is not asked for.
 pub(crate) fn names(headers: &HeaderMap, media: &str) -> bool {
-    ranges(headers).any(|range| range.media.eq_ignore_ascii_case(media) && range.quality > 0.0)
+    ranges(headers).any(|range| range.is(media) && range.quality > 0.0)
 }
 
 /// How much the client likes a media type, and how precisely it has said so: of the ranges that match,
@@ -90,7 +90,7 @@ fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
 }
 
 /// How precisely a media range names a media type.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Eq, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Precision {
     /// It is any type.
     Any,

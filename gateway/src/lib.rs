@@ -2,8 +2,9 @@
 //!
 //! At start-up the contracts become a model of what is exposed (`api`), and that becomes routes and
 //! transcoding plans. A request then goes from the listener (connections and their limits) through
-//! `edge` (request id, deadline, the form of errors) and `routing` (its route) to `call`: its token is checked, parameters and JSON become wire bytes, the
-//! service is called over gRPC, and its wire bytes become JSON.
+//! `edge` (request id, deadline, the form of errors) and `routing` (its route) to `call`: its token is
+//! checked, parameters and JSON become wire bytes, the service is called over gRPC, and its wire bytes
+//! become JSON. What streams goes to `stream` in place of `call`.
 
 mod accept;
 mod answer;
