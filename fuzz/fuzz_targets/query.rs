@@ -16,7 +16,12 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     if Params::new(message.plans, message.id).append_query(query, &mut wire).is_err() {
         return Corpus::Keep;
     }
-    DynamicMessage::decode(message.descriptor.clone(), &*wire).expect("a message");
+    let decode = |wire: &[u8]| DynamicMessage::decode(message.descriptor.clone(), wire);
+    let decoded = decode(&wire).expect("a message");
+    let joined = message.plans.join(message.id, &wire);
+    // NaN is not itself
+    assert_eq!(decode(&joined).expect("a message").to_string(), decoded.to_string());
+    assert_eq!(message.plans.join(message.id, &joined), joined);
     match message.write(&wire) {
         Ok(json) => drop(message.read_back(&json)),
         // masks may have names of the contract here, in any style

@@ -63,6 +63,9 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
         input.parameter(name, value)?;
     }
     input.mask()?;
+    if input.params.has_nested() {
+        input.wire = plans.join(route.input, &input.wire).into_owned();
+    }
     Ok(Input { wire: input.wire, fields: input.fields })
 }
 

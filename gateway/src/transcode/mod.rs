@@ -2,7 +2,8 @@
 //!
 //! [`Plans`] are compiled once from descriptors. After that JSON and parameters become wire bytes
 //! directly, and wire bytes become JSON directly: no message is built in between. Fragments that
-//! are appended one after the other (path variables, query, body) merge as protobuf says.
+//! are appended one after the other (path variables, query, body) merge as protobuf says; those of one
+//! message are joined before they leave, since not every runtime merges them.
 //!
 //! The JSON is ProtoJSON, or that with the changes which [`Style::Plain`] tells. In both
 //! - unknown fields are refused, and so are a field and a key of a map that are given twice;
@@ -20,6 +21,7 @@ mod escape;
 mod field_mask;
 mod http_body;
 mod index;
+mod join;
 mod json;
 mod json_to_wire;
 mod map_key;

@@ -21,6 +21,8 @@ pub struct Params<'p> {
     plans: &'p Plans,
     message: MessageId,
     given: Vec<Given>,
+    /// Whether any was in a message inside the request.
+    has_nested: bool,
 }
 
 /// A singular field that has been given, or that something in it has.
@@ -36,7 +38,12 @@ struct Given {
 impl<'p> Params<'p> {
     /// Starts with no parameter for a request message.
     pub fn new(plans: &'p Plans, message: MessageId) -> Self {
-        Self { plans, message, given: Vec::new() }
+        Self { plans, message, given: Vec::new(), has_nested: false }
+    }
+
+    /// Whether what was appended may have several fragments of one message.
+    pub fn has_nested(&self) -> bool {
+        self.has_nested
     }
 
     /// Appends the wire bytes of one parameter. `path` is the name of a field, or of a field in a
@@ -64,6 +71,7 @@ impl<'p> Params<'p> {
     fn steps(&mut self, path: &str) -> Result<Vec<Step<'p>>, Refusal> {
         let steps = self.plans.steps(self.message, path, |field| field == Cardinality::Singular);
         let steps = steps.ok_or_else(|| InputError::value("is not a known field"))?;
+        self.has_nested |= steps.len() > 1;
         let mut parent = 0;
         for (place, step) in steps.iter().enumerate() {
             if step.field().cardinality == Cardinality::Singular {

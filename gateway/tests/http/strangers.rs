@@ -142,6 +142,18 @@ fn message(name: &str, text: &str) -> DynamicMessage {
 }
 
 #[tokio::test]
+async fn what_comes_in_parts_goes_to_the_service_as_one_message() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    shop.json("PATCH", "/v1/books/7/pages", r#"{"pageCount": "9", "authors": ["a"]}"#).await;
+    let text =
+        r#"book{id:"7",page_count:9,authors:["a"]},update_mask{paths:["page_count","authors"]}"#;
+    assert_eq!(asked(&fake), format!("Change {text}"));
+    // all eight bytes of the book at once: some runtimes would keep only the last of several
+    assert_eq!(fake.last_call().unwrap().wire[..2], [3 << 3 | 2, 8]);
+}
+
+#[tokio::test]
 async fn json_is_canonical() {
     let reply = library(&book()).await.get("/v1/books/b").await;
     assert_eq!(reply.body, r#"{"id":"b","pageCount":"7","authors":["x","y"]}"#);

@@ -1,5 +1,6 @@
 //! Path variables, query parameters and form fields.
 
+use prost::Message as _;
 use souk_gateway::transcode::{InputError, Params};
 
 use crate::contracts::{CANONICAL, Contracts, PLAIN, decode, styles};
@@ -209,4 +210,23 @@ fn many_parameters_are_refused_and_many_values_are_not() {
     let error = read(&PLAIN, "test.Tree", &query).unwrap_err();
     assert_eq!(error.issue, "is one parameter too many");
     assert!(read(&PLAIN, "test.Lists", &"texts=a&".repeat(100_000)).is_ok());
+}
+
+#[test]
+fn each_message_is_written_once_for_those_who_do_not_merge() {
+    let cases = [
+        ("test.Tree", "name=r&left.name=c&left.left.name=a&left.left.left.name=b&right.name=d"),
+        ("test.Groups", "number=1&single.text=a&single.inner.numbers=1&single.inner.numbers=2"),
+    ];
+    for contracts in styles() {
+        for (name, query) in cases {
+            let (id, descriptor) = (contracts.id(name), contracts.descriptor(name));
+            let wire = read(contracts, name, query).unwrap();
+            let joined = contracts.plans.join(id, &wire);
+            assert_ne!(&*joined, wire);
+            // in the order of their numbers, as the oracle writes them
+            assert_eq!(&*joined, decode(descriptor, &wire).encode_to_vec(), "{query}");
+            assert_eq!(contracts.plans.join(id, &joined), joined);
+        }
+    }
 }
