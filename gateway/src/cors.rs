@@ -5,18 +5,28 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::Either;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ETAG, LINK, LOCATION, ORIGIN, RETRY_AFTER};
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_REQUEST_METHOD, AGE, ALLOW, CONTENT_DISPOSITION, CONTENT_RANGE,
+    ETAG, LINK, LOCATION, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use souk_kit::request::{IDEMPOTENT_REPLAYED, REQUEST_ID};
-use tower::{Layer as _, Service};
-use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer, ResponseFuture};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, Cors, CorsLayer, ResponseFuture};
 
 use crate::answer::Answer;
 use crate::edge::Edge;
 
 /// What scripts may read of an answer, besides what they always may.
-const EXPOSED: [HeaderName; 18] = [
+const EXPOSED: [HeaderName; 24] = [
+    ACCEPT_RANGES,
+    AGE,
+    ALLOW,
+    CONTENT_DISPOSITION,
+    CONTENT_RANGE,
+    WWW_AUTHENTICATE,
     ETAG,
     LINK,
     LOCATION,
@@ -40,16 +50,16 @@ const EXPOSED: [HeaderName; 18] = [
 /// How long a browser may remember what is allowed.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// A gateway that answers the questions of browsers before they call; all else goes on to it.
+/// A gateway whose answers say which pages may read them.
 #[derive(Clone)]
 pub(crate) struct Browsers {
     edge: Edge,
-    asking: Cors<Edge>,
+    telling: Cors<Edge>,
 }
 
 impl Browsers {
     pub(crate) fn new(edge: Edge, origins: &[HeaderValue]) -> Self {
-        Self { asking: layer(origins).layer(edge.clone()), edge }
+        Self { telling: layer(origins).layer(edge.clone()), edge }
     }
 }
 
@@ -66,15 +76,41 @@ impl Service<Request<Incoming>> for Browsers {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        // the layer would answer any OPTIONS, also those that ask what a route allows
-        let is_preflight = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        let has_origin = request.headers().contains_key(ORIGIN);
-        if has_origin && (is_preflight || request.method() != Method::OPTIONS) {
-            Either::Left(self.asking.call(request))
-        } else {
+        // the layer would answer any OPTIONS by itself; of all else it says also to those who come from no
+        // page that the answer varies with the origin: caches may keep it
+        if request.method() == Method::OPTIONS {
             Either::Right(self.edge.call(request))
+        } else {
+            Either::Left(self.telling.call(request))
         }
     }
+}
+
+/// The answers to browsers that ask before they call.
+pub(crate) struct Preflights(CorsLayer);
+
+impl Preflights {
+    /// `None` where no page of another origin may call.
+    pub(crate) fn new(origins: &[HeaderValue]) -> Option<Self> {
+        (!origins.is_empty()).then(|| Self(layer(origins)))
+    }
+
+    pub(crate) async fn answer(&self, request: &Parts) -> Response<Answer> {
+        let nothing =
+            service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Answer::empty())));
+        let asked = Request::from_parts(request.clone(), ());
+        match self.0.layer(nothing).oneshot(asked).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Whether a browser asks before it calls. Other requests with `OPTIONS` ask what a route allows.
+pub(crate) fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS
+        && request.headers.contains_key(ORIGIN)
+        && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Lets pages of these origins call. Tokens are sent by scripts, never by the browser of itself, so
@@ -87,14 +123,7 @@ fn layer(origins: &[HeaderValue]) -> CorsLayer {
     };
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
+        .allow_methods(AllowMethods::mirror_request())
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(REMEMBERED)

@@ -33,6 +33,7 @@ use crate::answer::Answer;
 use crate::call::{Asked, call};
 use crate::caller::Caller;
 use crate::content;
+use crate::cors::{self, Preflights};
 use crate::gate::{Client, Gate};
 use crate::health;
 use crate::limits::Standings;
@@ -68,6 +69,8 @@ struct Inner {
     streams: Streams,
     /// Whether it is served over TLS.
     is_secure: bool,
+    /// Where pages of other origins may call.
+    preflights: Option<Preflights>,
 }
 
 impl Edge {
@@ -83,7 +86,9 @@ impl Edge {
         let (plans, limit) = (Arc::new(plans), options.request_limit);
         let streams = Streams::new(plans.clone(), options, ending);
         let is_secure = options.tls.is_some();
-        let inner = Inner { table, plans, rpcs, gate, pages, limit, streams, is_secure };
+        let preflights = Preflights::new(&options.origins);
+        let inner =
+            Inner { table, plans, rpcs, gate, pages, limit, streams, is_secure, preflights };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -149,6 +154,9 @@ impl Inner {
     /// What answers a request. What is here besides the contracts goes before templates that begin with
     /// a wildcard, and after what the contracts say literally.
     fn place<'e, 'p>(&'e self, parts: &Parts, path: &'p str) -> Place<'e, 'p> {
+        if let Some(preflights) = self.preflights.as_ref().filter(|_| cors::is_preflight(parts)) {
+            return Place::Preflight(preflights);
+        }
         let socket = is_websocket(parts).then(|| self.table.find_websocket(path)).flatten();
         let found = socket.unwrap_or_else(|| self.table.find(&parts.method, path));
         if matches!(&found, Found::Route(route, _) if !route.begins_with_wildcard) {
@@ -184,14 +192,33 @@ impl Inner {
         standings: &Standings,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
-        refuse_ambiguous(parts)?;
         let peer = parts.extensions.get();
         let client = Client { headers: &parts.headers, context, peer, standings };
-        let is_page = matches!(place, Place::Page);
-        if !(is_page && health::is_at(parts.uri.path())) {
+        let is_call = matches!(place, Place::Contract(Found::Route(..)) | Place::Rpc(_));
+        let is_health = matches!(place, Place::Page) && health::is_at(parts.uri.path());
+        // a call with a token is counted for whom that names, once this is known
+        let is_counted_later = is_call && parts.headers.contains_key(AUTHORIZATION);
+        if !is_counted_later && !is_health {
             self.gate.count(client).await?;
         }
+        let answer = self.carry_out(place, parts, client, body).await;
+        if is_counted_later && standings.is_empty() {
+            // it was refused before anybody asked who asks
+            self.gate.count(client).await?;
+        }
+        answer
+    }
+
+    async fn carry_out(
+        &self,
+        place: Place<'_, '_>,
+        parts: &Parts,
+        client: Client<'_>,
+        body: &mut Incoming,
+    ) -> Result<Response<Answer>, Problem> {
+        refuse_ambiguous(parts)?;
         match place {
+            Place::Preflight(preflights) => Ok(preflights.answer(parts).await),
             Place::Contract(Found::Route(route, variables)) => {
                 let (method, uri) = (&parts.method, &parts.uri);
                 let asked = Asked { method, uri, variables, client };
@@ -206,14 +233,14 @@ impl Inner {
                 }
             }
             Place::Contract(Found::OtherMethods(allow)) => {
-                Ok(other_methods(&parts.method, allow, &caller(parts, context)))
+                Ok(other_methods(&parts.method, allow, &caller(parts, client.context)))
             }
             Place::Contract(Found::NotUtf8) => {
                 Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8"))
             }
             Place::Rpc(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
             Place::Contract(Found::Nothing) | Place::Page => {
-                Ok(self.pages.answer(parts, &context.request_id).await)
+                Ok(self.pages.answer(parts, &client.context.request_id).await)
             }
         }
     }
@@ -221,6 +248,8 @@ impl Inner {
 
 /// What a request is for.
 enum Place<'e, 'p> {
+    /// Whether a page of another origin may call: browsers ask.
+    Preflight(&'e Preflights),
     /// What the contracts say of its method and path.
     Contract(Found<'e, 'p>),
     /// An RPC, by its own name.
@@ -263,10 +292,12 @@ fn other_methods(method: &Method, allow: HeaderValue, caller: &Caller<'_>) -> Re
 /// The path with the version that the client asks for, where the path has none.
 fn versioned(path: &str, headers: &HeaderMap) -> Option<String> {
     let first = path.strip_prefix('/')?.split('/').next()?;
-    let has_version = first.strip_prefix('v').is_some_and(|version| version.parse::<u32>().is_ok());
+    if first.strip_prefix('v').is_some_and(|version| version.parse::<u32>().is_ok()) {
+        return None;
+    }
     match Accepted::of(headers) {
-        Ok(Accepted::Version(version)) if !has_version => Some(format!("/v{version}{path}")),
-        _ => None,
+        Ok(Accepted::Version(version)) => Some(format!("/v{version}{path}")),
+        Ok(Accepted::Json) | Err(_) => None,
     }
 }
 

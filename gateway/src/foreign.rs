@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 
-use http::StatusCode;
 use prost::Message as _;
 use souk_kit::request::Context;
 use souk_proto::souk::types::v1::Reason;
@@ -10,6 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::problem::{Foreign, Problem};
+use crate::status;
 
 /// Whether a status is what such a service has told the caller. What it calls its own fault is for the
 /// log only.
@@ -33,13 +33,12 @@ pub(crate) fn problem(status: &Status, context: &Context) -> Problem {
     if !is_told(status, context) {
         return Problem::from_transport(status, context);
     }
-    let (name, http, reason) = meaning(status.code());
     let details = status.get_error_details();
     let info = details.error_info();
-    let mut problem = Problem::new(reason, status.message().to_owned());
+    let mut problem = Problem::new(nearest(status.code()), status.message().to_owned());
     problem.foreign = Some(Box::new(Foreign {
-        code: info.map_or(name, |info| &info.reason).to_owned(),
-        status: StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        code: info.map_or(status::name(status.code()), |info| &info.reason).to_owned(),
+        status: status::of(status.code()),
     }));
     problem.metadata =
         info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default();
@@ -47,26 +46,21 @@ pub(crate) fn problem(status: &Status, context: &Context) -> Problem {
     problem
 }
 
-/// The name of a code, its HTTP status (`google/rpc/code.proto`), and which of our reasons is nearest:
-/// that has a page.
-fn meaning(code: Code) -> (&'static str, u16, Reason) {
+/// Which of our reasons is nearest to a code: that has a page.
+fn nearest(code: Code) -> Reason {
     match code {
-        Code::Ok => ("OK", 500, Reason::Internal),
-        Code::Cancelled => ("CANCELLED", 499, Reason::Unavailable),
-        Code::Unknown => ("UNKNOWN", 500, Reason::Internal),
-        Code::InvalidArgument => ("INVALID_ARGUMENT", 400, Reason::MalformedRequest),
-        Code::DeadlineExceeded => ("DEADLINE_EXCEEDED", 504, Reason::DeadlineExceeded),
-        Code::NotFound => ("NOT_FOUND", 404, Reason::NotFound),
-        Code::AlreadyExists => ("ALREADY_EXISTS", 409, Reason::AlreadyExists),
-        Code::PermissionDenied => ("PERMISSION_DENIED", 403, Reason::PermissionDenied),
-        Code::ResourceExhausted => ("RESOURCE_EXHAUSTED", 429, Reason::Overloaded),
-        Code::FailedPrecondition => ("FAILED_PRECONDITION", 400, Reason::IllegalTransition),
-        Code::Aborted => ("ABORTED", 409, Reason::InFlight),
-        Code::OutOfRange => ("OUT_OF_RANGE", 400, Reason::ValidationFailed),
-        Code::Unimplemented => ("UNIMPLEMENTED", 501, Reason::Unimplemented),
-        Code::Internal => ("INTERNAL", 500, Reason::Internal),
-        Code::Unavailable => ("UNAVAILABLE", 503, Reason::Unavailable),
-        Code::DataLoss => ("DATA_LOSS", 500, Reason::Internal),
-        Code::Unauthenticated => ("UNAUTHENTICATED", 401, Reason::Unauthenticated),
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Reason::Internal,
+        Code::Cancelled | Code::Unavailable => Reason::Unavailable,
+        Code::InvalidArgument => Reason::MalformedRequest,
+        Code::DeadlineExceeded => Reason::DeadlineExceeded,
+        Code::NotFound => Reason::NotFound,
+        Code::AlreadyExists => Reason::AlreadyExists,
+        Code::PermissionDenied => Reason::PermissionDenied,
+        Code::ResourceExhausted => Reason::Overloaded,
+        Code::FailedPrecondition => Reason::IllegalTransition,
+        Code::Aborted => Reason::InFlight,
+        Code::OutOfRange => Reason::ValidationFailed,
+        Code::Unimplemented => Reason::Unimplemented,
+        Code::Unauthenticated => Reason::Unauthenticated,
     }
 }

@@ -77,7 +77,9 @@ impl Gate {
         client.peer.map(|peer| client::address(peer.address, client.headers, &self.proxies))
     }
 
-    /// Lets a call in that is counted when the limits and the policy of its RPC allow it.
+    /// Lets a call in when the limits and the policy of its RPC allow it. One with a token that is good
+    /// is counted for whom that names, and not for the address that it comes from: many may be behind
+    /// one.
     pub(crate) async fn admit(
         &self,
         target: &Target,
@@ -86,10 +88,19 @@ impl Gate {
         let Client { headers, context, standings, .. } = client;
         let address = self.address(client);
         self.limits.admit_call(target.limit.as_ref(), address, standings).await?;
-        let admitted = admit(&target.rpc, self.verifier.as_deref(), headers).await;
-        let admitted = admitted.map_err(|failure| Problem::from_failure(failure, context))?;
-        self.limits.admit_principal(admitted.principal.as_deref(), address, standings).await?;
-        Ok(admitted)
+        let verifier = self.verifier.as_deref();
+        let admitted = admit(&target.rpc, verifier, headers).await;
+        if headers.contains_key(AUTHORIZATION) {
+            let principal = match (&admitted, verifier) {
+                (Ok(Admitted { principal: None, .. }), Some(verifier)) => {
+                    verifier.authenticate(headers).await.ok()
+                }
+                (Ok(admitted), _) => admitted.principal.clone(),
+                (Err(_), _) => None,
+            };
+            self.limits.admit_caller(principal.as_deref(), address, standings).await?;
+        }
+        admitted.map_err(|failure| Problem::from_failure(failure, context))
     }
 
     /// The body of a request, of this many bytes at most.

@@ -129,6 +129,10 @@ impl Reader<'_> {
 
     fn form(&mut self, body: &[u8]) -> Result<(), InputError> {
         let text = std::str::from_utf8(body).map_err(|_| error("", "is not UTF-8"))?;
+        // what curl calls a form unless it is told otherwise
+        if text.trim_start().starts_with('{') {
+            return Err(error("", "is JSON: content-type must be application/json"));
+        }
         for pair in query_pairs(text) {
             let (name, value) = pair?;
             self.params.append(&name, &value, &mut self.wire)?;

@@ -2,9 +2,11 @@
 //!
 //! At start-up the contracts become a model of what is exposed (`api`), and that becomes routes and
 //! transcoding plans. A request then goes from the listener (connections and their limits) through
-//! `edge` (request id, deadline, the form of errors) and `routing` (its route) to `call`: its token is
-//! checked, parameters and JSON become wire bytes, the service is called over gRPC, and its wire bytes
-//! become JSON. What streams goes to `stream` in place of `call`.
+//! `edge` (request id, deadline, the form of errors) and `routing` (its route) to `call` or `stream`: its
+//! token is checked, parameters and JSON become wire bytes, the service is called over gRPC, and its wire
+//! bytes become JSON.
+//!
+//! [`multipart`], [`template`] and [`transcode`] are public for those who measure and fuzz them.
 
 mod accept;
 mod answer;
@@ -43,6 +45,7 @@ mod range;
 mod reply;
 mod routing;
 mod rpc;
+mod status;
 mod stream;
 mod target;
 pub mod template;

@@ -75,16 +75,19 @@ pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => {
-            Err(unsupported("an encoded body is not supported"))
-        }
-        _ => Ok(()),
+    if is_encoded(headers) {
+        return Err(unsupported("an encoded body is not supported"));
     }
+    Ok(())
+}
+
+/// Whether a body is in a content coding.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity")
 }
 
 /// A content type without its parameters.
-fn essence(content_type: &HeaderValue) -> String {
+pub(crate) fn essence(content_type: &HeaderValue) -> String {
     let text = content_type.to_str().unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use souk_proto::souk::types::v1::Reason;
@@ -21,14 +21,17 @@ pub(crate) enum Asked {
 }
 
 /// The part of an answer that a client asks for, where the answer has parts; `None` is all of it. So are
-/// several parts, and one that may be of another version (`If-Range`): what we do not give in parts we
-/// give whole, as we may.
+/// several parts, and one that may be of another version (`If-Range` with anything but the strong tag of
+/// this one): what we do not give in parts we give whole, as we may.
 pub(crate) fn asked(request: &Parts, response: &Response<Answer>) -> Option<Asked> {
     let has_parts = request.method == Method::GET
         && response.status() == StatusCode::OK
         && response.headers().contains_key(ACCEPT_RANGES);
     let range = request.headers.get(RANGE).filter(|_| has_parts)?;
-    if request.headers.contains_key(IF_RANGE) {
+    let is_same = |tag: &HeaderValue| {
+        tag.as_bytes().starts_with(b"\"") && response.headers().get(ETAG) == Some(tag)
+    };
+    if !request.headers.get(IF_RANGE).is_none_or(is_same) {
         return None;
     }
     let length = usize::try_from(response.body().length()?).ok()?;

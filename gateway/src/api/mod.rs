@@ -79,11 +79,4 @@ impl Api {
         }
         Ok(Self { pool: contracts.pool().clone(), operations })
     }
-
-    /// The RPCs that take one message and answer one.
-    pub(crate) fn unary(&self) -> impl Iterator<Item = &Operation> {
-        self.operations.iter().filter(|Operation { method, .. }| {
-            !method.is_client_streaming() && !method.is_server_streaming()
-        })
-    }
 }

@@ -12,9 +12,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// One that has just come.
-    pub(super) fn new(wire: Bytes) -> Self {
-        Self { wire, at: now() }
+    /// One that has just come. It is copied: as it came it holds the buffer that it was read into.
+    pub(super) fn new(wire: &[u8]) -> Self {
+        Self { wire: Bytes::copy_from_slice(wire), at: now() }
     }
 
     pub(super) fn age(&self) -> Duration {

@@ -10,28 +10,34 @@ use futures::future::{BoxFuture, Shared};
 use tonic::Status;
 use tracing::Instrument as _;
 
-type Answer = Result<Bytes, Status>;
-type Flight = Shared<BoxFuture<'static, Answer>>;
+type Flight<T> = Shared<BoxFuture<'static, Result<T, Status>>>;
+type Board<T> = Arc<Mutex<HashMap<Bytes, Flight<T>>>>;
 
-#[derive(Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<Bytes, Flight>>>);
+/// Each brings an answer to all who wait for it.
+pub(super) struct Flights<T>(Board<T>);
 
-impl Flights {
+impl<T> Default for Flights<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// The answer to a question; `ask` is only used where nobody else has asked it. It goes on when those
     /// who wait for it leave.
     pub(super) async fn join(
         &self,
         question: Bytes,
-        ask: impl Future<Output = Answer> + Send + 'static,
-    ) -> Answer {
+        ask: impl Future<Output = Result<T, Status>> + Send + 'static,
+    ) -> Result<T, Status> {
         self.flight(question, ask).await
     }
 
     fn flight(
         &self,
         question: Bytes,
-        ask: impl Future<Output = Answer> + Send + 'static,
-    ) -> Flight {
+        ask: impl Future<Output = Result<T, Status>> + Send + 'static,
+    ) -> Flight<T> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&question) {
             return flight.clone();
@@ -50,18 +56,18 @@ impl Flights {
 }
 
 /// Takes a flight off the list when it has landed, or crashed.
-struct Landing {
-    flights: Arc<Mutex<HashMap<Bytes, Flight>>>,
+struct Landing<T> {
+    flights: Board<T>,
     question: Bytes,
 }
 
-impl Drop for Landing {
+impl<T> Drop for Landing<T> {
     fn drop(&mut self) {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.question);
     }
 }
 
-impl fmt::Debug for Flights {
+impl<T> fmt::Debug for Flights<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flights").finish_non_exhaustive()
     }

@@ -58,7 +58,7 @@ mod tests {
         let wire = Bytes::from(vec![0; 1024 * 1024]);
         for number in 0..200_u32 {
             let key = Bytes::copy_from_slice(&number.to_be_bytes());
-            memory.insert(key, Entry::new(wire.clone()));
+            memory.insert(key, Entry::new(&wire));
         }
         assert!(memory.0.weight() <= MOST_BYTES && memory.0.len() >= 32, "{}", memory.0.len());
     }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderMap, Method};
+use souk_kit::request::HTTP_STATUS;
 use tonic::Status;
+use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
 
 use crate::target::Target;
 use crate::valkey::Valkey;
@@ -32,15 +34,23 @@ struct Inner {
     store: Option<Valkey>,
     /// Without that, or while it is away.
     memory: Memory,
-    flights: Flights,
+    flights: Flights<Heard>,
+}
+
+/// What a service has said.
+#[derive(Debug, Clone)]
+struct Heard {
+    wire: Bytes,
+    /// The HTTP status that it has chosen, if it has.
+    status: Option<AsciiMetadataValue>,
 }
 
 /// What was found, or has been asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Kept {
-    pub wire: Bytes,
+    heard: Heard,
     /// How old it is; `None` when the service has just said it.
-    pub age: Option<Duration>,
+    age: Option<Duration>,
 }
 
 /// How old an answer is that was kept: an extension of its response.
@@ -91,16 +101,22 @@ impl Cache {
         if let Some(entry) = self.find(&key).await {
             let age = entry.age();
             if age < self.0.ttl && age <= oldest {
-                return Ok(Kept { wire: entry.wire, age: Some(age) });
+                let heard = Heard { wire: entry.wire, status: None };
+                return Ok(Kept { heard, age: Some(age) });
             }
         }
         let (cache, target, of) = (self.clone(), target.clone(), key.clone());
-        let wire = self.0.flights.join(key, async move {
-            let wire = target.call(request).await?.into_inner();
-            cache.keep(of, wire.clone()).await;
-            Ok(wire)
+        let heard = self.0.flights.join(key, async move {
+            let answer = target.call(request).await?;
+            let status = answer.metadata().get(HTTP_STATUS.as_str()).cloned();
+            let heard = Heard { wire: answer.into_inner(), status };
+            // one with a status of its own is an exception
+            if heard.status.is_none() {
+                cache.keep(of, heard.wire.clone()).await;
+            }
+            Ok(heard)
         });
-        Ok(Kept { wire: wire.await?, age: None })
+        Ok(Kept { heard: heard.await?, age: None })
     }
 
     async fn find(&self, key: &Bytes) -> Option<Entry> {
@@ -113,7 +129,7 @@ impl Cache {
     }
 
     async fn keep(&self, key: Bytes, wire: Bytes) {
-        let entry = Entry::new(wire);
+        let entry = Entry::new(&wire);
         if let Some(store) = &self.0.store
             && store.set(&key, &entry.write(), self.0.ttl).await.is_some()
         {
@@ -126,7 +142,12 @@ impl Cache {
 impl Kept {
     /// As a service would have answered, with its age.
     pub(crate) fn into_response(self) -> tonic::Response<Bytes> {
-        let mut response = tonic::Response::new(self.wire);
+        let mut response = tonic::Response::new(self.heard.wire);
+        if let (Some(status), Ok(name)) =
+            (self.heard.status, AsciiMetadataKey::from_bytes(HTTP_STATUS.as_ref()))
+        {
+            response.metadata_mut().insert(name, status);
+        }
         if let Some(age) = self.age {
             response.extensions_mut().insert(Age(age));
         }

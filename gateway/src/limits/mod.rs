@@ -87,18 +87,21 @@ impl Limits {
         self.admit(bucket, Subject::address(address), client, standings).await
     }
 
-    /// Counts a request for whom it comes from.
+    /// Counts a call with a token for whom that names; where it names nobody, or they have no limit, for
+    /// the address that it comes from.
     ///
     /// # Errors
     ///
     /// It is one too many.
-    pub(crate) async fn admit_principal(
+    pub(crate) async fn admit_caller(
         &self,
         principal: Option<&Principal>,
         client: Option<IpAddr>,
         standings: &Standings,
     ) -> Result<(), Problem> {
-        let (Some(bucket), Some(principal)) = (&self.principal, principal) else { return Ok(()) };
+        let (Some(bucket), Some(principal)) = (&self.principal, principal) else {
+            return self.admit_address(client, standings).await;
+        };
         self.admit(bucket, Subject::principal(principal), client, standings).await
     }
 

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use super::subject::Taken;
+use crate::caller::whole_seconds;
 use crate::problem::Problem;
 
 /// Of the limit that leaves least: requests a minute, how many are left, and in how many seconds all of
@@ -105,7 +105,7 @@ impl Standing {
         self.policy.seconds(self.policy.limit.get() - self.remaining().min(self.policy.limit.get()))
     }
 
-    /// Seconds until there is one request more, rounded up: never later than `Retry-After`.
+    /// Seconds until there is one request more, rounded up as `Retry-After` is.
     fn next(&self) -> u64 {
         match self.taken {
             Ok(_) => self.policy.seconds(1),
@@ -114,15 +114,16 @@ impl Standing {
     }
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
 /// What the buckets have said of a request so far.
 #[derive(Debug, Default)]
 pub(crate) struct Standings([OnceLock<Standing>; MOST]);
 
 impl Standings {
+    /// Whether nothing has been counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|place| place.get().is_none())
+    }
+
     pub(super) fn add(&self, standing: Standing) {
         if let Some(free) = self.0.iter().find(|place| place.get().is_none()) {
             let _ = free.set(standing);
@@ -160,6 +161,8 @@ impl Standings {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn policy(name: &str, limit: u32) -> Arc<Policy> {

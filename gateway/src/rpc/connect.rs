@@ -17,6 +17,7 @@ use tonic_types::StatusExt as _;
 use crate::answer::Answer;
 use crate::caller::whole_seconds;
 use crate::problem::is_replayed;
+use crate::status;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 
@@ -42,7 +43,7 @@ pub(super) fn response(
             let replayed = is_replayed(status.metadata());
             retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
             let json = serde_json::to_vec(&Failure::of(&status)).unwrap_or_default();
-            (http_status(status.code()), "application/json", replayed, json.into())
+            (status::of(status.code()), "application/json", replayed, json.into())
         }
     };
     let mut response = Response::new(body.into());
@@ -63,7 +64,7 @@ pub(super) fn response(
 
 #[derive(Serialize)]
 struct Failure<'a> {
-    code: &'static str,
+    code: String,
     message: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     details: Vec<Detail>,
@@ -87,43 +88,11 @@ impl<'a> Failure<'a> {
     }
 }
 
-fn code(code: Code) -> &'static str {
+/// The name of a code in this protocol, which has nothing for success.
+fn code(code: Code) -> String {
     match code {
-        Code::Cancelled => "canceled",
-        Code::Ok | Code::Unknown => "unknown",
-        Code::InvalidArgument => "invalid_argument",
-        Code::DeadlineExceeded => "deadline_exceeded",
-        Code::NotFound => "not_found",
-        Code::AlreadyExists => "already_exists",
-        Code::PermissionDenied => "permission_denied",
-        Code::ResourceExhausted => "resource_exhausted",
-        Code::FailedPrecondition => "failed_precondition",
-        Code::Aborted => "aborted",
-        Code::OutOfRange => "out_of_range",
-        Code::Unimplemented => "unimplemented",
-        Code::Internal => "internal",
-        Code::Unavailable => "unavailable",
-        Code::DataLoss => "data_loss",
-        Code::Unauthenticated => "unauthenticated",
-    }
-}
-
-fn http_status(code: Code) -> StatusCode {
-    match code {
-        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
-            StatusCode::BAD_REQUEST
-        }
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
-        Code::PermissionDenied => StatusCode::FORBIDDEN,
-        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        Code::Cancelled => "canceled".to_owned(),
+        Code::Ok => status::name(Code::Unknown).to_ascii_lowercase(),
+        code => status::name(code).to_ascii_lowercase(),
     }
 }

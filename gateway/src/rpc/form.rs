@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response};
 use souk_kit::frame::HEADER;
 use souk_kit::request::{GRPC_TIMEOUT, parse_timeout};
@@ -12,6 +12,7 @@ use tonic::Status;
 
 use super::{connect, grpc_web};
 use crate::answer::Answer;
+use crate::media::{essence, is_encoded};
 use crate::problem::Problem;
 
 /// A protocol, and how it writes messages.
@@ -31,9 +32,7 @@ impl Form {
     ///
     /// Something else.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
-        let essence = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        match essence.to_ascii_lowercase().as_str() {
+        match headers.get(CONTENT_TYPE).map(essence).unwrap_or_default().as_str() {
             "application/json" => Ok(Self::ConnectJson),
             "application/proto" => Ok(Self::ConnectProto),
             "application/grpc-web" | "application/grpc-web+proto" => Ok(Self::GrpcWeb),
@@ -104,10 +103,8 @@ impl Form {
 
 /// Both protocols say `unimplemented` of a coding that is not known.
 pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => {
-            Err(Status::unimplemented("a compressed message is not supported"))
-        }
-        _ => Ok(()),
+    if is_encoded(headers) {
+        return Err(Status::unimplemented("a compressed message is not supported"));
     }
+    Ok(())
 }

@@ -40,13 +40,14 @@ pub(crate) struct Rpc {
 }
 
 impl Rpcs {
-    /// Those of what is exposed that take one message and answer one.
+    /// Those of what is exposed. Only those that take one message and answer one are called here; of
+    /// others their clients are told so.
     ///
     /// # Errors
     ///
     /// A message has no JSON form.
     pub(crate) fn compile(api: &Api, targets: &Targets) -> anyhow::Result<Self> {
-        let methods = || api.unary().map(|operation| &operation.method);
+        let methods = || api.operations.iter().map(|operation| &operation.method);
         let messages = methods().flat_map(|method| [method.input(), method.output()]);
         let plans = Plans::compile(messages, Style::Canonical)?;
         let mut rpcs = HashMap::new();
@@ -93,6 +94,9 @@ impl Rpcs {
         body: &mut B,
     ) -> Result<tonic::Response<Bytes>, Status> {
         let target = &rpc.target;
+        if target.rpc.is_stream() {
+            return Err(Status::unimplemented("streams are in REST, and over gRPC itself"));
+        }
         form::refuse_encoded(client.headers)?;
         gate.admit(target, client).await?;
         let most = target.rpc.max_request_bytes;

@@ -83,6 +83,21 @@ async fn nothing_is_kept_of_or_for_a_request_with_a_token() {
 }
 
 #[tokio::test]
+async fn an_answer_with_a_status_of_its_own_has_it_and_is_not_kept() {
+    let answer = prost::Message::encode_to_vec(&product());
+    let fake = Fake::with(move || {
+        let mut answer = tonic::Response::new(answer.clone().into());
+        answer.metadata_mut().insert("x-http-code", "203".parse().unwrap());
+        async { Ok(answer) }
+    });
+    let shop = shop(&fake, LONG, None).await;
+    for calls in [1, 2] {
+        assert_eq!(get(&shop, PRODUCT, "").await.status, 203);
+        assert_eq!(fake.calls(), calls);
+    }
+}
+
+#[tokio::test]
 async fn who_asks_for_news_gets_them() {
     let fake = Fake::answering(product());
     let shop = shop(&fake, LONG, None).await;

@@ -351,3 +351,12 @@ async fn an_unknown_key_is_repeated_only_in_part() {
     assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
     assert!(reply.body.len() < 1_000, "{}", reply.body.len());
 }
+
+#[tokio::test]
+async fn json_that_is_called_a_form_is_refused_with_what_it_needs() {
+    let shop = Shop::of(&Fake::answering(())).await;
+    let headers = ["content-type: application/x-www-form-urlencoded", "idempotency-key: k"];
+    let reply = shop.send("POST", "/v1/orders", &headers, r#"{"items": []}"#).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
+    assert!(reply.body.contains("content-type must be application/json"), "{}", reply.body);
+}

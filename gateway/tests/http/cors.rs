@@ -37,7 +37,22 @@ async fn a_page_of_a_listed_origin_may_call_and_read_the_answer() {
     for name in ["etag", "x-request-id", "grpc-status", "grpc-message", "grpc-status-details-bin"] {
         assert!(exposed.contains(name), "{exposed}");
     }
-    assert!(reply.header("vary").contains("origin"));
+    let nowhere = shop.get("/v1/products/prod_1").await;
+    assert!(reply.header("vary").contains("origin") && nowhere.header("vary").contains("origin"));
+}
+
+#[tokio::test]
+async fn the_question_of_a_browser_is_a_request_as_any_other() {
+    let origins = vec!["https://shop.example".parse().unwrap()];
+    let options = Options { origins, address_limit: 2, ..Options::default() };
+    let shop = Shop::with(&Fake::answering(Product::default()), options).await;
+    let asked = ask(&shop, "OPTIONS", "https://shop.example").await;
+    assert_eq!((asked.status, asked.header("x-ratelimit-remaining")), (200, "1"));
+    for header in ["x-request-id", "x-content-type-options", "content-security-policy"] {
+        assert!(!asked.header(header).is_empty(), "{header}");
+    }
+    ask(&shop, "OPTIONS", "https://shop.example").await;
+    assert_eq!(ask(&shop, "OPTIONS", "https://shop.example").await.status, 429);
 }
 
 #[tokio::test]

@@ -229,3 +229,16 @@ async fn the_page_to_try_calls_says_which_call_signs_in() {
     let page = shop().await.get("/docs").await;
     assert!(page.body.contains("run <code>POST /v1/auth/token</code>"), "{}", page.body);
 }
+
+#[tokio::test]
+async fn a_download_that_was_cut_goes_on_where_it_was_if_nothing_has_changed() {
+    let shop = Shop::of(&Fake::answering(())).await;
+    let whole = shop.get("/openapi.json").await;
+    let tag = whole.header("etag").to_owned();
+    for (tag, status) in [(&*tag, 206), ("\"other\"", 200), (&*format!("W/{tag}"), 200)] {
+        let headers = ["range: bytes=100-", &format!("if-range: {tag}")];
+        let reply = shop.send("GET", "/openapi.json", &headers, "").await;
+        assert_eq!(reply.status, status, "{tag}");
+        assert!(whole.content.ends_with(&reply.content));
+    }
+}

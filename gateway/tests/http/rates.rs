@@ -16,9 +16,12 @@ async fn shop(address_limit: u32, principal_limit: u32) -> (Shop, Fake) {
     (Shop::with(&fake, limits).await, fake)
 }
 
+/// A token that is none.
+const NOBODY: &str = "authorization: Bearer no";
+
 /// Gets a product for the client that a header names.
 async fn get_for(shop: &Shop, header: &str) -> Reply {
-    shop.send("GET", PRODUCT, &[header], "").await
+    shop.send("GET", PRODUCT, &[header, NOBODY], "").await
 }
 
 #[tokio::test]
@@ -45,18 +48,36 @@ async fn a_request_too_many_is_refused_and_learns_when_to_come_again() {
 #[tokio::test]
 async fn every_answer_of_a_route_tells_what_is_left() {
     let (shop, _) = shop(6, 10).await;
-    let reply = shop.get(PRODUCT).await;
+    let reply = shop.send("GET", PRODUCT, &[NOBODY], "").await;
     assert_eq!(reply.header("ratelimit"), "\"address\";r=5;t=10");
     assert_eq!(reply.header("x-ratelimit-reset"), "10");
     // one that is refused for another reason, too
-    let anonymous = shop.send("GET", "/v1/me", &["authorization: Bearer no"], "").await;
+    let anonymous = shop.send("GET", "/v1/me", &[NOBODY], "").await;
     assert_eq!((anonymous.status, anonymous.header("x-ratelimit-remaining")), (401, "4"));
     let signed_in = shop.get("/v1/me").await;
-    let policies = "\"address\";q=6;w=60, \"principal\";q=10;w=60";
-    assert_eq!(signed_in.header("ratelimit-policy"), policies);
-    let states = "\"address\";r=3;t=10, \"principal\";r=9;t=6";
-    assert_eq!(signed_in.header("ratelimit"), states);
-    assert_eq!(signed_in.header("x-ratelimit-limit"), "6", "the tightest");
+    assert_eq!(signed_in.header("ratelimit-policy"), "\"principal\";q=10;w=60");
+    assert_eq!(signed_in.header("ratelimit"), "\"principal\";r=9;t=6");
+    assert_eq!(signed_in.header("x-ratelimit-limit"), "10");
+}
+
+#[tokio::test]
+async fn who_has_a_token_is_counted_for_it_and_many_may_be_behind_one_address() {
+    let (shop, _) = shop(1, 2).await;
+    let statuses = async |path: &str, authorization: &str| {
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            statuses.push(shop.send("GET", path, &[authorization], "").await.status);
+        }
+        statuses
+    };
+    let token = || format!("authorization: Bearer {}", admin_token());
+    assert_eq!(statuses("/v1/me", &token()).await, [200, 200, 429]);
+    assert_eq!(statuses(PRODUCT, &token()).await, [200, 200, 429], "where nobody asks for it, too");
+    assert_eq!(statuses("/v1/me", NOBODY).await, [401, 429, 429]);
+    // what never comes to that question, and is no call
+    let both = [&*token(), "accept: text/csv"];
+    assert_eq!(shop.send("GET", PRODUCT, &both, "").await.status, 429);
+    assert_eq!(shop.send("GET", "/docs", &[&token()], "").await.status, 429);
 }
 
 #[tokio::test]
@@ -132,7 +153,7 @@ async fn clients_behind_a_trusted_proxy_are_counted_apart() {
 async fn forwarding_headers_of_strangers_do_not_count() {
     let fake = Fake::answering(Product::default());
     let shop = Shop::with(&fake, Options { address_limit: 1, ..Options::default() }).await;
-    assert_eq!(shop.get(PRODUCT).await.status, 200);
+    assert_eq!(shop.send("GET", PRODUCT, &[NOBODY], "").await.status, 200);
     for header in ["x-forwarded-for: 203.0.113.1", "forwarded: for=203.0.113.2"] {
         assert_eq!(get_for(&shop, header).await.status, 429, "{header}");
     }

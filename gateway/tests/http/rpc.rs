@@ -127,13 +127,24 @@ async fn what_fails_before_or_around_a_call_is_told_in_the_protocol_of_the_clien
         if number == 8 {
             shop.get("/").await;
         }
-        let reply = shop.send("POST", PATH, &["content-type: application/json"], "{}").await;
+        let nobody = "authorization: Bearer no";
+        let headers = ["content-type: application/json", nobody];
+        let reply = shop.send("POST", PATH, &headers, "{}").await;
         assert_eq!((reply.status, &reply.json()["code"]), (status, &code.into()));
-        let headers = ["content-type: application/grpc-web+proto"];
+        let headers = ["content-type: application/grpc-web+proto", nobody];
         let reply = shop.send("POST", PATH, &headers, "\0\0\0\0\0").await;
         assert_eq!(reply.status, 200);
         assert!(reply.body.contains(&format!("grpc-status: {number}\r\n")), "{}", reply.body);
     }
+}
+
+#[tokio::test]
+async fn a_stream_is_not_called_by_its_name() {
+    let shop = Shop::of(&Fake::answering(())).await;
+    let path = "/souk.catalog.v1.CatalogService/ImportProducts";
+    let headers = ["content-type: application/grpc-web+proto"];
+    let reply = shop.send("POST", path, &headers, "\0\0\0\0\0").await;
+    assert!(reply.body.contains("grpc-status: 12\r\n"), "{}", reply.body);
 }
 
 #[tokio::test]
