@@ -7,12 +7,13 @@ use souk_gateway::Valkey;
 /// Those of a gateway.
 #[derive(Debug, Clone, Args)]
 pub struct Rates {
-    /// Requests a minute that one client address may make (an IPv4 address, or a /64 of IPv6); 0 is any
-    /// number, also of those that the contracts limit further, such as sign-ins
+    /// Requests a minute without a good token that one client address may make (an IPv4 address, or a /64
+    /// of IPv6); 0 is any number, also of those that the contracts limit further, such as sign-ins
     #[arg(long = "rate-limit-address", env = "SOUK_RATE_LIMIT_ADDRESS", default_value_t = 100,
           value_name = "N", value_parser = clap::value_parser!(u32).range(..=MOST))]
     pub address: u32,
-    /// Requests a minute that one account or service may make; 0 is any number
+    /// Requests a minute that one account or service may make, from wherever; 0 is no limit of their own:
+    /// then they count for their addresses
     #[arg(long = "rate-limit-principal", env = "SOUK_RATE_LIMIT_PRINCIPAL", default_value_t = 1_000,
           value_name = "N", value_parser = clap::value_parser!(u32).range(..=MOST))]
     pub principal: u32,
