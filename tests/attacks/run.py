@@ -4,9 +4,11 @@
 
 Prints a table: how many honest requests were answered, how long they took, how much memory the
 process took beyond what it had when idle, and how the server answered the attacker. Fails when an
-honest request is not answered within five seconds, or when memory grows by more than 200 MiB.
+honest request is not answered within five seconds, when memory grows by more than 200 MiB, or when
+the attacker gets another answer than the attack is due. Needs no root, but many open files.
 """
 
+import collections
 import http.client
 import json
 import resource
@@ -23,6 +25,7 @@ from suite import running  # noqa: E402
 HONEST_LIMIT = 5
 HONEST_INTERVAL = 0.1
 MEMORY_LIMIT = 200
+OPEN_FILES = 5000
 MIB = 1024 * 1024
 
 
@@ -93,10 +96,6 @@ def ask(address, limit):
         return status_of(stream)
 
 
-def counted(answers):
-    return ", ".join(f"{answer}: {answers.count(answer)}" for answer in sorted(set(answers)))
-
-
 def held(target, count, beginning, seconds, trickle=b""):
     """Many connections that begin a request and do not end it."""
     streams = []
@@ -118,7 +117,7 @@ def held(target, count, beginning, seconds, trickle=b""):
         stream.settimeout(0.01)
         answers.append(status_of(stream))
         stream.close()
-    return counted(answers)
+    return answers
 
 
 def slowloris(target):
@@ -141,7 +140,7 @@ def rapid_resets(target):
     literal = lambda name, value: bytes([len(name)]) + name + bytes([len(value)]) + value
     # GET, http, / from the static table; the authority as a literal that nobody remembers
     headers = b"\x82\x86\x84\x01" + bytes([4]) + b"souk" + b"\x00" + literal(b"accept", b"*/*")
-    sent, told_off = 0, 0
+    sent, answers = 0, []
     while sent < 100_000:
         with target.connect() as stream:
             try:
@@ -157,8 +156,8 @@ def rapid_resets(target):
                     sent += len(pairs)
             except OSError:
                 sent += 100  # what was on its way counts too
-            told_off += is_told_off(stream)
-    return f"{sent} resets, connections told to go: {told_off}"
+            answers.append("told to go" if is_told_off(stream) else "not told to go")
+    return answers
 
 
 def is_told_off(stream):
@@ -168,6 +167,7 @@ def is_told_off(stream):
     try:
         while piece := stream.recv(65536):
             received += piece
+        return True
     except TimeoutError:
         pass
     except OSError:
@@ -195,7 +195,7 @@ def huge_body(target):
             except OSError:
                 pass
             answers.append(status_of(stream))
-    return counted(answers)
+    return answers
 
 
 def deep_json(target):
@@ -208,7 +208,7 @@ def deep_json(target):
                 head += b"authorization: Bearer %s\r\n" % target.token
                 stream.sendall(request(b"POST /v1/products", head) + body)
                 answers.append(status_of(stream))
-    return counted(answers)
+    return answers
 
 
 def header_bomb(target):
@@ -222,33 +222,56 @@ def header_bomb(target):
                 except OSError:
                     pass
                 answers.append(status_of(stream))
-    return counted(answers)
+    return answers
 
 
-ATTACKS = [slowloris, stalled_bodies, rapid_resets, huge_body, deep_json, header_bomb]
+# each with the answers that are due
+ATTACKS = {
+    slowloris: {"closed", "reset"},
+    stalled_bodies: {"400", "408", "503"},
+    rapid_resets: {"told to go"},
+    huge_body: {"413"},
+    deep_json: {"400"},
+    header_bomb: {"431"},
+}
 
 
 def carry_out(attack, target, idle):
+    """Prints a line of the table; answers what harm was done."""
     honest = Honest(target)
     honest.start()
     began = time.monotonic()
-    outcome = attack(target)
+    answers = collections.Counter(attack(target))
     took = time.monotonic() - began
     honest.over.set()
     honest.join()
+    name = attack.__name__.replace("_", " ")
     grown = max(0, honest.peak - idle)
     answered = len(honest.took) - len(honest.failures)
+    outcome = ", ".join(f"{answer}: {count}" for answer, count in sorted(answers.items()))
     print(
-        f"| {attack.__name__.replace('_', ' ')} | {took:.0f} s | {answered} of {len(honest.took)} "
+        f"| {name} | {took:.0f} s | {answered} of {len(honest.took)} "
         f"| {1000 * max(honest.took):.0f} ms | {grown} MiB | {outcome} |",
         flush=True,
     )
-    return not honest.failures and honest.took and grown <= MEMORY_LIMIT
+    harm = {
+        f"honest requests got {', '.join(set(honest.failures))}": honest.failures,
+        f"memory grew by {grown} MiB": grown > MEMORY_LIMIT,
+        f"the attacker got {outcome or 'nothing'}": not answers or answers.keys() - ATTACKS[attack],
+    }
+    return [f"{name}: {what}" for what, is_so in harm.items() if is_so]
+
+
+def allow_open_files():
+    """As many as this user may have, for us and for the server."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < OPEN_FILES:
+        sys.exit(f"the attacks take {OPEN_FILES} open files, and `ulimit -Hn` allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main(binary, names):
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_open_files()
     # they come from one address, as the honest do: its limits would end both
     with running(binary, SOUK_RATE_LIMIT_ADDRESS="0", SOUK_MAX_CONNECTIONS_PER_ADDRESS="0") as suite:
         target = Target(suite.http, suite.process.pid)
@@ -260,9 +283,9 @@ def main(binary, names):
         print("| attack | lasted | honest answers | slowest | memory beyond idle | the attacker got |")
         print("| --- | --- | --- | --- | --- | --- |")
         attacks = [attack for attack in ATTACKS if not names or attack.__name__ in names]
-        held_up = [carry_out(attack, target, idle) for attack in attacks]
-    if not all(held_up):
-        sys.exit("an attack did harm")
+        harm = [what for attack in attacks for what in carry_out(attack, target, idle)]
+    if harm:
+        sys.exit("\n".join(harm))
 
 
 if __name__ == "__main__":

@@ -41,12 +41,16 @@ class Suite:
         return Path(f"/proc/{os.getpid()}/fd/{self.log.fileno()}").read_text()
 
 
+def inherited():
+    """The environment, without its word on Souk."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("SOUK_")}
+
+
 @contextlib.contextmanager
 def running(binary, **settings):
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("SOUK_")}
     # all clients are of one address
     unlimited = {"SOUK_RATE_LIMIT_ADDRESS": "0", "SOUK_RATE_LIMIT_PRINCIPAL": "0"}
-    environment = inherited | unlimited | settings
+    environment = inherited() | unlimited | settings
     with tempfile.TemporaryDirectory(prefix="souk-") as data, tempfile.TemporaryFile("w+") as log:
         os.chmod(data, 0o755)  # as root, PostgreSQL runs as somebody else
         process = subprocess.Popen(

@@ -65,7 +65,7 @@ impl Http {
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> Option<Response> {
         let address = &self.address;
         let mut request =
@@ -73,7 +73,7 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::from(body.to_owned())).unwrap();
+        let request = request.body(Full::from(Bytes::copy_from_slice(body.as_ref()))).unwrap();
         let response = self.client.request(request).await.ok()?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
