@@ -91,6 +91,12 @@ impl Reader<'_> {
                 whole.map_err(|error| inside(name, error))?;
                 if let Some(message) = route.masked {
                     self.changed = plans.mask_paths(message, body)?;
+                    // what the path names is not the body's to change
+                    let is_variable = |path: &String| {
+                        let path = format!("{name}.{path}");
+                        route.variables.iter().any(|variable| variable.field == path)
+                    };
+                    self.changed.retain(|path| !is_variable(path));
                 }
                 Ok(())
             }
