@@ -5,7 +5,7 @@ use souk_kit::failure::shortened;
 use crate::api::BodyRule;
 use crate::media::Media;
 use crate::multipart::Pair;
-use crate::routing::{Route, UPDATE_MASK};
+use crate::routing::{FIELDS, Route, UPDATE_MASK};
 use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
 
 /// What a request says, besides its headers.
@@ -21,9 +21,6 @@ pub(crate) struct Given<'a> {
     /// Fields that came with it, in the parts of a form.
     pub fields: &'a [Pair],
 }
-
-/// The parameter that says which fields of the answer the client wants.
-pub(crate) const FIELDS: &str = "fields";
 
 /// What a request asks.
 pub(crate) struct Input {

@@ -8,12 +8,11 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use prost_reflect::{Kind, MessageDescriptor};
 use souk_proto::souk::policy::v1::Policy;
 
-use super::route::{PathVariable, Route};
+use super::route::{FIELDS, PathVariable, Route};
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::deprecation;
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
-use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::target::{Target, Targets};

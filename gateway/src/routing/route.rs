@@ -9,13 +9,15 @@ use crate::accept::Accepted;
 use crate::api::BodyRule;
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
-use crate::input::FIELDS;
 use crate::links::Paging;
 use crate::location::Location;
 use crate::problem::Problem;
 use crate::target::Target;
 use crate::template::Place;
 use crate::transcode::{InputError, MessageId, Plans, Selection};
+
+/// The parameter that says which fields of the answer the client wants.
+pub(crate) const FIELDS: &str = "fields";
 
 /// One HTTP method and path, and the RPC behind it.
 #[derive(Debug)]
