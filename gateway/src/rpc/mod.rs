@@ -14,6 +14,7 @@ use http::Response;
 use http_body::Body;
 use prost_reflect::MessageDescriptor;
 use souk_kit::request::IF_MATCH;
+use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
 use crate::answer::Answer;
@@ -103,7 +104,8 @@ impl Rpcs {
         let body = gate.read(client, body, form.most(most)).await?;
         let _permit = gate.permit(client)?;
         let wire = form.message(body, most)?;
-        let wire = if form.is_json() { self.to_wire(rpc, &wire)? } else { wire };
+        let wire =
+            if form.is_json() { self.to_wire(rpc, &wire)? } else { self.checked(rpc, wire)? };
         let mut outgoing = client.outgoing(wire);
         // of this protocol too it is metadata, of versions and not of entity tags
         forward(&IF_MATCH, client.headers, outgoing.metadata_mut());
@@ -116,6 +118,13 @@ impl Rpcs {
             *answer.get_mut() = self.to_json(rpc, client, answer.get_ref())?;
         }
         Ok(answer)
+    }
+
+    fn checked(&self, rpc: &Rpc, wire: Bytes) -> Result<Bytes, Problem> {
+        let refused =
+            |issue| Problem::new(Reason::MalformedRequest, format!("the message {issue}"));
+        self.plans.check(rpc.input, &wire).map_err(refused)?;
+        Ok(wire)
     }
 
     fn to_wire(&self, rpc: &Rpc, json: &[u8]) -> Result<Bytes, Problem> {

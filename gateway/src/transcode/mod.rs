@@ -14,6 +14,7 @@
 //! - messages are nested 100 deep at most.
 
 mod any;
+mod check;
 mod compile;
 mod enums;
 mod error;

@@ -219,3 +219,21 @@ fn damaged_messages_inside_any_are_safe() {
         }
     }
 }
+
+#[test]
+fn what_the_oracle_reads_is_a_message_and_most_damage_is_noticed() {
+    for contracts in styles() {
+        let refused = contracts.for_messages(10_000, |random, descriptor| {
+            let whole = random.message(descriptor, 0).encode_to_vec();
+            let id = contracts.id(descriptor.full_name());
+            assert_eq!(contracts.plans.check(id, &whole), Ok(()));
+            let (mut wire, alphabet) = (whole, (0..=255).collect::<Vec<u8>>());
+            random.damage(&mut wire, &alphabet);
+            let checked = contracts.plans.check(id, &wire);
+            let read = DynamicMessage::decode(descriptor.clone(), &*wire);
+            assert!(checked.is_ok() || read.is_err(), "{checked:?}: {wire:?}");
+            checked.is_err()
+        });
+        assert!(refused > 1_000, "{refused}");
+    }
+}
