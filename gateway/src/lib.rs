@@ -26,6 +26,7 @@ mod entity_tag;
 mod event_id;
 mod field_path;
 mod foreign;
+mod forwarding;
 mod gate;
 mod health;
 mod input;
@@ -62,6 +63,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use api::{Access, Contracts};
+pub use forwarding::{ForwardedHeader, NotForwarded};
 pub use openapi::Documents;
 pub use options::{Options, Streams};
 pub use transcode::Style;
@@ -143,7 +145,7 @@ impl Gateway {
             let serving = listener::serve(listener, self.edge, options, shutdown.clone());
             tokio::join!(serving, ending);
         } else {
-            let browsers = Browsers::new(self.edge, &limits.origins);
+            let browsers = Browsers::new(self.edge, &limits.origins, &limits.forwarded_headers);
             tokio::join!(listener::serve(listener, browsers, options, shutdown.clone()), ending);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use souk_kit::listener::{Networks, Tls};
 
-use crate::Valkey;
+use crate::{ForwardedHeader, Valkey};
 
 /// The limits of a gateway.
 #[derive(Debug, Clone)]
@@ -47,6 +47,9 @@ pub struct Options {
     pub max_calls: usize,
     /// The origins of pages whose scripts may call; `*` is any.
     pub origins: Vec<HeaderValue>,
+    /// Which headers of requests the services get as metadata, and which metadata of their answers clients
+    /// get as headers.
+    pub forwarded_headers: Vec<ForwardedHeader>,
     /// How long requests may take to finish once the process has been told to end.
     pub drain_limit: Duration,
     /// What holds for streams.
@@ -92,6 +95,7 @@ impl Default for Options {
             cache_store: None,
             max_calls: 4096,
             origins: Vec::new(),
+            forwarded_headers: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,
             streams: Streams::default(),
         }
