@@ -25,9 +25,9 @@ pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
         url => Some(Arc::new(Verifier::new(remote(url.as_ref(), "--auth-url")?, AUDIENCE))),
     };
     let tls = options.tls.load().await?;
-    let settings = souk_gateway::Options { tls, ..options.limits.of_gateway(1).await? };
-    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), settings)
-        .context("the contracts cannot be served")?;
+    let settings = options.limits.of_gateway(1, tls).await?;
+    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), settings);
+    let gateway = gateway.context("the contracts cannot be served")?;
 
     let mut parts = Parts::new(on_signal()?);
     let listener = bind(options.http, "--http")?;

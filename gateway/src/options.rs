@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use souk_kit::listener::{Networks, Tls};
+use souk_kit::stack;
 
 use crate::{ForwardedHeader, Valkey};
 
@@ -93,11 +94,25 @@ impl Default for Options {
             limit_store: None,
             cache_ttl: Duration::ZERO,
             cache_store: None,
-            max_calls: 4096,
+            // each service has its own limit: one that hangs leaves room to the others
+            max_calls: 2 * stack::Limits::default().calls,
             origins: Vec::new(),
             forwarded_headers: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,
             streams: Streams::default(),
+        }
+    }
+}
+
+impl Streams {
+    /// The usual ones, but for requests that may take, and connections that may be idle, no longer.
+    pub fn within(request_limit: Duration, connection_idle: Duration) -> Self {
+        let usual = Self::default();
+        Self {
+            first: usual.first.min(request_limit / 2),
+            heartbeat: usual.heartbeat.min(connection_idle / 2),
+            patience: usual.patience.min(connection_idle / 2),
+            ..usual
         }
     }
 }
