@@ -56,13 +56,12 @@ mod valkey;
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use souk_kit::auth::Verifier;
 use souk_kit::listener::{self, Protocol};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use api::{Access, Contracts};
+pub use api::{Access, Contracts, Unsaid};
 pub use forwarding::{ForwardedHeader, NotForwarded};
 pub use openapi::Documents;
 pub use options::{Options, Streams};
@@ -70,7 +69,7 @@ pub use transcode::Style;
 pub use upstream::Upstream;
 pub use valkey::Valkey;
 
-use crate::api::{Api, Operation};
+use crate::api::Api;
 use crate::cors::Browsers;
 use crate::edge::Edge;
 use crate::gate::Gate;
@@ -151,15 +150,10 @@ impl Gateway {
     }
 }
 
-fn refuse_tokens(api: &Api) -> anyhow::Result<()> {
+fn refuse_tokens(api: &Api) -> Result<(), Unsaid> {
     match api.operations.iter().find(|operation| operation.rpc.needs_token()) {
         None => Ok(()),
-        Some(Operation { method, .. }) => {
-            bail!(
-                "{} asks for a token, and there is nothing to verify one with",
-                method.full_name()
-            )
-        }
+        Some(operation) => Err(Unsaid::Verifier(operation.method.full_name().to_owned())),
     }
 }
 
