@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use souk_gateway::{Access, Contracts, Gateway, Upstream};
+use souk_gateway::{Access, Contracts, Gateway, Unsaid, Upstream};
 use souk_kit::auth::{AUDIENCE, Verifier};
 
 use crate::cli;
@@ -25,9 +25,9 @@ pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
         url => Some(Arc::new(Verifier::new(remote(url.as_ref(), "--auth-url")?, AUDIENCE))),
     };
     let tls = options.tls.load().await?;
-    let settings = souk_gateway::Options { tls, ..options.limits.of_gateway(1).await? };
-    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), settings)
-        .context("the contracts cannot be served")?;
+    let settings = options.limits.of_gateway(1, tls).await?;
+    let gateway = Gateway::new(&contracts, upstreams, verifier.clone(), settings);
+    let gateway = gateway.map_err(explained)?;
 
     let mut parts = Parts::new(on_signal()?);
     let listener = bind(options.http, "--http")?;
@@ -37,6 +37,16 @@ pub async fn run(options: cli::Gateway) -> anyhow::Result<()> {
         parts.spawn("keys", |end| async move { until(end, verifier.keep_fresh()).await });
     }
     parts.until_ended().await
+}
+
+/// Why contracts cannot be served, with the option that is missing.
+pub fn explained(error: anyhow::Error) -> anyhow::Error {
+    let context = match error.downcast_ref() {
+        Some(Unsaid::Access(_)) => "--public or --require-token is missing",
+        Some(Unsaid::Verifier(_)) => "--auth-url is missing",
+        None => "the contracts cannot be served",
+    };
+    error.context(context)
 }
 
 /// Reads contracts from a file.

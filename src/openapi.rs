@@ -5,7 +5,7 @@ use std::io::Write as _;
 use souk_gateway::{Contracts, Documents};
 
 use crate::cli;
-use crate::gateway::contracts;
+use crate::gateway::{contracts, explained};
 
 /// Prints it.
 pub fn print(options: &cli::Openapi) -> anyhow::Result<()> {
@@ -13,7 +13,7 @@ pub fn print(options: &cli::Openapi) -> anyhow::Result<()> {
         Some(file) => contracts(file, &options.foreign)?,
         None => Contracts::of_this_build(),
     };
-    let documents = Documents::of(&contracts)?;
+    let documents = Documents::of(&contracts).map_err(explained)?;
     let text = if options.yaml { documents.openapi_yaml } else { documents.openapi_json };
     let mut out = std::io::stdout().lock();
     out.write_all(text.trim_ascii_end())?;

@@ -71,7 +71,7 @@ async fn serve_all(
     };
     let tls = options.listen.tls.load().await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let for_gateway = souk_gateway::Options { tls, ..limits.http.of_gateway(2).await? };
+    let for_gateway = limits.http.of_gateway(2, tls).await?;
     let connections = limits.database_connections;
 
     let database = databases.open("auth", &souk_auth::MIGRATOR, connections).await?;
@@ -176,7 +176,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
             let tls = options.listen.tls.load().await?;
-            let settings = souk_gateway::Options { tls, ..limits.http.of_gateway(1).await? };
+            let settings = limits.http.of_gateway(1, tls).await?;
             let gateway = gateway(upstreams, &verifier, settings)?;
             let listener = bind(options.listen.http, "--http")?;
             announce(options.role, listener.local_addr()?);

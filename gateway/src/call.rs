@@ -14,7 +14,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use crate::accept::Accepted;
 use crate::answer::Answer;
 use crate::api::BodyRule;
-use crate::cache::{Cache, Kept};
+use crate::cache::Kept;
 use crate::entity_tag::Condition;
 use crate::gate::{Client, Gate};
 use crate::input::{Given, Input};
@@ -53,12 +53,14 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     let mut outgoing = client.outgoing(wire);
     set_condition(route, &asked, outgoing.metadata_mut())?;
     let cache = gate.cache.as_ref().filter(|_| route.is_kept);
-    let answer = match cache.zip(Cache::oldest_for(method, headers)) {
+    let oldest = cache.and_then(|cache| cache.oldest_for(method, headers));
+    let answer = match cache.zip(oldest) {
         Some((cache, oldest)) => {
             cache.call(target, outgoing, oldest).await.map(Kept::into_response)
         }
         None => target.call(outgoing).await,
     };
+    client.forwarding.take(&answer);
     let answer = answer.map_err(|status| target.problem(&status, client.context))?;
     reply(plans, route, &asked, accepted, selection.as_ref(), &answer)
 }

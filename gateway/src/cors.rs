@@ -19,6 +19,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, Cors, CorsLayer,
 
 use crate::answer::Answer;
 use crate::edge::Edge;
+use crate::forwarding::ForwardedHeader;
 
 /// What scripts may read of an answer, besides what they always may.
 const EXPOSED: [HeaderName; 24] = [
@@ -59,8 +60,9 @@ pub(crate) struct Browsers {
 }
 
 impl Browsers {
-    pub(crate) fn new(edge: Edge, origins: &[HeaderValue]) -> Self {
-        Self { telling: layer(origins).layer(edge.clone()), edge }
+    /// `forwarded` may be read of answers, too.
+    pub(crate) fn new(edge: Edge, origins: &[HeaderValue], forwarded: &[ForwardedHeader]) -> Self {
+        Self { telling: layer(origins, forwarded).layer(edge.clone()), edge }
     }
 }
 
@@ -93,7 +95,7 @@ pub(crate) struct Preflights(CorsLayer);
 impl Preflights {
     /// `None` where no page of another origin may call.
     pub(crate) fn new(origins: &[HeaderValue]) -> Option<Self> {
-        (!origins.is_empty()).then(|| Self(layer(origins)))
+        (!origins.is_empty()).then(|| Self(layer(origins, &[])))
     }
 
     pub(crate) async fn answer(&self, request: &Parts) -> Response<Answer> {
@@ -117,16 +119,17 @@ pub(crate) fn is_preflight(request: &Parts) -> bool {
 
 /// Lets pages of these origins call. Tokens are sent by scripts, never by the browser of itself, so
 /// that no credentials are allowed.
-fn layer(origins: &[HeaderValue]) -> CorsLayer {
+fn layer(origins: &[HeaderValue], forwarded: &[ForwardedHeader]) -> CorsLayer {
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins.iter().cloned())
     };
+    let exposed = EXPOSED.into_iter().chain(forwarded.iter().map(ForwardedHeader::name).cloned());
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods(AllowMethods::mirror_request())
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED)
+        .expose_headers(exposed.collect::<Vec<_>>())
         .max_age(REMEMBERED)
 }

@@ -34,6 +34,7 @@ use crate::call::{Asked, call};
 use crate::caller::Caller;
 use crate::content;
 use crate::cors::{self, Preflights};
+use crate::forwarding::Forwarding;
 use crate::gate::{Client, Gate};
 use crate::health;
 use crate::limits::Standings;
@@ -119,7 +120,16 @@ impl Inner {
         let context = Context::from_http(&parts.headers, self.limit(&place));
         let span = tracing::error_span!("request", request_id = &*context.request_id);
         let standings = Standings::default();
-        let respond = self.respond(place, &parts, &context, &standings, &mut body);
+        let forwarding = Forwarding::of(&self.gate.forwarded);
+        let peer = parts.extensions.get();
+        let client = Client {
+            headers: &parts.headers,
+            context: &context,
+            peer,
+            standings: &standings,
+            forwarding: &forwarding,
+        };
+        let respond = self.respond(place, &parts, client, &mut body);
         let respond = AssertUnwindSafe(respond).catch_unwind();
         let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
         let answer = match answer {
@@ -143,6 +153,7 @@ impl Inner {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         standings.write(response.headers_mut());
+        forwarding.write(response.headers_mut());
         protect(&context, response.headers_mut());
         if self.is_secure {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
@@ -188,12 +199,9 @@ impl Inner {
         &self,
         place: Place<'_, '_>,
         parts: &Parts,
-        context: &Context,
-        standings: &Standings,
+        client: Client<'_>,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
-        let peer = parts.extensions.get();
-        let client = Client { headers: &parts.headers, context, peer, standings };
         let is_call = matches!(place, Place::Contract(Found::Route(..)) | Place::Rpc(_));
         let is_health = matches!(place, Place::Page) && health::is_at(parts.uri.path());
         // a call with a token is counted for whom that names, once this is known
@@ -202,7 +210,7 @@ impl Inner {
             self.gate.count(client).await?;
         }
         let answer = self.carry_out(place, parts, client, body).await;
-        if is_counted_later && standings.is_empty() {
+        if is_counted_later && client.standings.is_empty() {
             // it was refused before anybody asked who asks
             self.gate.count(client).await?;
         }

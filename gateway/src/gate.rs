@@ -20,6 +20,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::cache::Cache;
 use crate::client;
+use crate::forwarding::{Forwarded, Forwarding};
 use crate::limits::{Limits, Standings};
 use crate::options::Options;
 use crate::pieces::Pieces;
@@ -36,6 +37,8 @@ pub(crate) struct Gate {
     bodies: Budget,
     max_body: usize,
     body_idle: Duration,
+    /// Headers that services know.
+    pub forwarded: Arc<Forwarded>,
     /// Answers that are given again.
     pub cache: Option<Cache>,
 }
@@ -49,10 +52,13 @@ pub(crate) struct Client<'a> {
     pub peer: Option<&'a Peer>,
     /// What its limits leave.
     pub standings: &'a Standings,
+    /// What it passes on, and gets back.
+    pub forwarding: &'a Forwarding<'a>,
 }
 
 impl Gate {
     pub(crate) fn new(verifier: Option<Arc<Verifier>>, limits: Limits, options: &Options) -> Self {
+        let forwarded = Arc::new(Forwarded::new(&options.forwarded_headers));
         Self {
             verifier,
             limits,
@@ -64,7 +70,8 @@ impl Gate {
             body_idle: options.body_idle,
             cache: Some(options.cache_ttl)
                 .filter(|ttl| !ttl.is_zero())
-                .map(|ttl| Cache::new(ttl, options.cache_store.clone())),
+                .map(|ttl| Cache::new(ttl, options.cache_store.clone(), forwarded.clone())),
+            forwarded,
         }
     }
 
@@ -150,6 +157,7 @@ impl Client<'_> {
         for name in [AUTHORIZATION, IDEMPOTENCY_KEY] {
             forward(&name, self.headers, request.metadata_mut());
         }
+        self.forwarding.forwarded.put(self.headers, request.metadata_mut());
         request
     }
 }

@@ -26,6 +26,7 @@ mod entity_tag;
 mod event_id;
 mod field_path;
 mod foreign;
+mod forwarding;
 mod gate;
 mod health;
 mod input;
@@ -55,20 +56,20 @@ mod valkey;
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use souk_kit::auth::Verifier;
 use souk_kit::listener::{self, Protocol};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use api::{Access, Contracts};
+pub use api::{Access, Contracts, Unsaid};
+pub use forwarding::{ForwardedHeader, NotForwarded};
 pub use openapi::Documents;
 pub use options::{Options, Streams};
 pub use transcode::Style;
 pub use upstream::Upstream;
 pub use valkey::Valkey;
 
-use crate::api::{Api, Operation};
+use crate::api::Api;
 use crate::cors::Browsers;
 use crate::edge::Edge;
 use crate::gate::Gate;
@@ -143,21 +144,16 @@ impl Gateway {
             let serving = listener::serve(listener, self.edge, options, shutdown.clone());
             tokio::join!(serving, ending);
         } else {
-            let browsers = Browsers::new(self.edge, &limits.origins);
+            let browsers = Browsers::new(self.edge, &limits.origins, &limits.forwarded_headers);
             tokio::join!(listener::serve(listener, browsers, options, shutdown.clone()), ending);
         }
     }
 }
 
-fn refuse_tokens(api: &Api) -> anyhow::Result<()> {
+fn refuse_tokens(api: &Api) -> Result<(), Unsaid> {
     match api.operations.iter().find(|operation| operation.rpc.needs_token()) {
         None => Ok(()),
-        Some(Operation { method, .. }) => {
-            bail!(
-                "{} asks for a token, and there is nothing to verify one with",
-                method.full_name()
-            )
-        }
+        Some(operation) => Err(Unsaid::Verifier(operation.method.full_name().to_owned())),
     }
 }
 

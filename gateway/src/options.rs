@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use souk_kit::listener::{Networks, Tls};
+use souk_kit::stack;
 
-use crate::Valkey;
+use crate::{ForwardedHeader, Valkey};
 
 /// The limits of a gateway.
 #[derive(Debug, Clone)]
@@ -47,6 +48,9 @@ pub struct Options {
     pub max_calls: usize,
     /// The origins of pages whose scripts may call; `*` is any.
     pub origins: Vec<HeaderValue>,
+    /// Which headers of requests the services get as metadata, and which metadata of their answers clients
+    /// get as headers.
+    pub forwarded_headers: Vec<ForwardedHeader>,
     /// How long requests may take to finish once the process has been told to end.
     pub drain_limit: Duration,
     /// What holds for streams.
@@ -90,10 +94,25 @@ impl Default for Options {
             limit_store: None,
             cache_ttl: Duration::ZERO,
             cache_store: None,
-            max_calls: 4096,
+            // each service has its own limit: one that hangs leaves room to the others
+            max_calls: 2 * stack::Limits::default().calls,
             origins: Vec::new(),
+            forwarded_headers: Vec::new(),
             drain_limit: souk_kit::server::DRAIN_LIMIT,
             streams: Streams::default(),
+        }
+    }
+}
+
+impl Streams {
+    /// The usual ones, but for requests that may take, and connections that may be idle, no longer.
+    pub fn within(request_limit: Duration, connection_idle: Duration) -> Self {
+        let usual = Self::default();
+        Self {
+            first: usual.first.min(request_limit / 2),
+            heartbeat: usual.heartbeat.min(connection_idle / 2),
+            patience: usual.patience.min(connection_idle / 2),
+            ..usual
         }
     }
 }

@@ -135,12 +135,11 @@ impl Target {
     pub(crate) async fn call_for_stream(
         &self,
         request: tonic::Request<Bytes>,
-    ) -> Result<Streaming<Bytes>, Status> {
+    ) -> Result<tonic::Response<Streaming<Bytes>>, Status> {
         let codec = WireBytes::for_request(request.get_ref());
         let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         client.ready().await.map_err(Status::from_error)?;
-        let answer = client.server_streaming(request, self.path.clone(), codec).await?;
-        Ok(answer.into_inner())
+        client.server_streaming(request, self.path.clone(), codec).await
     }
 
     /// Calls it with a stream of messages, where it answers with one; it may hear some before it begins.

@@ -5,11 +5,13 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 use http::HeaderValue;
-use souk_kit::listener::{self, Network, Protocol, connections_that_fit};
+use souk_gateway::{ForwardedHeader, Streams};
+use souk_kit::listener::{self, Network, Protocol, Tls, connections_that_fit};
 use souk_kit::server::DRAIN_LIMIT;
 use souk_kit::stack::{self, CALL_LIMIT};
 
 use super::cache::Cache;
+use super::origin::origin;
 use super::rates::Rates;
 
 /// Requests that one gRPC connection may have under way.
@@ -46,8 +48,8 @@ pub struct Limits {
 #[derive(Debug, Clone, Args)]
 pub struct HttpLimits {
     /// Connections of clients that a listener serves at once; the idlest make room for new ones
-    #[arg(long, env = "SOUK_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N",
-          value_parser = at_least_one)]
+    #[arg(long, env = "SOUK_MAX_CONNECTIONS", default_value_t = usual().max_connections,
+          value_name = "N", value_parser = at_least_one)]
     pub max_connections: usize,
     /// Those of them that one client may have: an IPv4 address, or a /64 of IPv6; its own idlest makes room.
     /// By default a quarter; 0 is all
@@ -61,38 +63,53 @@ pub struct HttpLimits {
     pub rates: Rates,
     #[command(flatten)]
     pub cache: Cache,
-    /// Calls that a service, and the gateway, work on at once; others are refused as OVERLOADED
-    #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = 2048, value_name = "N",
-          value_parser = at_least_one)]
+    /// Calls that a service works on at once; others are refused as OVERLOADED. The gateway has twice as
+    /// many under way, so that a service which hangs leaves room to the others
+    #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = stack::Limits::default().calls,
+          value_name = "N", value_parser = at_least_one)]
     pub max_calls: usize,
+    /// Streams that the gateway has under way at once; others are refused as OVERLOADED. They do not
+    /// count as calls
+    #[arg(long, env = "SOUK_MAX_STREAMS", default_value_t = usual().streams.max, value_name = "N",
+          value_parser = at_least_one)]
+    pub max_streams: usize,
     /// The largest body of a request over REST, in bytes, whatever its contract takes
-    #[arg(long, env = "SOUK_MAX_BODY", default_value_t = 1024 * 1024, value_name = "BYTES",
+    #[arg(long, env = "SOUK_MAX_BODY", default_value_t = usual().max_body, value_name = "BYTES",
           value_parser = at_least_one)]
     pub max_body: usize,
     /// Bytes of requests that are still arriving, for each service and the gateway
-    #[arg(long, env = "SOUK_BODY_BUDGET", default_value_t = 64 * 1024 * 1024,
+    #[arg(long, env = "SOUK_BODY_BUDGET", default_value_t = usual().body_bytes,
           value_name = "BYTES", value_parser = at_least_one)]
     pub body_budget: usize,
     /// How long a client may take for the head of a request, or to begin a connection, in seconds
-    #[arg(long, env = "SOUK_HEADER_TIMEOUT", default_value = "5", value_name = "SECONDS",
-          value_parser = seconds)]
+    #[arg(long, env = "SOUK_HEADER_TIMEOUT", default_value = in_seconds(usual().header_timeout),
+          value_name = "SECONDS", value_parser = seconds)]
     pub header_timeout: Duration,
     /// How long a client may pause while it sends a body, in seconds
-    #[arg(long, env = "SOUK_BODY_TIMEOUT", default_value = "10", value_name = "SECONDS",
-          value_parser = seconds)]
+    #[arg(long, env = "SOUK_BODY_TIMEOUT", default_value = in_seconds(usual().body_idle),
+          value_name = "SECONDS", value_parser = seconds)]
     pub body_timeout: Duration,
     /// How long a request over REST may take, in seconds, at most 15
-    #[arg(long, env = "SOUK_REQUEST_TIMEOUT", default_value = "15", value_name = "SECONDS",
-          value_parser = seconds)]
+    #[arg(long, env = "SOUK_REQUEST_TIMEOUT", default_value = in_seconds(usual().request_limit),
+          value_name = "SECONDS", value_parser = seconds)]
     pub request_timeout: Duration,
+    /// How long an answer over REST may last that is a stream, in seconds; its client may then ask again
+    #[arg(long, env = "SOUK_STREAM_TIMEOUT", default_value = in_seconds(usual().streams.limit),
+          value_name = "SECONDS", value_parser = seconds)]
+    pub stream_timeout: Duration,
     /// How long a connection over REST may have nothing to do, in seconds
-    #[arg(long, env = "SOUK_IDLE_TIMEOUT", default_value = "60", value_name = "SECONDS",
-          value_parser = seconds)]
+    #[arg(long, env = "SOUK_IDLE_TIMEOUT", default_value = in_seconds(usual().connection_idle),
+          value_name = "SECONDS", value_parser = seconds)]
     pub idle_timeout: Duration,
     /// An origin whose pages may call over REST, for example https://shop.example; `*` is any. Can be
     /// given more than once, or as a list with commas
-    #[arg(long, env = "SOUK_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long, env = "SOUK_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
+          value_parser = origin)]
     pub cors_origin: Vec<HeaderValue>,
+    /// A header that services know: requests that have it pass it on as gRPC metadata, and metadata of
+    /// this name comes back as a header. Can be given more than once, or as a list with commas
+    #[arg(long, env = "SOUK_FORWARD_HEADER", value_name = "NAME", value_delimiter = ',')]
+    pub forward_header: Vec<ForwardedHeader>,
 }
 
 impl Limits {
@@ -144,10 +161,14 @@ impl Limits {
 
 impl HttpLimits {
     /// Those of the gateway, in a process with so many listeners.
-    pub async fn of_gateway(&self, listeners: usize) -> anyhow::Result<souk_gateway::Options> {
+    pub async fn of_gateway(
+        &self,
+        listeners: usize,
+        tls: Option<Tls>,
+    ) -> anyhow::Result<souk_gateway::Options> {
         let connections = connections_that_fit(self.max_connections, listeners);
         Ok(souk_gateway::Options {
-            tls: None,
+            tls,
             max_body: self.max_body,
             body_bytes: self.body_budget,
             header_timeout: self.header_timeout,
@@ -162,11 +183,16 @@ impl HttpLimits {
             limit_store: self.rates.open_store().await?,
             cache_ttl: self.cache.ttl(),
             cache_store: self.cache.open_store().await?,
-            // each of the services behind it has its own
+            // of each service behind it, the limit is its own
             max_calls: 2 * self.max_calls,
             origins: self.cors_origin.clone(),
+            forwarded_headers: self.forward_header.clone(),
             drain_limit: DRAIN_LIMIT,
-            streams: souk_gateway::Streams::default(),
+            streams: Streams {
+                max: self.max_streams,
+                limit: self.stream_timeout,
+                ..Streams::within(self.request_timeout, self.idle_timeout)
+            },
         })
     }
 
@@ -182,6 +208,11 @@ impl HttpLimits {
             "--body-timeout must not be longer than --request-timeout: the request would end first"
         );
         self.check_idle("--idle-timeout", self.idle_timeout)?;
+        ensure!(
+            self.request_timeout <= self.stream_timeout,
+            "--request-timeout must not be longer than --stream-timeout: a stream would end before it \
+             has begun"
+        );
         ensure!(
             self.max_body <= self.body_budget / 4,
             "--body-budget must be at least four times --max-body: one request would take it all"
@@ -207,6 +238,15 @@ impl HttpLimits {
     }
 }
 
+/// What a gateway has by itself.
+fn usual() -> souk_gateway::Options {
+    souk_gateway::Options::default()
+}
+
+fn in_seconds(time: Duration) -> String {
+    time.as_secs().to_string()
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: u64 = text.parse().map_err(|_| "must be a number of seconds".to_owned())?;
     match seconds {
@@ -220,5 +260,28 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("must be a whole number".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    #[tokio::test]
+    async fn a_stream_begins_and_says_that_it_is_there_within_the_other_limits() {
+        let short = ["souk", "--request-timeout=2", "--body-timeout=1", "--stream-timeout=7"];
+        let short = [&short[..], &["--idle-timeout=4", "--header-timeout=1", "--max-streams=3"]];
+        for arguments in [vec!["souk"], short.concat()] {
+            let cli = Cli::parse_from(arguments.clone());
+            let options = cli.suite.limits.http.of_gateway(1, None).await.unwrap();
+            let streams = options.streams;
+            assert!(streams.first < options.request_limit, "{arguments:?}");
+            assert!(streams.heartbeat < options.connection_idle, "{arguments:?}");
+            assert!(streams.patience < options.connection_idle, "{arguments:?}");
+            let told = (streams.max, streams.limit.as_secs());
+            assert_eq!(told, if arguments.len() == 1 { (512, 3600) } else { (3, 7) });
+        }
     }
 }

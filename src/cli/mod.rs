@@ -2,6 +2,7 @@
 
 mod cache;
 mod limits;
+mod origin;
 mod rates;
 mod tls;
 

@@ -2,20 +2,22 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use souk_gateway::Valkey;
+use souk_gateway::{Options, Valkey};
 
 /// Those of a gateway.
 #[derive(Debug, Clone, Args)]
 pub struct Rates {
     /// Requests a minute without a good token that one client address may make (an IPv4 address, or a /64
     /// of IPv6); 0 is any number, also of those that the contracts limit further, such as sign-ins
-    #[arg(long = "rate-limit-address", env = "SOUK_RATE_LIMIT_ADDRESS", default_value_t = 100,
-          value_name = "N", value_parser = clap::value_parser!(u32).range(..=MOST))]
+    #[arg(long = "rate-limit-address", env = "SOUK_RATE_LIMIT_ADDRESS",
+          default_value_t = Options::default().address_limit, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(..=MOST))]
     pub address: u32,
     /// Requests a minute that one account or service may make, from wherever; 0 is no limit of their own:
     /// then they count for their addresses
-    #[arg(long = "rate-limit-principal", env = "SOUK_RATE_LIMIT_PRINCIPAL", default_value_t = 1_000,
-          value_name = "N", value_parser = clap::value_parser!(u32).range(..=MOST))]
+    #[arg(long = "rate-limit-principal", env = "SOUK_RATE_LIMIT_PRINCIPAL",
+          default_value_t = Options::default().principal_limit, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(..=MOST))]
     pub principal: u32,
     /// A Valkey or Redis where several gateways count requests together; each counts alone without it,
     /// and while it is away

@@ -21,7 +21,7 @@ fn help_explains_every_option() {
 }
 
 /// Every limit: its flag, its variable, a value that contradicts nothing.
-const LIMITS: [(&str, &str, &str); 19] = [
+const LIMITS: [(&str, &str, &str); 22] = [
     ("--database-connections", "SOUK_DATABASE_CONNECTIONS", "4"),
     ("--reservation-ttl", "SOUK_RESERVATION_TTL", "60"),
     ("--product-slots", "SOUK_PRODUCT_SLOTS", "8"),
@@ -31,14 +31,17 @@ const LIMITS: [(&str, &str, &str); 19] = [
     ("--rate-limit-address", "SOUK_RATE_LIMIT_ADDRESS", "10"),
     ("--rate-limit-principal", "SOUK_RATE_LIMIT_PRINCIPAL", "0"),
     ("--max-calls", "SOUK_MAX_CALLS", "100"),
+    ("--max-streams", "SOUK_MAX_STREAMS", "100"),
     ("--max-imports", "SOUK_MAX_IMPORTS", "2"),
     ("--max-body", "SOUK_MAX_BODY", "1000"),
     ("--body-budget", "SOUK_BODY_BUDGET", "10000000"),
     ("--header-timeout", "SOUK_HEADER_TIMEOUT", "2"),
     ("--body-timeout", "SOUK_BODY_TIMEOUT", "3"),
     ("--request-timeout", "SOUK_REQUEST_TIMEOUT", "12"),
+    ("--stream-timeout", "SOUK_STREAM_TIMEOUT", "60"),
     ("--idle-timeout", "SOUK_IDLE_TIMEOUT", "30"),
     ("--grpc-idle-timeout", "SOUK_GRPC_IDLE_TIMEOUT", "30"),
+    ("--cors-origin", "SOUK_CORS_ORIGIN", "https://shop.example,http://localhost:3000"),
     ("--threads", "SOUK_THREADS", "2"),
     ("--log", "SOUK_LOG", "info"),
 ];
@@ -100,6 +103,14 @@ fn limits_that_contradict_each_other_are_refused_by_name() {
             &["--header-timeout", "--grpc-idle-timeout"],
         ),
         (&["--max-body", "100", "--body-budget", "399"], &["--body-budget", "--max-body"]),
+        (
+            &["--stream-timeout", "14", "--request-timeout", "15"],
+            &["--stream-timeout", "--request-timeout"],
+        ),
+        (&["--cors-origin", "https://shop.example/"], &["--cors-origin", "https://shop.example\n"]),
+        (&["--forward-header", "content-type"], &["--forward-header", "its own meaning"]),
+        (&["--forward-header", "x-trace-bin"], &["--forward-header", "binary metadata"]),
+        (&["--max-streams", "0"], &["--max-streams", "at least 1"]),
         (&["--max-connections", "0"], &["--max-connections", "at least 1"]),
         (&["--max-calls", "0"], &["--max-calls", "at least 1"]),
         (&["--max-imports", "0"], &["--max-imports", "at least 1"]),

@@ -156,18 +156,40 @@ async fn what_a_contract_says_of_who_may_call_counts_more_than_the_options() {
 }
 
 #[tokio::test]
-async fn without_a_word_on_who_may_call_nothing_is_served() {
+async fn headers_that_only_the_service_knows_are_passed_on_both_ways_by_name() {
     let stranger = Stranger::with("library.proto").await;
-    let scratch = Scratch::new();
-    let file = scratch.0.join("contracts.binpb");
-    std::fs::write(&file, &stranger.descriptors).unwrap();
-    let mut command = souk();
+    let gateway = Gateway::before(&stranger, &["--public", "--forward-header", "x-tenant,X-Echo"]);
+    stranger.answers(&[""]);
+    let read = gateway.get(BOOK, &[("x-echo", "there and back")]).await;
+    assert_eq!((read.status.as_u16(), read.header("x-echo")), (200, "there and back"));
+    let silent = Gateway::before(&stranger, &["--public"]);
+    let read = silent.get(BOOK, &[("x-echo", "there and back")]).await;
+    assert_eq!((read.status.as_u16(), read.header("x-echo")), (200, ""));
+}
+
+#[tokio::test]
+async fn without_a_word_on_who_may_call_nothing_is_served_and_how_to_say_it_is_told() {
+    let stranger = Stranger::with("library.proto").await;
+    let ours = souk_proto::DESCRIPTORS;
     // who comes so far as to listen cannot, and ends for another reason
-    let taken = stranger.url.trim_start_matches("http://");
-    command.args(["gateway", "--http", taken, "--upstream", &stranger.url]);
-    command.arg("--descriptors").arg(&file);
-    let (status, said) = run(command);
-    assert!(!status.success() && said.contains("library.v1.Library"), "{said}");
+    let taken = ["--http", stranger.url.trim_start_matches("http://"), "--upstream", &stranger.url];
+    let gateway = [&["gateway"][..], &taken].concat();
+    let with_token = [&gateway[..], &["--require-token"]].concat();
+    for (contracts, command, missing, rpc) in [
+        (&stranger.descriptors[..], &gateway, "--public or --require-token", "library.v1.Library"),
+        (&stranger.descriptors, &vec!["openapi"], "--public or --require-token", "library.v1"),
+        (&stranger.descriptors, &with_token, "--auth-url", "library.v1.Library"),
+        (ours, &gateway, "--auth-url", "souk.catalog.v1.CatalogService"),
+    ] {
+        let scratch = Scratch::new();
+        let file = scratch.0.join("contracts.binpb");
+        std::fs::write(&file, contracts).unwrap();
+        let mut souk = souk();
+        souk.args(command).arg("--descriptors").arg(file);
+        let (status, said) = run(souk);
+        assert!(!status.success(), "{said}");
+        assert!(said.starts_with(&format!("souk: {missing} is missing: {rpc}")), "{said}");
+    }
 }
 
 #[test]

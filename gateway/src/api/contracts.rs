@@ -25,6 +25,17 @@ pub enum Access {
     SignedIn,
 }
 
+/// What contracts leave to whoever serves them, and has not been said.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsaid {
+    /// Who may call this RPC.
+    #[error("{0} has no policy, and nothing else says who may call it")]
+    Access(String),
+    /// What verifies the tokens of those who call this RPC.
+    #[error("{0} asks for a token, and there is nothing to verify one with")]
+    Verifier(String),
+}
+
 impl Contracts {
     /// Those of this build. Each of their RPCs has a policy.
     pub fn of_this_build() -> Self {
@@ -85,9 +96,8 @@ impl Contracts {
         if let Some(rpc) = Rpc::of(method) {
             return Ok(rpc);
         }
-        let access = self
-            .without_policy
-            .with_context(|| format!("{} has no policy: who may call it?", method.full_name()))?;
+        let unsaid = || Unsaid::Access(method.full_name().to_owned());
+        let access = self.without_policy.ok_or_else(unsaid)?;
         let access = match access {
             Access::Public => policy::Access::Public(true),
             Access::SignedIn => policy::Access::SignedIn(true),

@@ -11,7 +11,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use souk_kit::policy::Rpc;
 
 pub(crate) use crate::template::{Segment, Template};
-pub use contracts::{Access, Contracts};
+pub use contracts::{Access, Contracts, Unsaid};
 pub(crate) use http_rule::{BodyRule, HttpRule};
 
 /// What some contracts expose.

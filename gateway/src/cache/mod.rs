@@ -14,8 +14,9 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderMap, Method};
 use souk_kit::request::HTTP_STATUS;
 use tonic::Status;
-use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
+use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 
+use crate::forwarding::Forwarded;
 use crate::target::Target;
 use crate::valkey::Valkey;
 use entry::Entry;
@@ -35,6 +36,8 @@ struct Inner {
     /// Without that, or while it is away.
     memory: Memory,
     flights: Flights<Heard>,
+    /// Headers on which answers may depend, and that come back with them.
+    forwarded: Arc<Forwarded>,
 }
 
 /// What a service has said.
@@ -43,6 +46,8 @@ struct Heard {
     wire: Bytes,
     /// The HTTP status that it has chosen, if it has.
     status: Option<AsciiMetadataValue>,
+    /// What of its metadata is passed on.
+    headers: HeaderMap,
 }
 
 /// What was found, or has been asked for.
@@ -58,16 +63,17 @@ pub(crate) struct Kept {
 pub(crate) struct Age(pub Duration);
 
 impl Cache {
-    pub(crate) fn new(ttl: Duration, store: Option<Valkey>) -> Self {
+    pub(crate) fn new(ttl: Duration, store: Option<Valkey>, forwarded: Arc<Forwarded>) -> Self {
         let (memory, flights) = (Memory::default(), Flights::default());
-        Self(Arc::new(Inner { ttl, store, memory, flights }))
+        Self(Arc::new(Inner { ttl, store, memory, flights, forwarded }))
     }
 
     /// How old an answer may be that others have been told; `None` for a request that changes something,
-    /// has a token, or asks for news (RFC 9111, section 5.2.1).
-    pub(crate) fn oldest_for(method: &Method, headers: &HeaderMap) -> Option<Duration> {
-        let is_for_all =
-            matches!(*method, Method::GET | Method::HEAD) && !headers.contains_key(AUTHORIZATION);
+    /// has a token, tells the service more than its message, or asks for news (RFC 9111, section 5.2.1).
+    pub(crate) fn oldest_for(&self, method: &Method, headers: &HeaderMap) -> Option<Duration> {
+        let is_for_all = matches!(*method, Method::GET | Method::HEAD)
+            && !headers.contains_key(AUTHORIZATION)
+            && !self.0.forwarded.is_any_in(headers);
         if !is_for_all {
             return None;
         }
@@ -101,17 +107,17 @@ impl Cache {
         if let Some(entry) = self.find(&key).await {
             let age = entry.age();
             if age < self.0.ttl && age <= oldest {
-                let heard = Heard { wire: entry.wire, status: None };
+                let heard = Heard { wire: entry.wire, status: None, headers: HeaderMap::new() };
                 return Ok(Kept { heard, age: Some(age) });
             }
         }
         let (cache, target, of) = (self.clone(), target.clone(), key.clone());
         let heard = self.0.flights.join(key, async move {
-            let answer = target.call(request).await?;
-            let status = answer.metadata().get(HTTP_STATUS.as_str()).cloned();
-            let heard = Heard { wire: answer.into_inner(), status };
-            // one with a status of its own is an exception
-            if heard.status.is_none() {
+            let (metadata, wire, _) = target.call(request).await?.into_parts();
+            let status = metadata.get(HTTP_STATUS.as_str()).cloned();
+            let heard = Heard { wire, status, headers: cache.0.forwarded.of(&metadata) };
+            // one that has more than a message is an exception
+            if heard.status.is_none() && heard.headers.is_empty() {
                 cache.keep(of, heard.wire.clone()).await;
             }
             Ok(heard)
@@ -143,6 +149,7 @@ impl Kept {
     /// As a service would have answered, with its age.
     pub(crate) fn into_response(self) -> tonic::Response<Bytes> {
         let mut response = tonic::Response::new(self.heard.wire);
+        *response.metadata_mut() = MetadataMap::from_headers(self.heard.headers);
         if let (Some(status), Ok(name)) =
             (self.heard.status, AsciiMetadataKey::from_bytes(HTTP_STATUS.as_ref()))
         {

@@ -113,6 +113,7 @@ impl Rpcs {
             outgoing.set_timeout(limit.min(client.context.remaining()));
         }
         let answer = target.call(outgoing).await;
+        client.forwarding.take(&answer);
         let mut answer = answer.map_err(|status| target.status(status, client.context))?;
         if form.is_json() {
             *answer.get_mut() = self.to_json(rpc, client, answer.get_ref())?;

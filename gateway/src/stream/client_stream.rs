@@ -58,6 +58,7 @@ impl Streams {
                 answer.await
             }
         };
+        client.forwarding.take(&answer);
         let answer = answer.map_err(|status| target.problem(&status, client.context))?;
         call::reply(&self.plans, route, &asked, accepted, None, &answer)
     }

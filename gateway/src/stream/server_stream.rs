@@ -53,10 +53,11 @@ impl Streams {
         let context = client.context.until(until.into_std());
         let mut outgoing = Client { context: &context, ..client }.outgoing(wire);
         resume(route, client, outgoing.metadata_mut());
-        let messages = target.call_for_stream(outgoing).await;
-        let messages = messages.map_err(|status| target.problem(&status, client.context))?;
+        let answer = target.call_for_stream(outgoing).await;
+        client.forwarding.take(&answer);
+        let answer = answer.map_err(|status| target.problem(&status, client.context))?;
         let plans = self.plans.clone();
-        let answers = Answers::Begun(Box::new(messages));
+        let answers = Answers::Begun(Box::new(answer.into_inner()));
         let source = Source::new(answers, plans, route.clone(), selection, context);
         let (media_type, pieces) = match form {
             Some(form) => {

@@ -14,6 +14,7 @@ mod documented;
 mod early;
 mod errors;
 mod fake;
+mod forwarding;
 mod http2;
 mod limits;
 mod protocol;

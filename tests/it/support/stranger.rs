@@ -1,5 +1,6 @@
 //! A gRPC service of somebody else, over the network: of Souk it knows nothing, and of itself only what
-//! its contract says. In tests its messages are text, as protobuf has it.
+//! its contract says. In tests its messages are text, as protobuf has it. Its answers have the `x-echo`
+//! of their calls.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -87,6 +88,7 @@ impl Service {
         request: Request<Streaming<DynamicMessage>>,
     ) -> Result<Response<BoxStream<'static, Result<DynamicMessage, Status>>>, Status> {
         let (hearing, name) = (self.clone(), rpc.name().to_owned());
+        let echo = request.metadata().get("x-echo").cloned();
         let heard = request.into_inner().inspect_ok(move |message| {
             let message = format!("{name} {}", message.to_text_format());
             hearing.heard.lock().unwrap().push(message);
@@ -97,7 +99,11 @@ impl Service {
         heard.try_for_each(|_| std::future::ready(Ok(()))).await?;
         let read = |text: &String| DynamicMessage::parse_text_format(rpc.output(), text).unwrap();
         let answers: Vec<_> = self.answers.lock().unwrap().iter().map(read).map(Ok).collect();
-        Ok(Response::new(stream::iter(answers).boxed()))
+        let mut response = Response::new(stream::iter(answers).boxed());
+        if let Some(echo) = echo {
+            response.metadata_mut().insert("x-echo", echo);
+        }
+        Ok(response)
     }
 }
 

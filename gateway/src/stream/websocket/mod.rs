@@ -98,9 +98,10 @@ impl Streams {
         if !target.rpc.is_client_stream && route.body == BodyRule::Ignored {
             let mut outgoing = client.outgoing(wire);
             resume(route, client, outgoing.metadata_mut());
-            let messages = target.call_for_stream(outgoing).await;
-            let messages = messages.map_err(|status| target.problem(&status, client.context))?;
-            return Ok((source(Answers::Begun(Box::new(messages))), Inbox::Shut));
+            let answer = target.call_for_stream(outgoing).await;
+            client.forwarding.take(&answer);
+            let answer = answer.map_err(|status| target.problem(&status, client.context))?;
+            return Ok((source(Answers::Begun(Box::new(answer.into_inner()))), Inbox::Shut));
         }
         let (writer, taken) = pipe();
         let messages = Messages::new(self.plans.clone(), route.clone(), asked, writer);

@@ -195,6 +195,29 @@ async fn a_service_that_has_nothing_to_say_yet_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_quiet_stream_lasts_however_short_other_limits_are() {
+    let limit = Duration::from_millis(400);
+    let options = Options {
+        request_limit: limit,
+        connection_idle: limit,
+        streams: Streams::within(limit, limit),
+        ..Options::default()
+    };
+    let service = Service::new();
+    let shop = feed(&service, options).await;
+    let quiet = async {
+        let mut call = service.call().await;
+        call.begin();
+        call
+    };
+    let (mut answer, _call) = join!(Answer::get(&shop, WATCH, "*/*"), quiet);
+    assert_eq!(answer.status, 200);
+    for _ in 0..5 {
+        assert_eq!(answer.until("\n").await, Next::Text("\n".to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_does_not_take_the_call_is_late() {
     let options = Options { request_limit: Duration::from_millis(200), ..Options::default() };
     for (_service, shop) in feeds(options).await {

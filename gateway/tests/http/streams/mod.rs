@@ -5,6 +5,7 @@ mod bodies;
 mod bytes;
 mod client;
 mod forms;
+mod forwarding;
 mod limits;
 mod service;
 mod sockets;

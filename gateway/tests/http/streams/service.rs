@@ -1,4 +1,5 @@
 //! A service that does what its test says, over real gRPC: each call waits until it is told what to do.
+//! Its answers have the `x-echo` of their calls.
 
 use std::time::Duration;
 
@@ -90,11 +91,16 @@ async fn serve(request: Request, calls: mpsc::UnboundedSender<Call>) -> axum::re
         let (metadata, _, messages) = request.into_parts();
         let (head, told) = oneshot::channel();
         let (answers, said) = mpsc::channel(1);
+        let echo = metadata.get("x-echo").cloned();
         let call = Call { path: path.clone(), metadata, messages, head: Some(head), answers };
         let _ = calls.send(call);
-        async {
+        async move {
             told.await.unwrap_or(Ok(()))?;
-            Ok::<_, Status>(Response::new(received(said)))
+            let mut response = Response::new(received(said));
+            if let Some(echo) = echo {
+                response.metadata_mut().insert("x-echo", echo);
+            }
+            Ok::<_, Status>(response)
         }
     });
     // as services of ours do: tonic takes a stream that is cancelled for one that has come to its end
