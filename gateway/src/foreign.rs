@@ -33,22 +33,35 @@ pub(crate) fn problem(status: &Status, context: &Context) -> Problem {
     if !is_told(status, context) {
         return Problem::from_transport(status, context);
     }
-    let (name, http, reason) = meaning(status.code());
+    let mut problem = with_status(status.code(), status.message().to_owned());
     let details = status.get_error_details();
-    let info = details.error_info();
-    let mut problem = Problem::new(reason, status.message().to_owned());
-    problem.foreign = Some(Box::new(Foreign {
-        code: info.map_or(name, |info| &info.reason).to_owned(),
-        status: StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-    }));
-    problem.metadata =
-        info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default();
+    if let Some(info) = details.error_info() {
+        problem.foreign.iter_mut().for_each(|foreign| foreign.code.clone_from(&info.reason));
+        problem.metadata = info.metadata.clone().into_iter().collect();
+    }
     problem.take_details(&details);
     problem
 }
 
-/// The name of a code, its HTTP status (`google/rpc/code.proto`), and which of our reasons is nearest:
-/// that has a page.
+/// A failure of which no more is known than its status.
+pub(crate) fn with_status(code: Code, message: String) -> Problem {
+    let (name, http, reason) = meaning(code);
+    let mut problem = Problem::new(reason, message);
+    problem.foreign = Some(Box::new(Foreign {
+        code: name.to_owned(),
+        grpc: name,
+        status: StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+    }));
+    problem
+}
+
+/// The name of a code.
+pub(crate) fn name(code: Code) -> &'static str {
+    meaning(code).0
+}
+
+/// The name of a code, its HTTP status (`google/rpc/code.proto`), and which of our reasons is nearest: it
+/// decides about headers.
 fn meaning(code: Code) -> (&'static str, u16, Reason) {
     match code {
         Code::Ok => ("OK", 500, Reason::Internal),
@@ -60,9 +73,9 @@ fn meaning(code: Code) -> (&'static str, u16, Reason) {
         Code::AlreadyExists => ("ALREADY_EXISTS", 409, Reason::AlreadyExists),
         Code::PermissionDenied => ("PERMISSION_DENIED", 403, Reason::PermissionDenied),
         Code::ResourceExhausted => ("RESOURCE_EXHAUSTED", 429, Reason::Overloaded),
-        Code::FailedPrecondition => ("FAILED_PRECONDITION", 400, Reason::IllegalTransition),
-        Code::Aborted => ("ABORTED", 409, Reason::InFlight),
-        Code::OutOfRange => ("OUT_OF_RANGE", 400, Reason::ValidationFailed),
+        Code::FailedPrecondition => ("FAILED_PRECONDITION", 400, Reason::MalformedRequest),
+        Code::Aborted => ("ABORTED", 409, Reason::AlreadyExists),
+        Code::OutOfRange => ("OUT_OF_RANGE", 400, Reason::MalformedRequest),
         Code::Unimplemented => ("UNIMPLEMENTED", 501, Reason::Unimplemented),
         Code::Internal => ("INTERNAL", 500, Reason::Internal),
         Code::Unavailable => ("UNAVAILABLE", 503, Reason::Unavailable),

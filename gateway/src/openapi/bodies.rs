@@ -63,13 +63,9 @@ impl Describing<'_> {
         for (status, response) in self.successes(place) {
             responses.entry(status.as_str()).or_insert(response);
         }
-        for (status, reasons) in errors::reasons(place.operation, input) {
-            let response = self.errors.response(status, &reasons, &mut self.shared);
+        for (status, codes) in errors::codes(place.operation, input) {
+            let response = self.errors.response(status, &codes, &mut self.shared);
             responses.insert(status.as_str().to_owned(), response);
-        }
-        if !place.operation.is_ours() {
-            let any_other = self.errors.any_other(&mut self.shared);
-            responses.insert("default".to_owned(), any_other);
         }
         responses
     }

@@ -38,7 +38,7 @@ pub(crate) fn document(api: &Api, style: Style) -> Value {
     let requests = api.operations.iter().map(|operation| operation.method.input());
     let responses = api.operations.iter().map(|operation| operation.method.output());
     let mut schemas = Schemas::new(style, &comments, requests, responses);
-    let errors = Errors::new(&mut schemas);
+    let errors = Errors::new(api, &mut schemas);
     let shared = Shared::default();
     let mut describing = Describing { comments: &comments, schemas, shared, errors };
     let tags = Tags::of(api);

@@ -18,6 +18,10 @@ errors as RFC 9457 has them.
 
 Every response has the header `X-Request-Id`: the id that the client sent, or a new one.";
 
+const OTHERS: &str = "\
+Of a failure that a service tells with a reason of its own, the code is that reason, and the page is that of \
+its gRPC status.";
+
 const TOKENS: &str = "\
 Operations that ask for an access token take it as `Authorization: Bearer …`.";
 
@@ -47,6 +51,7 @@ pub(super) fn info(api: &Api) -> Value {
     let has = |is: fn(&Operation) -> bool| api.operations.iter().any(is);
     let paragraphs = [
         (true, ABOUT),
+        (has(|it| !it.is_ours()), OTHERS),
         (has(|it| it.rpc.needs_token()), TOKENS),
         (true, FIELDS),
         (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
