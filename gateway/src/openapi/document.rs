@@ -17,7 +17,7 @@ use super::{Style, info};
 use crate::api::comments::Comments;
 use crate::api::{Api, HttpRule, Operation};
 
-/// The methods that OpenAPI 3.1 knows. What answers others is not in a document.
+/// The methods that OpenAPI 3.1 knows. Of what answers others, only the info object tells.
 const METHODS: [(Method, &str); 8] = [
     (Method::GET, "get"),
     (Method::PUT, "put"),
@@ -199,7 +199,8 @@ impl Paths {
     }
 }
 
-fn methods(rule: &HttpRule) -> impl Iterator<Item = (Method, &'static str)> {
+/// Under which of them an operation with this rule stands.
+pub(super) fn methods(rule: &HttpRule) -> impl Iterator<Item = (Method, &'static str)> {
     METHODS.into_iter().filter(|(method, _)| match &rule.method {
         Some(only) => only == method,
         None => ANY.contains(method),

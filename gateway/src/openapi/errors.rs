@@ -172,16 +172,22 @@ fn example(documented: &Documented) -> Problem {
 
 fn headers_of(status: StatusCode, codes: &[&str]) -> Vec<&'static Header> {
     let mut all = vec![&headers::REQUEST_ID, &headers::CACHE_CONTROL];
+    all.extend(&headers::RATE_LIMITS);
     match status {
         StatusCode::RANGE_NOT_SATISFIABLE => all.push(&headers::CONTENT_RANGE),
         StatusCode::UNAUTHORIZED => all.push(&headers::WWW_AUTHENTICATE),
-        StatusCode::SERVICE_UNAVAILABLE => all.push(&headers::RETRY_AFTER),
-        StatusCode::TOO_MANY_REQUESTS => {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
             all.push(&headers::RETRY_AFTER);
-            all.extend(&headers::RATE_LIMITS);
         }
-        _ if codes.contains(&Reason::InFlight.code()) => all.push(&headers::RETRY_AFTER),
         _ => {}
+    }
+    let has = |reason: Reason| codes.contains(&reason.code());
+    if has(Reason::InFlight) {
+        all.push(&headers::RETRY_AFTER);
+    }
+    // what was refused under a key is refused again with the same words
+    if has(Reason::InFlight) || has(Reason::IdempotencyKeyReused) {
+        all.push(&headers::IDEMPOTENT_REPLAYED);
     }
     all
 }

@@ -89,8 +89,40 @@ fn headers_are_those_of_the_policy() {
     assert!(!headers.contains_key("ETag"));
     let product = &SOUK.operation("getProduct")["responses"]["200"]["headers"];
     assert!(product["ETag"].is_object());
-    let page = &SOUK.operation("listProducts")["responses"]["200"]["headers"];
-    assert!(page["Link"].is_object());
+}
+
+#[test]
+fn a_success_without_content_says_of_it_what_it_always_does() {
+    let headers = |id: &str, status: &str| {
+        SOUK.operation(id)["responses"][status]["headers"].as_object().unwrap().clone()
+    };
+    let minimal = headers("updateProduct", "204");
+    assert_eq!(minimal, headers("updateProduct", "200"));
+    assert!(minimal.contains_key("ETag") && minimal.contains_key("Preference-Applied"));
+    assert_eq!(headers("getProduct", "304"), headers("getProduct", "200"));
+    let deleted = headers("deleteProduct", "204");
+    assert!(!deleted.contains_key("ETag") && !deleted.contains_key("Preference-Applied"));
+}
+
+#[test]
+fn only_pages_that_are_got_whole_have_links() {
+    let has_link = |operation: &Value| operation["responses"]["200"]["headers"]["Link"].is_object();
+    assert!(has_link(SOUK.operation("listProducts")));
+    assert!(has_link(MUSEUM.operation("listPaintings")));
+    assert!(!has_link(MUSEUM.operation("restore")), "it answers with a field of a page");
+}
+
+#[test]
+fn methods_that_a_document_cannot_have_are_told_in_its_description() {
+    let about = MUSEUM.openapi["info"]["description"].as_str().unwrap();
+    for line in [
+        "- `PURGE /v1/paintings/{id}`: `museum.v1.MuseumService.Purge`\n",
+        "- any method at `/v1/any`: `museum.v1.MuseumService.Any`\n",
+    ] {
+        assert!(about.contains(line), "{about}");
+    }
+    let ours = SOUK.openapi["info"]["description"].as_str().unwrap();
+    assert!(!ours.contains("methods that OpenAPI does not know"), "{ours}");
 }
 
 #[test]
