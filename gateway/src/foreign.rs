@@ -33,33 +33,38 @@ pub(crate) fn problem(status: &Status, context: &Context) -> Problem {
     if !is_told(status, context) {
         return Problem::from_transport(status, context);
     }
+    let mut problem = with_status(status.code(), status.message().to_owned());
     let details = status.get_error_details();
-    let info = details.error_info();
-    let mut problem = Problem::new(nearest(status.code()), status.message().to_owned());
-    problem.foreign = Some(Box::new(Foreign {
-        code: info.map_or(status::name(status.code()), |info| &info.reason).to_owned(),
-        status: status::of(status.code()),
-    }));
-    problem.metadata =
-        info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default();
+    if let Some(info) = details.error_info() {
+        problem.foreign.iter_mut().for_each(|foreign| foreign.code.clone_from(&info.reason));
+        problem.metadata = info.metadata.clone().into_iter().collect();
+    }
     problem.take_details(&details);
     problem
 }
 
-/// Which of our reasons is nearest to a code: that has a page.
+/// A failure of which no more is known than its status.
+pub(crate) fn with_status(code: Code, message: String) -> Problem {
+    let name = status::name(code);
+    let mut problem = Problem::new(nearest(code), message);
+    let foreign = Foreign { code: name.to_owned(), grpc: name, status: status::of(code) };
+    problem.foreign = Some(Box::new(foreign));
+    problem
+}
+
+/// Which of our reasons is nearest to a code: it decides about headers.
 fn nearest(code: Code) -> Reason {
     match code {
         Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Reason::Internal,
         Code::Cancelled | Code::Unavailable => Reason::Unavailable,
-        Code::InvalidArgument => Reason::MalformedRequest,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            Reason::MalformedRequest
+        }
         Code::DeadlineExceeded => Reason::DeadlineExceeded,
         Code::NotFound => Reason::NotFound,
-        Code::AlreadyExists => Reason::AlreadyExists,
+        Code::AlreadyExists | Code::Aborted => Reason::AlreadyExists,
         Code::PermissionDenied => Reason::PermissionDenied,
         Code::ResourceExhausted => Reason::Overloaded,
-        Code::FailedPrecondition => Reason::IllegalTransition,
-        Code::Aborted => Reason::InFlight,
-        Code::OutOfRange => Reason::ValidationFailed,
         Code::Unimplemented => Reason::Unimplemented,
         Code::Unauthenticated => Reason::Unauthenticated,
     }

@@ -1,12 +1,13 @@
 //! Where the other pages of a list are: `Link` headers (RFC 8288), and `links` in the body.
 
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Method, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message as _;
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
 use serde::Serialize;
 use souk_proto::souk::types::v1::Pagination;
 
+use crate::api::HttpRule;
 use crate::field_path::FieldPath;
 
 const PAGINATION: &str = "souk.types.v1.Pagination";
@@ -32,8 +33,15 @@ pub(crate) struct Links {
 }
 
 impl Paging {
-    /// That of a list; `None` for a response that is none.
-    pub(crate) fn of(response: &MessageDescriptor) -> Option<Self> {
+    /// That of what an RPC answers where it has this rule; `None` where that is no page: not got, not
+    /// whole, or not alone.
+    pub(crate) fn of(rule: &HttpRule, rpc: &MethodDescriptor) -> Option<Self> {
+        let is_whole = rule.response_body.is_none() && !rpc.is_server_streaming();
+        let is_got = rule.method == Some(Method::GET);
+        Self::of_list(&rpc.output()).filter(|_| is_whole && is_got)
+    }
+
+    fn of_list(response: &MessageDescriptor) -> Option<Self> {
         let pagination = FieldPath::message("pagination", PAGINATION, response);
         let token = || {
             let items = response.fields().find(|field| field.is_list() && is_message(field))?;

@@ -38,6 +38,8 @@ pub(crate) struct Problem {
 #[derive(Debug, Clone)]
 pub(crate) struct Foreign {
     pub code: String,
+    /// The name of its gRPC status, which has a page.
+    pub grpc: &'static str,
     pub status: StatusCode,
 }
 
@@ -108,7 +110,7 @@ impl Problem {
 
     /// The page that explains it.
     pub(crate) fn docs_url(&self) -> String {
-        docs_url(self.reason)
+        docs_url(self.foreign.as_ref().map_or(self.reason.code(), |foreign| foreign.grpc))
     }
 
     /// A status that no service has made: the transport's. Its message is for the log only.
@@ -212,7 +214,7 @@ pub(crate) fn status_of(reason: Reason) -> StatusCode {
     found.map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, status)| *status)
 }
 
-/// The page that explains a reason.
-pub(crate) fn docs_url(reason: Reason) -> String {
-    format!("/docs/errors/{}", reason.code())
+/// The page that explains a reason, or a gRPC status.
+pub(crate) fn docs_url(code: &str) -> String {
+    format!("/docs/errors/{code}")
 }

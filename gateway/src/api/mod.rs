@@ -5,6 +5,7 @@ pub(crate) mod comments;
 mod contracts;
 mod http_rule;
 pub(crate) mod reasons;
+pub(crate) mod statuses;
 
 use anyhow::Context as _;
 use prost_reflect::{DescriptorPool, MethodDescriptor};

@@ -31,20 +31,20 @@ pub(crate) fn pages(api: &Api, documents: Documents) -> Vec<Page> {
         ("/", index::route(api, &frame)),
         ("/docs", swagger::page(api, &frame, &assets).route()),
         ("/redoc", redoc::page(&frame, &assets).route()),
-        ("/docs/errors", errors::index(&frame).route()),
-        ("/docs/errors/{code}", get(no_such_reason)),
+        ("/docs/errors", errors::index(api, &frame).route()),
+        ("/docs/errors/{code}", get(no_such_code)),
         (OPENAPI, Resource::json(documents.openapi_json).route()),
         ("/openapi.yaml", Resource::yaml(documents.openapi_yaml).route()),
         ("/postman.json", Resource::json(documents.postman_json).route()),
     ];
     let fixed = fixed.into_iter().map(|(path, page)| (path.to_owned(), page));
-    let errors = errors::pages(&frame).into_iter();
-    let errors = errors.map(|(reason, page)| (docs_url(reason), page.route()));
+    let errors = errors::pages(api, &frame).into_iter();
+    let errors = errors.map(|(code, page)| (docs_url(code), page.route()));
     let assets = assets.into_all().into_iter();
     let assets = assets.map(|asset| (asset.path(), asset.resource.route()));
     fixed.chain(errors).chain(assets).collect()
 }
 
-async fn no_such_reason() -> Problem {
-    Problem::new(Reason::NotFound, "there is no such reason")
+async fn no_such_code() -> Problem {
+    Problem::new(Reason::NotFound, "there is no such code")
 }

@@ -3,9 +3,7 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::headers;
 use super::place::Place;
-use super::shared::Shared;
 use crate::api::BodyRule;
 
 /// The name of the file in a form, where it is no field that has one.
@@ -57,10 +55,10 @@ pub(super) fn has_parts(place: &Place<'_>) -> bool {
 }
 
 /// What is answered to who asks for a part.
-pub(super) fn part(shared: &mut Shared) -> Value {
+pub(super) fn part(headers: Map<String, Value>) -> Value {
     json!({
         "description": "The part that was asked for.",
-        "headers": shared.headers([&headers::CONTENT_RANGE, &headers::REQUEST_ID]),
+        "headers": headers,
         "content": any_media(),
     })
 }

@@ -13,9 +13,8 @@ use super::presence::Direction;
 use super::{binary, own, path};
 use crate::api::BodyRule;
 use crate::api::comments::{Comments, first_sentence};
-use crate::links::Paging;
 use crate::media::{EVENTS, LINES};
-use crate::routing::{UPDATE_MASK, success};
+use crate::routing::UPDATE_MASK;
 
 impl Describing<'_> {
     /// The body of a request; `None` where there is nothing to send.
@@ -63,53 +62,54 @@ impl Describing<'_> {
         for (status, response) in self.successes(place) {
             responses.entry(status.as_str()).or_insert(response);
         }
-        for (status, reasons) in errors::reasons(place.operation, input) {
-            let response = self.errors.response(status, &reasons, &mut self.shared);
+        for (status, codes) in errors::codes(place.operation, input) {
+            let response = self.errors.response(status, &codes, &mut self.shared);
             responses.insert(status.as_str().to_owned(), response);
-        }
-        if !place.operation.is_ours() {
-            let any_other = self.errors.any_other(&mut self.shared);
-            responses.insert("default".to_owned(), any_other);
         }
         responses
     }
 
     fn successes(&mut self, place: &Place<'_>) -> Vec<(StatusCode, Value)> {
-        let policy = &place.operation.rpc.policy;
-        let rpc = &place.operation.method;
-        let usual = success(policy, &rpc.output()).ok().filter(|_| !rpc.is_server_streaming());
-        let usual = usual.unwrap_or(StatusCode::OK);
-        let others = policy.other_success_statuses.iter();
+        let usual = place.success();
+        let others = place.operation.rpc.policy.other_success_statuses.iter();
         let others =
             others.filter_map(|status| StatusCode::from_u16((*status).try_into().ok()?).ok());
         let statuses = std::iter::once(usual).chain(others);
         let mut successes: Vec<(StatusCode, Value)> =
             statuses.map(|status| (status, self.success(place, status))).collect();
+        let mut add = |status, response| successes.push((status, response));
         if place.may_be_minimal() && usual == StatusCode::OK {
-            successes.push((StatusCode::NO_CONTENT, self.success(place, StatusCode::NO_CONTENT)));
+            let about = "Done. The client wanted no content (`Prefer: return=minimal`).";
+            add(StatusCode::NO_CONTENT, self.without_content(place, about));
         }
-        if place.method == Method::GET && !policy.version_field.is_empty() {
-            let headers = self.shared.headers([&headers::ETAG, &headers::REQUEST_ID]);
-            let description = "What the client has is what there is.";
-            let response = json!({ "description": description, "headers": headers });
-            successes.push((StatusCode::NOT_MODIFIED, response));
+        if place.method == Method::GET && place.has_tag() {
+            let about = "What the client has is what there is.";
+            add(StatusCode::NOT_MODIFIED, self.without_content(place, about));
         }
         if binary::has_parts(place) && usual == StatusCode::OK {
-            successes.push((StatusCode::PARTIAL_CONTENT, binary::part(&mut self.shared)));
+            let headers = headers_of(place, true).chain([&headers::CONTENT_RANGE]);
+            let headers = self.shared.headers(headers);
+            add(StatusCode::PARTIAL_CONTENT, binary::part(headers));
         }
         successes
     }
 
     fn success(&mut self, place: &Place<'_>, status: StatusCode) -> Value {
-        let headers = headers_of(place, status);
+        let has_content = status != StatusCode::NO_CONTENT;
         let mut response = json!({
             "description": place.meaning(status, self.comments),
-            "headers": self.shared.headers(headers),
+            "headers": self.shared.headers(headers_of(place, has_content)),
         });
-        if status != StatusCode::NO_CONTENT {
+        if has_content {
             response["content"] = self.content(place);
         }
         response
+    }
+
+    /// A success that says of its content what it always does, and leaves it out.
+    fn without_content(&mut self, place: &Place<'_>, description: &str) -> Value {
+        let headers = self.shared.headers(headers_of(place, true));
+        json!({ "description": description, "headers": headers })
     }
 
     fn content(&mut self, place: &Place<'_>) -> Value {
@@ -122,7 +122,7 @@ impl Describing<'_> {
         }
         let schema = match &field {
             Some(field) => self.schemas.value(field, Direction::Response).0,
-            None if Paging::of(&output).is_some_and(|paging| paging.is_in_body()) => {
+            None if place.paging().is_some_and(|paging| paging.is_in_body()) => {
                 self.schemas.page(&output)
             }
             None => self.schemas.message(&output, Direction::Response),
@@ -147,24 +147,24 @@ impl Describing<'_> {
     }
 }
 
-/// The headers of a success.
-fn headers_of(place: &Place<'_>, status: StatusCode) -> impl Iterator<Item = &'static Header> {
+/// The headers of a success, whether there is content to say something of or not.
+fn headers_of(place: &Place<'_>, has_content: bool) -> impl Iterator<Item = &'static Header> {
     let policy = &place.operation.rpc.policy;
+    let is_stream = place.operation.rpc.is_server_stream;
+    let has_key = policy.idempotency() == Idempotency::Required;
     let deprecation = policy.deprecation.as_ref();
     let has_successor = deprecation.is_some_and(|deprecation| !deprecation.successor.is_empty());
-    let is_page = Paging::of(&place.operation.method.output()).is_some();
-    let has_content = status != StatusCode::NO_CONTENT;
     let conditions = [
-        (!policy.location.is_empty(), &headers::LOCATION),
-        (!policy.version_field.is_empty() && has_content, &headers::ETAG),
+        (!policy.location.is_empty() && !is_stream, &headers::LOCATION),
+        (place.has_tag() && has_content, &headers::ETAG),
         (true, &headers::CACHE_CONTROL),
         (place.is_kept(), &headers::AGE),
-        (policy.idempotency() == Idempotency::Required, &headers::IDEMPOTENT_REPLAYED),
+        (has_key && !is_stream, &headers::IDEMPOTENT_REPLAYED),
         (deprecation.is_some(), &headers::DEPRECATION),
         (deprecation.is_some_and(|it| !it.sunset.is_empty()), &headers::SUNSET),
-        (has_successor || is_page, &headers::LINK),
+        (has_successor || (place.paging().is_some() && has_content), &headers::LINK),
         (binary::has_parts(place) && has_content, &headers::ACCEPT_RANGES),
-        (place.may_be_minimal(), &headers::PREFERENCE_APPLIED),
+        (place.may_be_minimal() && has_content, &headers::PREFERENCE_APPLIED),
     ];
     let applying = conditions.into_iter().filter(|(applies, _)| *applies).map(|(_, it)| it);
     applying.chain(&headers::RATE_LIMITS).chain([&headers::REQUEST_ID])
@@ -177,9 +177,6 @@ impl Place<'_> {
         let text = match status {
             StatusCode::CREATED => "Created.",
             StatusCode::ACCEPTED => "Accepted: what was asked for goes on by itself.",
-            StatusCode::NO_CONTENT if self.may_be_minimal() => {
-                "Done. The client wanted no content (`Prefer: return=minimal`)."
-            }
             StatusCode::NO_CONTENT => "Done.",
             _ if self.operation.method.is_server_streaming() => {
                 "The messages, as they come. The last event says why there are no more."

@@ -18,6 +18,10 @@ pub(super) type Keywords = Map<String, Value>;
 pub(super) struct Rules(Option<DynamicMessage>);
 
 impl Rules {
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     pub(super) fn of(field: &FieldDescriptor) -> Self {
         let extension = field.parent_pool().get_extension_by_name(FIELD);
         let options = extension.map(|extension| (field.options(), extension));
@@ -32,6 +36,26 @@ impl Rules {
     pub(super) fn ask_for_value(&self) -> bool {
         let required = self.0.as_ref().and_then(|rules| rules.get_field_by_name("required"));
         required.is_some_and(|required| required.as_bool() == Some(true))
+    }
+
+    /// Which of the numbers that are none in JSON they allow.
+    pub(super) fn not_finite(&self) -> Vec<&'static str> {
+        let Some(rules) = self.of_kind() else { return scalar::NOT_FINITE.into() };
+        let has = |names: &[&str]| {
+            let mut fields = rules.fields();
+            fields.any(|(rule, _)| names.contains(&rule.name()))
+        };
+        if has(&["const", "in", "finite"]) {
+            return Vec::new();
+        }
+        let (has_least, has_most) = (has(&["gt", "gte"]), has(&["lt", "lte"]));
+        let takes = |name: &&str| match *name {
+            "Infinity" => !has_most,
+            "-Infinity" => !has_least,
+            // it is neither less nor more than anything
+            _ => !has_least && !has_most,
+        };
+        scalar::NOT_FINITE.into_iter().filter(takes).collect()
     }
 
     /// The rules for what is inside a list or a map: `items`, `keys`, `values`.

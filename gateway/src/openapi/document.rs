@@ -17,7 +17,7 @@ use super::{Style, info};
 use crate::api::comments::Comments;
 use crate::api::{Api, HttpRule, Operation};
 
-/// The methods that OpenAPI 3.1 knows. What answers others is not in a document.
+/// The methods that OpenAPI 3.1 knows. Of what answers others, only the info object tells.
 const METHODS: [(Method, &str); 8] = [
     (Method::GET, "get"),
     (Method::PUT, "put"),
@@ -38,7 +38,7 @@ pub(crate) fn document(api: &Api, style: Style) -> Value {
     let requests = api.operations.iter().map(|operation| operation.method.input());
     let responses = api.operations.iter().map(|operation| operation.method.output());
     let mut schemas = Schemas::new(style, &comments, requests, responses);
-    let errors = Errors::new(&mut schemas);
+    let errors = Errors::new(api, &mut schemas);
     let shared = Shared::default();
     let mut describing = Describing { comments: &comments, schemas, shared, errors };
     let tags = Tags::of(api);
@@ -199,7 +199,8 @@ impl Paths {
     }
 }
 
-fn methods(rule: &HttpRule) -> impl Iterator<Item = (Method, &'static str)> {
+/// Under which of them an operation with this rule stands.
+pub(super) fn methods(rule: &HttpRule) -> impl Iterator<Item = (Method, &'static str)> {
     METHODS.into_iter().filter(|(method, _)| match &rule.method {
         Some(only) => only == method,
         None => ANY.contains(method),

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use souk_proto::souk::policy::v1::Idempotency;
-use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::souk::types::v1::Reason;
 
 use super::headers::{self, Header};
 use super::own;
 use super::schema::Schemas;
 use super::shared::Shared;
-use crate::api::Operation;
-use crate::api::reasons::{Documented, documented};
+use crate::api::reasons::{self, Documented, of_policy};
+use crate::api::statuses::{self, TOLD};
+use crate::api::{Api, Operation};
 use crate::caller::Caller;
 use crate::media::PROBLEM_JSON;
 use crate::problem::{Detail, Problem, docs_url, status_of};
@@ -32,29 +31,22 @@ pub(super) struct Input {
     pub has_parts: bool,
 }
 
-/// The reasons for which an operation can fail, as far as its contract tells, by their statuses.
-pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCode, Vec<Reason>> {
-    let policy = &operation.rpc.policy;
-    let needs_token = operation.rpc.needs_token();
-    let needs_scope = matches!(policy.access, Some(Access::Scope(_)));
-    let needs_key = policy.idempotency() == Idempotency::Required;
+/// The codes with which an operation can fail, as far as its contract tells, by their statuses.
+pub(super) fn codes(
+    operation: &Operation,
+    input: &Input,
+) -> BTreeMap<StatusCode, Vec<&'static str>> {
     // text may be one that no rule allows
     let has_rules = operation.is_ours() && (input.in_query || input.in_body);
-    let derived = [
+    let of_shape = [
         (true, Reason::MalformedRequest),
-        (needs_key, Reason::IdempotencyKeyMissing),
-        (needs_token, Reason::Unauthenticated),
-        (needs_token, Reason::TokenExpired),
-        (needs_scope, Reason::PermissionDenied),
         (input.in_path, Reason::NotFound),
         (true, Reason::NotAcceptable),
-        (needs_key, Reason::InFlight),
         (input.is_change, Reason::EtagMismatch),
         (input.in_body, Reason::PayloadTooLarge),
         (input.in_body, Reason::UnsupportedMediaType),
         (input.has_parts, Reason::RangeNotSatisfiable),
         (has_rules, Reason::ValidationFailed),
-        (needs_key, Reason::IdempotencyKeyReused),
         (true, Reason::RateLimited),
         (true, Reason::Internal),
         (true, Reason::Unimplemented),
@@ -62,33 +54,54 @@ pub(super) fn reasons(operation: &Operation, input: &Input) -> BTreeMap<StatusCo
         (true, Reason::Unavailable),
         (true, Reason::DeadlineExceeded),
     ];
-    let derived = derived.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason);
-    let mut reasons: BTreeMap<StatusCode, Vec<Reason>> = BTreeMap::new();
-    for reason in derived.chain(policy.reasons()) {
-        let known = reasons.entry(status_of(reason)).or_default();
-        if !known.contains(&reason) {
-            known.push(reason);
+    let of_shape = of_shape.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason);
+    let reasons = of_shape.chain(of_policy(operation));
+    let reasons = reasons.map(|reason| (status_of(reason), reason.code()));
+    let told = TOLD.iter().filter(|_| !operation.is_ours());
+    let told = told.map(|told| (told.problem().status(), told.name()));
+    let mut codes: BTreeMap<StatusCode, Vec<&'static str>> = BTreeMap::new();
+    for (status, code) in reasons.chain(told) {
+        let known = codes.entry(status).or_default();
+        if !known.contains(&code) {
+            known.push(code);
         }
     }
-    reasons
+    codes
 }
 
 /// The responses that say what went wrong.
 pub(super) struct Errors {
-    /// What the contract of this build tells of reasons, whatever is exposed.
-    documented: Vec<Documented>,
+    /// What is to be told of each code.
+    known: BTreeMap<&'static str, Known>,
     /// The two forms of an error: their media types and schemas.
     forms: [(&'static str, Value); 2],
 }
 
+/// What a code means, and an example of it.
+struct Known {
+    meaning: String,
+    example: Problem,
+}
+
 impl Errors {
-    pub(super) fn new(schemas: &mut Schemas<'_>) -> Self {
+    pub(super) fn new(api: &Api, schemas: &mut Schemas<'_>) -> Self {
         let detail = schemas.add_own("ErrorDetail", own::error_detail());
         let content = schemas.add_own("ErrorContent", own::error_content(&detail));
         let envelope = schemas.add_own("Error", own::envelope(&content));
         let problem = schemas.add_own("ProblemDetails", own::problem_details(&content));
         let forms = [("application/json", envelope), (PROBLEM_JSON, problem)];
-        Self { documented: documented(), forms }
+        let mut known: BTreeMap<_, _> = statuses::served(api)
+            .map(|told| {
+                let meaning = told.meaning.to_owned();
+                (told.name(), Known { meaning, example: told.problem() })
+            })
+            .collect();
+        // a reason says more than a status of the same name
+        known.extend(reasons::served(api).into_iter().map(|documented| {
+            let example = example(&documented);
+            (documented.reason.code(), Known { meaning: documented.meaning, example })
+        }));
+        Self { known, forms }
     }
 
     /// Where the schema of the usual form is.
@@ -96,42 +109,29 @@ impl Errors {
         self.forms[0].1.clone()
     }
 
-    /// The response with a status, for any of these reasons.
+    /// The response with a status, for any of these codes.
     pub(super) fn response(
         &self,
         status: StatusCode,
-        reasons: &[Reason],
+        codes: &[&'static str],
         shared: &mut Shared,
     ) -> Value {
-        let names: Vec<String> = reasons.iter().map(|reason| pascal_case(reason.code())).collect();
+        let names: Vec<String> = codes.iter().map(|code| pascal_case(code)).collect();
         shared.response(&names.join("Or"), |shared| {
-            let lines: Vec<String> = reasons.iter().map(|reason| self.line(*reason)).collect();
+            let lines: Vec<String> = codes.iter().map(|code| self.line(code)).collect();
             json!({
                 "description": lines.join("\n").trim_start_matches("- "),
-                "headers": shared.headers(headers_of(status, reasons)),
-                "content": self.content_for(reasons),
-            })
-        })
-    }
-
-    /// The response of a service whose failures are not those of this build.
-    pub(super) fn any_other(&self, shared: &mut Shared) -> Value {
-        let description = "Any other failure. Its code is the reason of the service's \
-                           `google.rpc.ErrorInfo`, or else the name of its gRPC status.";
-        shared.response("AnyOtherFailure", |shared| {
-            json!({
-                "description": description,
-                "headers": shared.headers([&headers::REQUEST_ID]),
-                "content": self.content_for(&[Reason::NotFound]),
+                "headers": shared.headers(headers_of(status, codes)),
+                "content": self.content_for(codes),
             })
         })
     }
 
     /// What a response carries that tells one of these failures.
-    fn content_for(&self, reasons: &[Reason]) -> Map<String, Value> {
-        let forms = |reason| Caller::both_forms(&self.example(reason), headers::REQUEST_ID.example);
+    fn content_for(&self, codes: &[&'static str]) -> Map<String, Value> {
+        let forms = |known: &Known| Caller::both_forms(&known.example, headers::REQUEST_ID.example);
         let examples: Vec<(&str, [Value; 2])> =
-            reasons.iter().map(|reason| (reason.code(), forms(*reason))).collect();
+            codes.iter().filter_map(|code| Some((*code, forms(self.known.get(code)?)))).collect();
         let media = self.forms.iter().enumerate().map(|(index, (media, schema))| {
             let examples: Map<String, Value> = examples
                 .iter()
@@ -142,47 +142,52 @@ impl Errors {
         media.collect()
     }
 
-    /// What a reason means, as a line of Markdown.
-    fn line(&self, reason: Reason) -> String {
-        let meaning = self.documented(reason).map_or("", |documented| &documented.meaning);
-        format!("- [`{}`]({}): {meaning}", reason.code(), docs_url(reason))
-    }
-
-    /// A failure for a reason.
-    fn example(&self, reason: Reason) -> Problem {
-        let answer =
-            self.documented(reason).and_then(|it| Some(it.example?.1.split_once("\n\n")?.1));
-        let error: Value =
-            answer.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        let error = &error["error"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut problem = Problem::new(reason, text(&error["message"]));
-        let details = error["details"].as_array().into_iter().flatten();
-        problem.details = details
-            .map(|detail| Detail { field: text(&detail["field"]), issue: text(&detail["issue"]) })
-            .collect();
-        let metadata = error["metadata"].as_object().into_iter().flatten();
-        problem.metadata = metadata.map(|(key, value)| (key.clone(), text(value))).collect();
-        problem
-    }
-
-    fn documented(&self, reason: Reason) -> Option<&Documented> {
-        self.documented.iter().find(|documented| documented.reason == reason)
+    /// What a code means, as a line of Markdown.
+    fn line(&self, code: &str) -> String {
+        let meaning = self.known.get(code).map_or("", |known| &known.meaning);
+        format!("- [`{code}`]({}): {meaning}", docs_url(code))
     }
 }
 
-fn headers_of(status: StatusCode, reasons: &[Reason]) -> Vec<&'static Header> {
-    let mut all = vec![&headers::REQUEST_ID];
+/// A failure for a reason: the one that a test has got, or else one that says no more than what the reason
+/// means.
+fn example(documented: &Documented) -> Problem {
+    let answer = documented.example.and_then(|(_, answer)| answer.split_once("\n\n"));
+    let Some((_, json)) = answer else {
+        let message = documented.meaning.trim_end_matches('.').to_lowercase();
+        return Problem::new(documented.reason, message);
+    };
+    let error: Value = serde_json::from_str(json).unwrap_or_default();
+    let error = &error["error"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut problem = Problem::new(documented.reason, text(&error["message"]));
+    let details = error["details"].as_array().into_iter().flatten();
+    problem.details = details
+        .map(|detail| Detail { field: text(&detail["field"]), issue: text(&detail["issue"]) })
+        .collect();
+    let metadata = error["metadata"].as_object().into_iter().flatten();
+    problem.metadata = metadata.map(|(key, value)| (key.clone(), text(value))).collect();
+    problem
+}
+
+fn headers_of(status: StatusCode, codes: &[&str]) -> Vec<&'static Header> {
+    let mut all = vec![&headers::REQUEST_ID, &headers::CACHE_CONTROL];
+    all.extend(&headers::RATE_LIMITS);
     match status {
         StatusCode::RANGE_NOT_SATISFIABLE => all.push(&headers::CONTENT_RANGE),
         StatusCode::UNAUTHORIZED => all.push(&headers::WWW_AUTHENTICATE),
-        StatusCode::SERVICE_UNAVAILABLE => all.push(&headers::RETRY_AFTER),
-        StatusCode::TOO_MANY_REQUESTS => {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
             all.push(&headers::RETRY_AFTER);
-            all.extend(&headers::RATE_LIMITS);
         }
-        _ if reasons.contains(&Reason::InFlight) => all.push(&headers::RETRY_AFTER),
         _ => {}
+    }
+    let has = |reason: Reason| codes.contains(&reason.code());
+    if has(Reason::InFlight) {
+        all.push(&headers::RETRY_AFTER);
+    }
+    // what was refused under a key is refused again with the same words
+    if has(Reason::InFlight) || has(Reason::IdempotencyKeyReused) {
+        all.push(&headers::IDEMPOTENT_REPLAYED);
     }
     all
 }

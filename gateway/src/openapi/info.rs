@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
+use super::document::methods;
 use super::names::{capital, newest, split_version};
 use crate::api::{Api, Operation};
 
@@ -18,12 +19,17 @@ errors as RFC 9457 has them.
 
 Every response has the header `X-Request-Id`: the id that the client sent, or a new one.";
 
+const OTHERS: &str = "\
+Of a failure that a service tells with a reason of its own, the code is that reason, and the page is that of \
+its gRPC status.";
+
 const TOKENS: &str = "\
 Operations that ask for an access token take it as `Authorization: Bearer …`.";
 
 const FIELDS: &str = "\
 With the parameter `fields`, for example `?fields=id,owner.name`, an answer has only the fields that it \
-names; that of a list, only those of its items.";
+names; that of a list, only those of its items. It is not among the parameters below: such an answer does \
+not have all that its schema asks for.";
 
 const KEYS: &str = "\
 Operations that ask for an `Idempotency-Key` are safe to repeat: a retry with the same key and the same \
@@ -31,7 +37,8 @@ body is answered as the first one was, and does nothing again.";
 
 const STREAMS: &str = "\
 An operation that answers with a stream does so as JSON in lines, or as server-sent events, as the client \
-accepts them. The last event says why there are no more; a stream without one was cut.
+accepts them. The last event says why there are no more; a stream without one was cut. While there is \
+nothing to tell, an empty line comes now and then, or a comment: skip them.
 
 Where an operation says so, its messages also go over a WebSocket, which `GET` with `Upgrade: websocket` \
 asks for at the same path. Each text frame of the client is a message, as a line of a body would be, and \
@@ -47,6 +54,7 @@ pub(super) fn info(api: &Api) -> Value {
     let has = |is: fn(&Operation) -> bool| api.operations.iter().any(is);
     let paragraphs = [
         (true, ABOUT),
+        (has(|it| !it.is_ours()), OTHERS),
         (has(|it| it.rpc.needs_token()), TOKENS),
         (true, FIELDS),
         (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
@@ -55,7 +63,7 @@ pub(super) fn info(api: &Api) -> Value {
     ];
     let told =
         paragraphs.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text.to_owned());
-    let told = told.chain(for_websockets_only(api));
+    let told = told.chain(with_other_methods(api)).chain(for_websockets_only(api));
     json!({
         "title": title(api),
         "version": newest(&packages(api)).unwrap_or("v1"),
@@ -63,6 +71,23 @@ pub(super) fn info(api: &Api) -> Value {
         "contact": { "name": "Whoever runs this gateway" },
         "license": license(api),
     })
+}
+
+/// Where operations answer methods for which a document has no place.
+fn with_other_methods(api: &Api) -> Option<String> {
+    let rules = api.operations.iter().filter(|operation| operation.has_http()).flat_map(|it| {
+        let name = it.method.full_name();
+        it.rules.iter().map(move |rule| (rule, name))
+    });
+    let lines = rules.filter_map(|(rule, name)| match &rule.method {
+        None => Some(format!("- any method at `{}`: `{name}`", rule.path)),
+        Some(method) if methods(rule).next().is_none() => {
+            Some(format!("- `{method} {}`: `{name}`", rule.path))
+        }
+        Some(_) => None,
+    });
+    let about = "These operations answer methods that OpenAPI does not know:";
+    list(about, lines.collect())
 }
 
 /// Where the operations are that no document describes: messages go in both directions.
@@ -74,6 +99,11 @@ fn for_websockets_only(api: &Api) -> Option<String> {
         lines.extend(rules.map(|rule| format!("- `{}`: `{name}`", rule.path)));
     }
     let about = "These paths are for WebSockets only, with messages in both directions:";
+    list(about, lines)
+}
+
+/// A list in Markdown, unless there is nothing in it.
+fn list(about: &str, lines: Vec<String>) -> Option<String> {
     (!lines.is_empty()).then(|| format!("{about}\n\n{}", lines.join("\n")))
 }
 

@@ -57,11 +57,10 @@ impl Describing<'_> {
         let mut parameters: Vec<Value> = in_path.collect();
         parameters.extend(fields.in_query(&message, place.rule));
         let policy = &place.operation.rpc.policy;
-        let has_version = !policy.version_field.is_empty();
         let has_ids = place.operation.rpc.is_server_stream && !policy.event_id_field.is_empty();
         let conditions = [
             (policy.idempotency() == Idempotency::Required, true, &headers::IDEMPOTENCY_KEY),
-            (has_version && place.method == Method::GET, false, &headers::IF_NONE_MATCH),
+            (place.has_tag() && place.method == Method::GET, false, &headers::IF_NONE_MATCH),
             (place.is_conditional(), false, &headers::IF_MATCH),
             (place.may_be_minimal(), false, &headers::PREFER),
             (has_ids, false, &headers::LAST_EVENT_ID),
@@ -132,6 +131,8 @@ fn is_deprecated(operation: &Operation) -> bool {
         || operation.rpc.policy.deprecation.is_some()
 }
 
+/// Scopes are told in the description: OpenAPI 3.1 allows them here, but Spectral wants them listed with the
+/// scheme, which only those of OAuth can do.
 fn security(operation: &Operation) -> Value {
     if operation.rpc.needs_token() { json!([{ BEARER: [] }]) } else { json!([]) }
 }

@@ -1,9 +1,11 @@
 //! Where an operation is in REST.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::path::Path;
 use crate::api::{HttpRule, Operation};
+use crate::links::Paging;
+use crate::routing::success;
 
 /// An operation, and where it is.
 pub(super) struct Place<'p> {
@@ -23,10 +25,29 @@ impl Place<'_> {
         self.operation.rpc.policy.conditional
     }
 
+    /// Whether what is answered says which version of the resource it is.
+    pub(super) fn has_tag(&self) -> bool {
+        let rpc = &self.operation.rpc;
+        !rpc.policy.version_field.is_empty() && !rpc.is_server_stream
+    }
+
+    /// How the pages around what is answered are found, where that is a page.
+    pub(super) fn paging(&self) -> Option<Paging> {
+        Paging::of(self.rule, &self.operation.method)
+    }
+
+    /// The status of a success, where the service does not choose another.
+    pub(super) fn success(&self) -> StatusCode {
+        let rpc = &self.operation.rpc;
+        let output = self.operation.method.output();
+        let usual = success(&rpc.policy, &output).ok().filter(|_| !rpc.is_server_stream);
+        usual.unwrap_or(StatusCode::OK)
+    }
+
     /// Whether a client can do without the content of the answer.
     pub(super) fn may_be_minimal(&self) -> bool {
-        let rpc = &self.operation.method;
-        !self.method.is_safe() && !rpc.is_server_streaming() && rpc.output().fields().len() > 0
+        let is_stream = self.operation.rpc.is_server_stream;
+        !self.method.is_safe() && !is_stream && self.success() != StatusCode::NO_CONTENT
     }
 
     /// Whether the gateway may answer with what it has kept of an earlier call.
@@ -34,6 +55,7 @@ impl Place<'_> {
         let rpc = &self.operation.rpc;
         self.method == Method::GET
             && !rpc.needs_token()
+            && !rpc.is_server_stream
             && rpc.policy.cache_control.contains("public")
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn schema(kind: &Kind) -> Option<Value> {
     })
 }
 
+/// What else a number with a fraction may be: JSON has no word for these, so they are text.
+pub(super) const NOT_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+
 /// The value that a scalar has when it is not written.
 pub(super) fn zero(kind: &Kind, style: Style) -> Value {
     match kind {

@@ -80,11 +80,11 @@ impl<'a> Schemas<'a> {
     /// Where the schema of a message is, or the schema itself when that is short.
     pub(super) fn message(&mut self, message: &MessageDescriptor, direction: Direction) -> Value {
         let full_name = message.full_name();
-        let wrapped = scalar::wrapped(full_name);
-        let short = scalar::well_known(full_name, self.style)
-            .or_else(|| wrapped.and_then(|kind| scalar::schema(&kind)));
-        if let Some(schema) = short {
+        if let Some(schema) = scalar::well_known(full_name, self.style) {
             return schema;
+        }
+        if let Some(kind) = scalar::wrapped(full_name) {
+            return self.single(&kind, &Rules::none(), direction).into();
         }
         let is_input = direction == Direction::Request && self.two_forms.contains(full_name);
         let key = (full_name.to_owned(), is_input);
@@ -253,20 +253,23 @@ impl<'a> Schemas<'a> {
     }
 
     fn single(&mut self, kind: &Kind, rules: &Rules, direction: Direction) -> Keywords {
+        let wrapped = kind.as_message().and_then(|message| scalar::wrapped(message.full_name()));
+        let kind = wrapped.as_ref().unwrap_or(kind);
         let schema = match kind {
             Kind::Message(message) => self.message(message, direction),
             Kind::Enum(descriptor) => self.enumeration(descriptor),
             kind => scalar::schema(kind).unwrap_or_default(),
         };
-        let wrapped = kind.as_message().and_then(|message| scalar::wrapped(message.full_name()));
-        let kind = wrapped.as_ref().unwrap_or(kind);
         let mut schema = schema.as_object().cloned().unwrap_or_default();
         let keywords = rules.keywords(kind, self.style, &scalar::zero(kind, self.style));
         if keywords.contains_key("exclusiveMinimum") {
             schema.shift_remove("minimum");
         }
         schema.extend(keywords);
-        schema
+        match kind {
+            Kind::Double | Kind::Float => or_not_finite(schema, &rules.not_finite()),
+            _ => schema,
+        }
     }
 
     /// The keys of a map, which are text in JSON; `None` for any text.
@@ -354,8 +357,22 @@ pub(super) fn is_deprecated(field: &FieldDescriptor) -> bool {
     options.is_some_and(|options| options.deprecated())
 }
 
+/// A schema of numbers that also takes the text of those that are not finite.
+fn or_not_finite(number: Keywords, others: &[&str]) -> Keywords {
+    if others.is_empty() {
+        return number;
+    }
+    let either = json!([number, { "type": "string", "enum": others }]);
+    Keywords::from_iter([("anyOf".to_owned(), either)])
+}
+
 /// A schema that also takes null.
 fn or_null(mut schema: Keywords) -> Keywords {
+    let keywords = schema.len();
+    if let (Some(Value::Array(alternatives)), 1) = (schema.get_mut("anyOf"), keywords) {
+        alternatives.push(json!({ "type": "null" }));
+        return schema;
+    }
     let is_plain = !["$ref", "enum", "const", "anyOf"].iter().any(|it| schema.contains_key(*it));
     match schema.get_mut("type") {
         Some(kind) if kind == "null" => {}

@@ -55,7 +55,6 @@ fn compile_route(
     let plan_of = |message: &MessageDescriptor| {
         plans.message(message.full_name()).context("a message has no plan")
     };
-    let is_page = rule.method == Some(Method::GET) && rule.response_body.is_none();
     let gives_bytes = rule.gives_bytes(&output);
     Ok(Route {
         target: target.clone(),
@@ -78,7 +77,7 @@ fn compile_route(
         success: success(policy, &output)?,
         location: optional(&policy.location, |text| Location::compile(text, &output))?,
         version: optional(&policy.version_field, |path| FieldPath::string(path, &output))?,
-        paging: Paging::of(&output).filter(|_| is_page),
+        paging: Paging::of(rule, method),
         event_id: optional(&policy.event_id_field, |path| EventId::compile(path, &output))?,
         contract: contract(rule),
         is_kept: !operation.rpc.needs_token() && policy.cache_control.contains("public"),

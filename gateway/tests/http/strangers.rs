@@ -1,5 +1,6 @@
 //! Contracts that this build has never seen.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -235,6 +236,71 @@ async fn a_failure_keeps_its_code_message_and_details() {
         let reply = shop.get("/v1/books/7").await;
         assert_eq!((reply.status, &reply.json()["error"]["message"]), (http, &"why".into()));
     }
+}
+
+#[tokio::test]
+async fn a_failure_leads_to_a_page_that_says_what_its_status_means_of_any_service() {
+    let codes = [
+        (Code::Cancelled, "CANCELLED", "499"),
+        (Code::InvalidArgument, "INVALID_ARGUMENT", "400"),
+        (Code::FailedPrecondition, "FAILED_PRECONDITION", "400"),
+        (Code::OutOfRange, "OUT_OF_RANGE", "400"),
+        (Code::Aborted, "ABORTED", "409"),
+        (Code::ResourceExhausted, "RESOURCE_EXHAUSTED", "429"),
+        (Code::NotFound, "NOT_FOUND", "404"),
+        (Code::Unavailable, "UNAVAILABLE", "503"),
+    ];
+    for (code, name, http) in codes {
+        let gone = Status::with_error_details(
+            code,
+            "why",
+            ErrorDetails::with_error_info("BOOK_GONE", "library", HashMap::new()),
+        );
+        for (status, told) in [(Status::new(code, "why"), name), (gone, "BOOK_GONE")] {
+            let shop = library(&Fake::failing(status)).await;
+            let reply = shop.get("/v1/books/7").await;
+            let error = reply.json()["error"].clone();
+            assert_eq!((reply.status.to_string(), &error["code"]), (http.to_owned(), &told.into()));
+            let url = format!("/docs/errors/{name}");
+            assert_eq!(error["docs_url"], url);
+            let page = shop.get(&url).await;
+            assert_eq!(page.status, 200, "{url}");
+            let words = format!("HTTP <b>{http}</b>, with <code>error.code</code> <code>{name}");
+            assert!(page.body.contains(&words), "{}", page.body);
+            assert!(page.body.contains("the documentation of its service says"), "{}", page.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_errors_that_are_possible_have_a_page() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    let index = shop.get("/docs/errors").await.body;
+    let links = |index: &str| -> Vec<String> {
+        let parts = index.split("<a href=\"/docs/errors/").skip(1);
+        parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+    };
+    let listed = links(&index);
+    assert!(listed.contains(&"ROUTE_NOT_FOUND".to_owned()), "{listed:?}");
+    assert!(listed.contains(&"INVALID_ARGUMENT".to_owned()), "{listed:?}");
+    for code in listed {
+        let page = shop.get(&format!("/docs/errors/{code}")).await;
+        assert_eq!(page.status, 200, "{code}");
+        for word in ["product", "the order", "stock", "/v1/auth", "e-mail"] {
+            assert!(!page.body.contains(word), "{code}: {word} in {}", page.body);
+        }
+    }
+    for code in ["OUT_OF_STOCK", "ILLEGAL_TRANSITION", "IN_FLIGHT", "VALIDATION_FAILED"] {
+        assert_eq!(shop.get(&format!("/docs/errors/{code}")).await.status, 404, "{code}");
+        assert!(!index.contains(code), "{code}");
+    }
+
+    let guarded = gateway(&fake, Some(Access::SignedIn), Some(verifier())).unwrap();
+    let index = Shop::serving(guarded).await.get("/docs/errors").await.body;
+    assert!(links(&index).contains(&"TOKEN_EXPIRED".to_owned()), "{index}");
+    let ours = Shop::of(&fake).await.get("/docs/errors").await.body;
+    assert!(!links(&ours).contains(&"FAILED_PRECONDITION".to_owned()), "{ours}");
 }
 
 #[tokio::test]

@@ -4,11 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::documents::{MUSEUM, SOUK, all};
+use crate::documents::{Document, MUSEUM, SOUK, all};
 
 /// The error codes that an operation documents for a status.
 fn codes(operation: &Value, status: &str) -> Vec<String> {
-    let response = SOUK.resolve(&operation["responses"][status]);
+    codes_of(&SOUK, operation, status)
+}
+
+fn codes_of(document: &Document, operation: &Value, status: &str) -> Vec<String> {
+    let response = document.resolve(&operation["responses"][status]);
     let examples = response["content"]["application/json"]["examples"].as_object();
     examples.into_iter().flatten().map(|(code, _)| code.clone()).collect()
 }
@@ -85,8 +89,40 @@ fn headers_are_those_of_the_policy() {
     assert!(!headers.contains_key("ETag"));
     let product = &SOUK.operation("getProduct")["responses"]["200"]["headers"];
     assert!(product["ETag"].is_object());
-    let page = &SOUK.operation("listProducts")["responses"]["200"]["headers"];
-    assert!(page["Link"].is_object());
+}
+
+#[test]
+fn a_success_without_content_says_of_it_what_it_always_does() {
+    let headers = |id: &str, status: &str| {
+        SOUK.operation(id)["responses"][status]["headers"].as_object().unwrap().clone()
+    };
+    let minimal = headers("updateProduct", "204");
+    assert_eq!(minimal, headers("updateProduct", "200"));
+    assert!(minimal.contains_key("ETag") && minimal.contains_key("Preference-Applied"));
+    assert_eq!(headers("getProduct", "304"), headers("getProduct", "200"));
+    let deleted = headers("deleteProduct", "204");
+    assert!(!deleted.contains_key("ETag") && !deleted.contains_key("Preference-Applied"));
+}
+
+#[test]
+fn only_pages_that_are_got_whole_have_links() {
+    let has_link = |operation: &Value| operation["responses"]["200"]["headers"]["Link"].is_object();
+    assert!(has_link(SOUK.operation("listProducts")));
+    assert!(has_link(MUSEUM.operation("listPaintings")));
+    assert!(!has_link(MUSEUM.operation("restore")), "it answers with a field of a page");
+}
+
+#[test]
+fn methods_that_a_document_cannot_have_are_told_in_its_description() {
+    let about = MUSEUM.openapi["info"]["description"].as_str().unwrap();
+    for line in [
+        "- `PURGE /v1/paintings/{id}`: `museum.v1.MuseumService.Purge`\n",
+        "- any method at `/v1/any`: `museum.v1.MuseumService.Any`\n",
+    ] {
+        assert!(about.contains(line), "{about}");
+    }
+    let ours = SOUK.openapi["info"]["description"].as_str().unwrap();
+    assert!(!ours.contains("methods that OpenAPI does not know"), "{ours}");
 }
 
 #[test]
@@ -249,10 +285,38 @@ fn the_body_of_an_answer_may_be_a_field() {
 }
 
 #[test]
-fn services_of_others_fail_in_ways_of_their_own() {
-    let responses = MUSEUM.operation("echo")["responses"].as_object().unwrap();
-    assert!(responses.contains_key("default") && !responses.contains_key("422"));
-    assert!(!statuses(SOUK.operation("createOrder")).contains(&"default"));
+fn services_of_others_fail_with_a_grpc_status() {
+    let echo = MUSEUM.operation("echo");
+    for (status, codes) in [
+        (
+            "400",
+            ["MALFORMED_REQUEST", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"]
+                .as_slice(),
+        ),
+        ("403", &["PERMISSION_DENIED"]),
+        ("404", &["NOT_FOUND"]),
+        ("409", &["ALREADY_EXISTS", "ABORTED"]),
+        ("429", &["RATE_LIMITED", "RESOURCE_EXHAUSTED"]),
+        ("499", &["CANCELLED"]),
+        ("503", &["OVERLOADED", "UNAVAILABLE"]),
+    ] {
+        assert_eq!(codes_of(&MUSEUM, echo, status), codes, "{status}");
+        let response = MUSEUM.resolve(&echo["responses"][status]);
+        for code in codes {
+            let line = format!("[`{code}`](/docs/errors/{code}): ");
+            let description = response["description"].as_str().unwrap();
+            assert!(description.contains(&line), "{description}");
+            let example = &response["content"]["application/json"]["examples"][*code]["value"];
+            assert_eq!(example["error"]["docs_url"], format!("/docs/errors/{code}"));
+        }
+    }
+    assert!(!statuses(echo).contains(&"422"));
+    let bad = SOUK.operation("createOrder");
+    assert!(!codes(bad, "400").contains(&"INVALID_ARGUMENT".to_owned()));
+    let openapi = MUSEUM.openapi.to_string();
+    for word in ["product", "catalog:write", "/v1/auth"] {
+        assert!(!openapi.contains(word), "{word}");
+    }
 }
 
 #[test]

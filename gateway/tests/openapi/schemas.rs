@@ -98,7 +98,13 @@ fn types_are_those_of_their_json() {
         ("whole", json!({ "type": "integer", "format": "int32" })),
         ("long", long.clone()),
         ("natural", json!({ "type": "integer", "format": "uint32", "minimum": 0 })),
-        ("real", json!({ "type": "number", "format": "float" })),
+        (
+            "real",
+            json!({ "anyOf": [
+                { "type": "number", "format": "float" },
+                { "type": "string", "enum": ["NaN", "Infinity", "-Infinity"] },
+            ] }),
+        ),
         ("data", json!({ "type": "string", "format": "byte", "contentEncoding": "base64" })),
         ("struct", any),
         ("list", json!({ "type": "array", "items": {} })),
@@ -123,6 +129,25 @@ fn types_are_those_of_their_json() {
     assert_eq!(PLAIN_MUSEUM.schema("Technique")["enum"], json!(["unspecified", "oil", "ink"]));
     let names = json!(["TECHNIQUE_UNSPECIFIED", "TECHNIQUE_OIL", "TECHNIQUE_INK"]);
     assert_eq!(MUSEUM.schema("Technique")["enum"], names);
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_text_where_the_rules_allow_them() {
+    let size = MUSEUM.schema("Size");
+    let above_zero = json!({ "type": "number", "format": "double", "exclusiveMinimum": 0 });
+    let width = json!({ "anyOf": [above_zero, { "type": "string", "enum": ["Infinity"] }] });
+    assert_eq!(keywords(size, "width"), width);
+    let height = json!({
+        "type": "number", "format": "double", "exclusiveMinimum": 0, "maximum": 1
+    });
+    assert_eq!(keywords(size, "height"), height);
+    let everything = validator(&MUSEUM, &json!({ "$ref": "#/components/schemas/Everything" }));
+    let mut example =
+        MUSEUM.operation("echo")["requestBody"]["content"]["application/json"]["example"].clone();
+    for (real, is_valid) in [(json!("NaN"), true), (json!(-1.5), true), (json!("1.5x"), false)] {
+        example["real"] = real;
+        assert_eq!(everything.is_valid(&example), is_valid, "{example}");
+    }
 }
 
 #[test]

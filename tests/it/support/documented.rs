@@ -16,8 +16,8 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_slice(&documents.openapi_json).unwrap()
 });
 
-/// Fails when an operation has answered with a status, or with the code of an error, that the document
-/// does not have.
+/// Fails when an operation has answered with a status, with the code of an error, or with a header, that the
+/// document does not have there. Headers that it has nowhere are those of every response.
 pub fn check(method: &Method, target: &str, response: &Response) {
     let Some(operation) = operation(method, target) else { return };
     let error = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
@@ -26,16 +26,27 @@ pub fn check(method: &Method, target: &str, response: &Response) {
         return;
     }
     let status = response.status.as_u16();
-    let documented = &operation["responses"][status.to_string()];
+    let documented = resolve(&operation["responses"][status.to_string()]);
     assert!(!documented.is_null(), "{method} {target} has answered {status}: {error}");
     if let (400.., Some(code)) = (status, code) {
-        let reference = documented["$ref"].as_str().unwrap_or_default();
-        let response = DOCUMENT.pointer(reference.trim_start_matches('#'));
-        let examples = response.map(|it| &it["content"]["application/json"]["examples"]);
-        let codes = examples.and_then(Value::as_object);
+        let codes = documented["content"]["application/json"]["examples"].as_object();
         let is_known = codes.is_some_and(|codes| codes.contains_key(code));
         assert!(is_known, "{method} {target} has answered {status} with {code}");
     }
+    for name in names(&DOCUMENT["components"]["headers"]) {
+        let is_known = names(&documented["headers"]).any(|known| known == name);
+        let is_sent = response.headers.contains_key(name);
+        assert!(is_known || !is_sent, "{method} {target} has answered {status} with {name}");
+    }
+}
+
+fn names(members: &Value) -> impl Iterator<Item = &str> {
+    members.as_object().into_iter().flat_map(|members| members.keys().map(String::as_str))
+}
+
+fn resolve(value: &'static Value) -> &'static Value {
+    let target = value["$ref"].as_str().and_then(|target| target.strip_prefix('#'));
+    target.and_then(|target| DOCUMENT.pointer(target)).unwrap_or(value)
 }
 
 fn operation(method: &Method, target: &str) -> Option<&'static Value> {
