@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MIB: usize = 1024 * 1024;
 
 /// A listener whose answer to everything has as many bytes as the path says.
-async fn listener(connections: usize) -> SocketAddr {
+async fn listener(connections: usize, proxies: Networks) -> SocketAddr {
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let answer = tower::service_fn(|request: Request<Incoming>| async move {
@@ -38,7 +38,7 @@ async fn listener(connections: usize) -> SocketAddr {
         tls: None,
         connections,
         connections_per_address: connections,
-        proxies: Networks::default(),
+        proxies,
         streams: 100,
         header_timeout: PATIENCE * 10,
         idle: PATIENCE * 10,
@@ -109,7 +109,7 @@ impl Mute {
 
 #[tokio::test]
 async fn who_leaves_most_unread_when_it_is_too_much_loses_the_connection() {
-    let address = listener(100).await;
+    let address = listener(100, Networks::default()).await;
     let (mut greedy, mut modest) = (Mute::to(address).await, Mute::to(address).await);
     assert!(modest.ask(MIB).await);
     let mut asked = 0;
@@ -126,7 +126,7 @@ async fn who_leaves_most_unread_when_it_is_too_much_loses_the_connection() {
 #[tokio::test]
 async fn who_reads_a_large_answer_gets_all_of_it_whatever_others_leave_unread() {
     const LARGE: usize = 16 * MIB;
-    let address = listener(100).await;
+    let address = listener(100, Networks::default()).await;
     let mut mutes = Vec::new();
     for number in 2..7 {
         let mut mute = Mute::from(&format!("127.0.0.{number}"), address).await;
@@ -144,7 +144,7 @@ async fn who_reads_a_large_answer_gets_all_of_it_whatever_others_leave_unread() 
 
 #[tokio::test]
 async fn many_connections_of_one_address_go_before_the_one_of_another() {
-    let address = listener(100).await;
+    let address = listener(100, Networks::default()).await;
     let mut many = Vec::new();
     for _ in 0..5 {
         let mut mute = Mute::from("127.0.0.2", address).await;
@@ -164,8 +164,30 @@ async fn many_connections_of_one_address_go_before_the_one_of_another() {
 }
 
 #[tokio::test]
+async fn the_connections_of_a_proxy_count_each_for_itself() {
+    let proxies = ["127.0.0.2".parse().unwrap()].into_iter().collect();
+    let address = listener(100, proxies).await;
+    let mut single = Mute::from("127.0.0.3", address).await;
+    assert!(single.ask(8 * MIB).await);
+    let mut many = Vec::new();
+    for _ in 0..5 {
+        let mut mute = Mute::from("127.0.0.2", address).await;
+        assert!(mute.ask(4 * MIB).await);
+        many.push(mute);
+    }
+    a_moment().await;
+    for _ in 0..6 {
+        let mut other = Mute::from("127.0.0.2", address).await;
+        assert!(other.ask(MIB).await);
+        many.push(other);
+    }
+    timeout(PATIENCE, single.connection).await.expect("it is closed").unwrap();
+    assert!(many.iter().all(|mute| !mute.connection.is_finished()));
+}
+
+#[tokio::test]
 async fn a_connection_whose_answers_are_unread_makes_room_for_others() {
-    let address = listener(3).await;
+    let address = listener(3, Networks::default()).await;
     let mut mutes = Vec::new();
     for _ in 0..3 {
         let mut mute = Mute::to(address).await;
