@@ -19,10 +19,10 @@ pub(crate) struct Pieces<'a, B> {
 }
 
 impl<'a, B: Body<Data = Bytes> + Unpin> Pieces<'a, B> {
-    /// The next piece; `None` is the end of the body.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, body::Error> {
+    /// The next piece, while so many bytes are held of those before; `None` is the end of the body.
+    pub(crate) async fn next(&mut self, held: usize) -> Result<Option<Bytes>, body::Error> {
         let _waiting = self.peer.map(Peer::waiting);
-        while let Some(frame) = self.budget.frame(&mut *self.body, self.idle).await? {
+        while let Some(frame) = self.budget.frame(&mut *self.body, self.idle, held).await? {
             // trailers mean nothing here
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));
@@ -39,7 +39,7 @@ impl<'a, B: Body<Data = Bytes> + Unpin> Pieces<'a, B> {
         B: Send,
     {
         stream::unfold(self, |mut pieces| async move {
-            let piece = pieces.next().await.transpose()?;
+            let piece = pieces.next(0).await.transpose()?;
             Some((piece, pieces))
         })
     }

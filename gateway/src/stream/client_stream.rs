@@ -145,7 +145,7 @@ async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
     mut pieces: Pieces<'_, B>,
     mut upload: Upload<'_>,
 ) -> Result<(), Problem> {
-    while let Some(piece) = pieces.next().await? {
+    while let Some(piece) = pieces.next(0).await? {
         if upload.put(piece).await? == Wants::NoMore {
             return Ok(());
         }

@@ -57,7 +57,7 @@ impl<'a, B: Body<Data = Bytes> + Unpin> Lines<'a, B> {
             if end.is_some() {
                 return Ok(Some(begun.freeze()));
             }
-            match self.pieces.next().await? {
+            match self.pieces.next(begun.len()).await? {
                 Some(piece) => {
                     self.allowance.take(piece.len() as u64)?;
                     self.rest = piece;

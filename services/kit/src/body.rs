@@ -18,7 +18,7 @@ const SMALL: usize = 64 * 1024;
 /// How long a body waits for room.
 const ROOM_LIMIT: Duration = Duration::from_secs(2);
 const ROOM_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a body may stop while others wait for room.
+/// How long a body may stop while others may have to wait for its room.
 const TIGHT_IDLE: Duration = Duration::from_secs(1);
 
 /// How many bytes of unfinished bodies a process keeps. Cheap to clone.
@@ -92,7 +92,8 @@ impl Budget {
         let mut room = self.room(limits.size, shares);
         let mut whole = BytesMut::new();
         while !body.is_end_stream() {
-            let Some(frame) = self.frame(&mut body, limits.idle).await? else { break };
+            let frame = self.frame(&mut body, limits.idle, whole.len()).await?;
+            let Some(frame) = frame else { break };
             // trailers mean nothing here
             let Ok(data) = frame.into_data() else { continue };
             if whole.len() + data.len() > limits.size {
@@ -115,7 +116,8 @@ impl Budget {
         Room { budget: self, bytes: 0, share: shares.map(Shares::begin), most }
     }
 
-    /// The next piece of a body; `None` is its end. Who stops has less time where others wait for room.
+    /// The next piece of a body of which so many bytes are held; `None` is its end. Who stops has less
+    /// time where others may have to wait for that room.
     ///
     /// # Errors
     ///
@@ -124,6 +126,7 @@ impl Budget {
         &self,
         body: &mut B,
         idle: Duration,
+        held: usize,
     ) -> Result<Option<http_body::Frame<Bytes>>, Error> {
         let mut left = idle;
         loop {
@@ -134,19 +137,27 @@ impl Budget {
                 Ok(None) => return Ok(None),
                 Err(_) => left = left.saturating_sub(step),
             }
-            if left.is_zero() || self.is_tight() {
+            if left.is_zero() || self.is_tight(held) {
                 return Err(Error::Stalled);
             }
         }
     }
 
-    fn is_tight(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.total / 2
+    /// Whether there is so little room left that a body which holds this much of it must not stop. Large
+    /// ones do not make it so for small ones: they have no more than these three quarters.
+    fn is_tight(&self, held: usize) -> bool {
+        let most = if held > SMALL { self.total / 2 } else { self.for_large() };
+        self.used.load(Ordering::Relaxed) > most
     }
 
-    /// Takes bytes for a body that has some already. The last quarter is for small bodies.
+    /// What large bodies may take together: the last quarter is for small ones.
+    fn for_large(&self) -> usize {
+        self.total / 4 * 3
+    }
+
+    /// Takes bytes for a body that has some already.
     fn take(&self, bytes: usize, held: usize) -> bool {
-        let most = if held + bytes > SMALL { self.total / 4 * 3 } else { self.total };
+        let most = if held + bytes > SMALL { self.for_large() } else { self.total };
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(bytes).filter(|used| *used <= most)
         });
@@ -195,7 +206,7 @@ impl Drop for Room<'_> {
 
 #[cfg(test)]
 mod tests {
-    use futures::stream;
+    use futures::{StreamExt as _, stream};
     use http_body::Frame;
     use http_body_util::StreamBody;
 
@@ -230,12 +241,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_is_given_up_and_its_room_is_free_again() {
         let budget = Budget::new(1_000);
-        let endless = StreamBody::new(futures::StreamExt::chain(
-            stream::iter([Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(
-                b"x",
-            )))]),
-            stream::pending(),
-        ));
+        let first = Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(b"x")));
+        let endless = StreamBody::new(stream::iter([first]).chain(stream::pending()));
         assert_eq!(budget.read(endless, LIMITS, None).await, Err(Error::Stalled));
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }
@@ -246,6 +253,25 @@ mod tests {
         assert!(budget.take(290_000, 0));
         assert_eq!(budget.read(body(&[50_000, 50_000]), LIMITS, None).await, Err(Error::NoRoom));
         assert!(budget.read(body(&[20_000, 20_000]), LIMITS, None).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_do_not_shorten_the_pauses_of_small_ones() {
+        let budget = Budget::new(400_000);
+        assert!(budget.take(290_000, 0));
+        let limits = Limits { idle: TIGHT_IDLE * 10, ..LIMITS };
+        let pausing = |size: usize| {
+            let pieces = stream::iter([size, 10]).then(|size| async move {
+                sleep(TIGHT_IDLE * 3).await;
+                Ok::<_, std::convert::Infallible>(Frame::data(vec![b'x'; size].into()))
+            });
+            StreamBody::new(Box::pin(pieces))
+        };
+        let whole = budget.read(pausing(1_000), limits, None).await;
+        assert_eq!(whole.map(|whole| whole.len()), Ok(1_010));
+        // there is room for a large one too, and no time
+        budget.used.store(210_000, Ordering::Relaxed);
+        assert_eq!(budget.read(pausing(70_000), limits, None).await, Err(Error::Stalled));
     }
 
     #[tokio::test(start_paused = true)]

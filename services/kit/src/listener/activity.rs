@@ -80,6 +80,8 @@ pub(super) struct Activity {
     quiet: AtomicUsize,
     /// The bytes of whole answers that have not been taken, and those of all connections.
     unread: AtomicUsize,
+    /// When those of this connection were answered, on average.
+    unread_since: AtomicU64,
     all_unread: Arc<AtomicUsize>,
     /// Whether a request was ever begun.
     asked: AtomicBool,
@@ -125,6 +127,7 @@ impl Activity {
             whole: AtomicUsize::new(0),
             quiet: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
+            unread_since: AtomicU64::new(opened),
             all_unread,
             asked: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
@@ -181,6 +184,15 @@ impl Activity {
         self.unread.load(Ordering::Relaxed)
     }
 
+    /// How much the client neglects what it was answered: the unread bytes times the milliseconds that
+    /// they have lain. An answer that has just begun counts for next to nothing, and taking a little of
+    /// one now and then changes no more than a little.
+    pub(super) fn neglect(&self, now: u64) -> u64 {
+        let unread = self.unread.load(Ordering::Acquire) as u64;
+        let lain = now.saturating_sub(self.unread_since.load(Ordering::Relaxed)) + 1;
+        unread.saturating_mul(lain)
+    }
+
     /// Notes that an answer has begun; all its bytes where they are there already, which the client then
     /// has to take.
     pub(super) fn begin_answer(&self, whole: Option<usize>) {
@@ -191,7 +203,13 @@ impl Activity {
         if self.whole.fetch_add(1, Ordering::Relaxed) == 0 {
             self.taken.store(now, Ordering::Relaxed);
         }
-        self.unread.fetch_add(bytes, Ordering::Relaxed);
+        let (older, new) = (self.unread.load(Ordering::Acquire) as u64, bytes as u64);
+        let since = self.unread_since.load(Ordering::Relaxed);
+        let lain = now.saturating_sub(since);
+        let later = lain.saturating_mul(new) / older.saturating_add(new).max(1);
+        // before the bytes: who sees those must not take them for old ones
+        self.unread_since.store(since + later, Ordering::Relaxed);
+        self.unread.fetch_add(bytes, Ordering::Release);
         self.all_unread.fetch_add(bytes, Ordering::Relaxed);
     }
 

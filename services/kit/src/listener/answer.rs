@@ -37,6 +37,11 @@ impl<B: Body> Answer<B> {
 }
 
 impl<B> Answer<B> {
+    /// How many of its bytes are counted as unread.
+    pub(super) fn unread(&self) -> usize {
+        self.unread
+    }
+
     fn activity(&self) -> &Activity {
         &self.under_way.0
     }

@@ -77,7 +77,7 @@ impl<S> Server<S> {
             let (answer, registry) = (self.handler.clone().call(request), registry.clone());
             async move {
                 let response = answer.await?.map(|body| Answer::new(body, under_way));
-                registry.bound_unread();
+                registry.bound_unread(response.body().unread());
                 Ok::<_, Infallible>(response)
             }
         });

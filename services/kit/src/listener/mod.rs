@@ -91,7 +91,7 @@ pub async fn serve<S, B>(
             let slot = room(&slots, &registry).await;
             // tasks that have ended are forgotten
             while connections.try_join_next().is_some() {}
-            let entry = registry.enter(address);
+            let entry = registry.enter(address, is_proxy);
             connections.spawn(server.clone().connection(tcp, slot, entry));
         }
     };
