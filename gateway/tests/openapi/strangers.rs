@@ -1,16 +1,56 @@
 //! Contracts that are odd, very large or broken: they are described, or refused by name.
 
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
 use prost::Message as _;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
 use prost_reflect::prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorSet, MessageOptions,
 };
-use souk_gateway::{Access, Contracts, Style};
+use serde_json::Value;
+use souk_gateway::{Access, Contracts, Documents, Style};
 
 use crate::documents::museum_descriptors;
 
 fn read(descriptors: &[u8]) -> anyhow::Result<Contracts> {
     Contracts::read(descriptors, Some(Access::Public), Style::Canonical)
+}
+
+/// The contract of a service that can be asked for a `Level0` by its fields, and be given one.
+fn contract(name: &str, messages: &str) -> Contracts {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let file = format!("{name}.proto");
+    let text = format!(
+        r#"syntax = "proto3"; package {name}; import "google/api/annotations.proto";
+        service Things {{
+            rpc Get(Level0) returns (Level0) {{ option (google.api.http) = {{get: "/things"}}; }}
+            rpc Put(Level0) returns (Level0) {{
+                option (google.api.http) = {{ post: "/things" body: "*" }};
+            }}
+        }}
+        {messages}"#
+    );
+    std::fs::write(folder.join(&file), text).unwrap();
+    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    let mut compiler = protox::Compiler::new([folder, proto]).unwrap();
+    compiler.include_imports(true).open_file(&file).unwrap();
+    read(&compiler.encode_file_descriptor_set()).unwrap()
+}
+
+/// Messages that each have this in them, where `{}` is the next.
+fn levels(count: usize, fields: impl Fn(&str) -> String) -> String {
+    let mut messages = String::new();
+    for level in 0..count {
+        let next = format!("Level{}", level + 1);
+        writeln!(messages, "message Level{level} {{ {} }}", fields(&next)).unwrap();
+    }
+    writeln!(messages, "message Level{count} {{ string name = 1; }}").unwrap();
+    messages
+}
+
+fn openapi(contracts: &Contracts) -> Value {
+    serde_json::from_slice(&Documents::of(contracts).unwrap().openapi_json).unwrap()
 }
 
 /// What is said of a set that somebody has changed.
@@ -59,3 +99,38 @@ fn an_entry_of_a_map_without_a_key_and_a_value_is_refused_by_name() {
         assert_eq!(refusal, expected);
     }
 }
+
+/// The names of the fields that `Get` takes in its query, and its description.
+fn query(document: &Value) -> (Vec<&str>, &str) {
+    let get = &document["paths"]["/things"]["get"];
+    let parameters = get["parameters"].as_array().unwrap().iter();
+    let names = parameters.map(|parameter| parameter["name"].as_str().unwrap());
+    (names.collect(), get["description"].as_str().unwrap())
+}
+
+#[test]
+fn of_a_great_many_fields_a_document_has_some_and_says_so() {
+    let fan = levels(30, |next| {
+        let fields = (2..10).map(|number| format!("{next} part{number} = {number};"));
+        format!("string name = 1; {}", fields.collect::<String>())
+    });
+    let document = openapi(&contract("fan", &fan));
+    let (names, description) = query(&document);
+    assert_eq!(names.len(), 200);
+    assert_eq!((names[0], names[9]), ("name", "part2.part2.name"));
+    assert!(description.ends_with(MORE), "{description}");
+    assert!(document.to_string().len() < 500_000);
+
+    let document = openapi(&contract("itself", "message Level0 { string id = 1; Level0 in = 2; }"));
+    let (names, description) = query(&document);
+    assert_eq!(names, ["id"]);
+    assert!(description.ends_with(MORE), "{description}");
+
+    let document = openapi(&contract("few", &levels(3, |next| format!("{next} in = 1;"))));
+    let (names, description) = query(&document);
+    assert_eq!(names, ["in.in.in.name"]);
+    assert_eq!(description, "Calls `few.Things.Get`.");
+}
+
+const MORE: &str =
+    "\n\nMore fields can be given in the query than are listed, by their paths: `a.b.c`.";
