@@ -9,12 +9,22 @@ use prost_reflect::prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorSet, MessageOptions,
 };
 use serde_json::Value;
-use souk_gateway::{Access, Contracts, Documents, Style};
+use souk_gateway::{Access, Contracts, Documents, Gateway, Options, Style, Upstream};
+use souk_kit::Channel;
+use tonic::service::Routes;
 
 use crate::documents::museum_descriptors;
 
 fn read(descriptors: &[u8]) -> anyhow::Result<Contracts> {
     Contracts::read(descriptors, Some(Access::Public), Style::Canonical)
+}
+
+fn serve(contracts: &Contracts) -> anyhow::Result<Gateway> {
+    let channel = Channel::in_process(Routes::default());
+    let upstreams = contracts.exposed()?.into_iter();
+    let upstreams =
+        upstreams.map(|name| Upstream { name, channel: channel.clone(), probe: None }).collect();
+    Gateway::new(contracts, upstreams, None, Options::default())
 }
 
 /// The contract of a service that can be asked for a `Level0` by its fields, and be given one.
@@ -134,3 +144,12 @@ fn of_a_great_many_fields_a_document_has_some_and_says_so() {
 
 const MORE: &str =
     "\n\nMore fields can be given in the query than are listed, by their paths: `a.b.c`.";
+
+#[test]
+fn messages_may_be_any_number_of_messages_deep() {
+    let chain = levels(3_000, |next| format!("string name = 1; {next} part = 2;"));
+    let contracts = contract("chain", &chain);
+    let document = openapi(&contracts);
+    assert_eq!(document["components"]["schemas"]["Level3000"]["type"], "object");
+    serve(&contracts).unwrap();
+}
