@@ -153,3 +153,41 @@ fn messages_may_be_any_number_of_messages_deep() {
     assert_eq!(document["components"]["schemas"]["Level3000"]["type"], "object");
     serve(&contracts).unwrap();
 }
+
+#[test]
+fn what_rules_ask_for_too_much_of_has_an_example_all_the_same() {
+    let contracts = contract(
+        "much",
+        r#"import "buf/validate/validate.proto";
+        message Level0 {
+            string name = 1 [(buf.validate.field).string.min_len = 1000000000000];
+            string id = 2 [(buf.validate.field).string.pattern = "^((a{1000}){1000}){1000}$"];
+            repeated string tags = 3 [(buf.validate.field).repeated.min_items = 1000000000000];
+        }"#,
+    );
+    assert!(openapi(&contracts).to_string().len() < 100_000);
+}
+
+/// Any of its bytes may be another.
+#[test]
+fn damaged_descriptors_are_read_or_refused() {
+    let descriptors = museum_descriptors();
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let mut readable = 0;
+    for _ in 0..200 {
+        let mut damaged = descriptors.clone();
+        for _ in 0..=random(4) {
+            let at = random(damaged.len());
+            damaged[at] = random(256) as u8;
+        }
+        if let Ok(contracts) = read(&damaged) {
+            readable += 1;
+            let _ = (Documents::of(&contracts), serve(&contracts));
+        }
+    }
+    println!("{readable} of 200 are still descriptors");
+}
