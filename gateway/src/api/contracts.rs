@@ -5,6 +5,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use souk_kit::policy::Rpc;
 use souk_proto::souk::policy::v1::{Policy, policy};
 
+use super::descriptors;
 use super::http_rule::rules_of;
 use crate::transcode::Style;
 
@@ -47,17 +48,14 @@ impl Contracts {
     ///
     /// # Errors
     ///
-    /// The bytes are none, or files that they import are not among them.
+    /// The bytes are none, files that they import are not among them, or one of the files is not in proto2
+    /// or proto3.
     pub fn read(
         bytes: &[u8],
         without_policy: Option<Access>,
         style: Style,
     ) -> anyhow::Result<Self> {
-        let pool = DescriptorPool::decode(bytes).context(
-            "no set of descriptors with all that it imports, as `buf build -o FILE` and \
-             `protoc --include_imports --include_source_info -o FILE` write it",
-        )?;
-        Ok(Self { pool, without_policy, style })
+        Ok(Self { pool: descriptors::read(bytes)?, without_policy, style })
     }
 
     /// The full names of the services that have an RPC with an HTTP rule.

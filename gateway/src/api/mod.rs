@@ -3,6 +3,7 @@
 
 pub(crate) mod comments;
 mod contracts;
+mod descriptors;
 mod http_rule;
 pub(crate) mod reasons;
 pub(crate) mod statuses;

@@ -19,8 +19,11 @@ pub(super) enum Purpose {
     Response,
 }
 
-/// No example goes deeper than this.
+/// No example goes deeper than this, or is made of many more messages, items and characters than these.
 const MAX_DEPTH: usize = 5;
+const MAX_MESSAGES: usize = 200;
+const MAX_ITEMS: u64 = 100;
+const MAX_LENGTH: u64 = 10_000;
 
 /// Makes examples.
 pub(super) struct Examples<'a> {
@@ -29,17 +32,26 @@ pub(super) struct Examples<'a> {
     purpose: Purpose,
     /// The schemas that an example is being made of, the outermost first.
     open: Vec<String>,
+    /// How many messages it has so far.
+    messages: usize,
     patterns: HashMap<String, Option<Regex>>,
 }
 
 impl<'a> Examples<'a> {
     pub(super) fn new(schemas: &'a Map<String, Value>) -> Self {
-        Self { schemas, purpose: Purpose::Request, open: Vec::new(), patterns: HashMap::new() }
+        Self {
+            schemas,
+            purpose: Purpose::Request,
+            open: Vec::new(),
+            messages: 0,
+            patterns: HashMap::new(),
+        }
     }
 
     /// An example of what has this schema and this name.
     pub(super) fn of(&mut self, schema: &Value, name: &str, purpose: Purpose) -> Value {
         self.purpose = purpose;
+        self.messages = 0;
         self.value(schema, name)
     }
 
@@ -52,6 +64,7 @@ impl<'a> Examples<'a> {
             if referred.get("enum").is_some() {
                 return one_of(referred, schema).cloned().unwrap_or_default();
             }
+            self.messages += 1;
             self.open.push(target.to_owned());
             let example = self.value(referred, name);
             self.open.pop();
@@ -59,7 +72,7 @@ impl<'a> Examples<'a> {
         }
         let alternatives = schema.get("anyOf").or_else(|| alternatives(schema));
         if let Some(alternatives) = alternatives.and_then(Value::as_array) {
-            let possible = alternatives.iter().find(|alternative| !self.is_too_deep(alternative));
+            let possible = alternatives.iter().find(|alternative| !self.is_too_much(alternative));
             return possible.map(|schema| self.value(schema, name)).unwrap_or_default();
         }
         match type_of(schema) {
@@ -87,25 +100,26 @@ impl<'a> Examples<'a> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let choices = Choices::of(schema, |name| {
             let property = properties.and_then(|properties| properties.get(name));
-            property.is_some_and(|property| !self.is_too_deep(property))
+            property.is_some_and(|property| !self.is_too_much(property))
         });
         let required = strings(schema.get("required"));
         let is_wanted = |name: &str, property: &Value| {
             required.contains(&name) || choices.wanted.contains(&name) || given(property).is_some()
         };
         let possible = properties.into_iter().flatten().filter(|(name, property)| {
-            !choices.unwanted.contains(&name.as_str()) && !self.is_too_deep(property)
+            !choices.unwanted.contains(&name.as_str()) && !self.is_too_much(property)
         });
         let possible: Vec<(&String, &Value)> = possible.collect();
         let takes_all = self.purpose == Purpose::Response
             || !possible.iter().any(|(name, property)| is_wanted(name, property));
         for (name, property) in possible {
-            if takes_all || is_wanted(name, property) {
+            // what came before may have been much
+            if (takes_all || is_wanted(name, property)) && !self.is_too_much(property) {
                 object.insert(name.clone(), self.value(property, name));
             }
         }
         let values = schema.get("additionalProperties").filter(|values| values.is_object());
-        if let Some(values) = values.filter(|values| !self.is_too_deep(values)) {
+        if let Some(values) = values.filter(|values| !self.is_too_much(values)) {
             let keys = schema.get("propertyNames");
             let key = keys.map_or("key".to_owned(), |keys| self.text(keys, "key"));
             object.insert(key, self.value(values, "value"));
@@ -114,11 +128,11 @@ impl<'a> Examples<'a> {
     }
 
     fn list(&mut self, schema: &Value, name: &str) -> Vec<Value> {
-        let Some(items) = schema.get("items").filter(|items| !self.is_too_deep(items)) else {
+        let Some(items) = schema.get("items").filter(|items| !self.is_too_much(items)) else {
             return Vec::new();
         };
-        let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or_default().max(1);
-        (0..count).map(|_| self.value(items, name)).collect()
+        let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or_default();
+        (0..count.clamp(1, MAX_ITEMS)).map(|_| self.value(items, name)).collect()
     }
 
     /// Text that fits: the name of the field, a number, a duration, or what its pattern asks for.
@@ -149,9 +163,11 @@ impl<'a> Examples<'a> {
     }
 
     /// Whether an example of the schema would be one in itself, or too large.
-    fn is_too_deep(&self, schema: &Value) -> bool {
+    fn is_too_much(&self, schema: &Value) -> bool {
         target(schema).is_some_and(|target| {
-            self.open.iter().any(|open| open == target) || self.open.len() >= MAX_DEPTH
+            self.open.iter().any(|open| open == target)
+                || self.open.len() >= MAX_DEPTH
+                || self.messages >= MAX_MESSAGES
         })
     }
 }
@@ -299,7 +315,7 @@ fn of_length(schema: &Value, text: String) -> String {
     if (least..=most).contains(&count) || text.is_empty() {
         return text;
     }
-    text.chars().cycle().take(count.max(least).min(most) as usize).collect()
+    text.chars().cycle().take(count.max(least).min(most).min(MAX_LENGTH) as usize).collect()
 }
 
 fn integer(schema: &Value) -> i64 {

@@ -16,12 +16,15 @@ use crate::api::comments::first_sentence;
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearerAuth";
 
+const MORE_FIELDS: &str =
+    "More fields can be given in the query than are listed, by their paths: `a.b.c`.";
+
 impl Describing<'_> {
     /// The operation object.
     pub(super) fn operation(&mut self, place: &Place<'_>) -> Value {
         let rpc = &place.operation.method;
         let comment = self.comments.on(rpc);
-        let parameters = self.parameters(place);
+        let (parameters, is_all) = self.parameters(place);
         let body = self.request_body(place, &parameters);
         let is_in_query = |parameter: &Value| parameter.get("in").is_some_and(|at| at == "query");
         let input = Input {
@@ -35,7 +38,8 @@ impl Describing<'_> {
         object.insert("operationId".to_owned(), place.id.as_str().into());
         object.insert("tags".to_owned(), json!([place.tag]));
         object.insert("summary".to_owned(), summary(comment, rpc.name()).into());
-        object.insert("description".to_owned(), description(comment, place).into());
+        let description = description(comment, place, is_all);
+        object.insert("description".to_owned(), description.into());
         if is_deprecated(place.operation) {
             object.insert("deprecated".to_owned(), true.into());
         }
@@ -49,13 +53,15 @@ impl Describing<'_> {
         object.into()
     }
 
-    fn parameters(&mut self, place: &Place<'_>) -> Vec<Value> {
+    /// The parameters, and whether these are all.
+    fn parameters(&mut self, place: &Place<'_>) -> (Vec<Value>, bool) {
         let message = place.operation.method.input();
         let mut fields = Parameters { schemas: &mut self.schemas, comments: self.comments };
         let in_path = place.path.parameters.iter().zip(&place.names);
         let in_path = in_path.map(|(parameter, name)| fields.in_path(&message, parameter, name));
         let mut parameters: Vec<Value> = in_path.collect();
-        parameters.extend(fields.in_query(&message, place.rule));
+        let (in_query, is_all) = fields.in_query(&message, place.rule);
+        parameters.extend(in_query);
         let policy = &place.operation.rpc.policy;
         let has_ids = place.operation.rpc.is_server_stream && !policy.event_id_field.is_empty();
         let conditions = [
@@ -71,7 +77,7 @@ impl Describing<'_> {
                 parameters.push(self.shared.parameter(header, is_required));
             }
         }
-        parameters
+        (parameters, is_all)
     }
 }
 
@@ -94,8 +100,8 @@ fn words(name: &str) -> String {
     words
 }
 
-/// What the contract says, and what its policy adds to that.
-fn description(comment: &str, place: &Place<'_>) -> String {
+/// What the contract says, and what its policy adds to that, and whether these are all of its parameters.
+fn description(comment: &str, place: &Place<'_>, is_all: bool) -> String {
     let operation = place.operation;
     let policy = &operation.rpc.policy;
     let mut paragraphs = vec![comment.to_owned()];
@@ -118,6 +124,9 @@ fn description(comment: &str, place: &Place<'_>) -> String {
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     if paragraphs.is_empty() {
         paragraphs.push(format!("Calls `{}`.", operation.method.full_name()));
+    }
+    if !is_all {
+        paragraphs.push(MORE_FIELDS.to_owned());
     }
     paragraphs.join("\n\n")
 }

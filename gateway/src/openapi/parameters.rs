@@ -1,6 +1,6 @@
 //! The parameters of an operation: those of its path, and the fields that may come in its query.
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::parts::{declared_fields, fields_at};
@@ -9,6 +9,15 @@ use super::presence::Direction;
 use super::schema::{Schemas, is_deprecated};
 use crate::api::comments::Comments;
 use crate::api::{BodyRule, HttpRule};
+
+/// How many fields the path to one has at most that is listed.
+const MAX_DEPTH: usize = 4;
+
+/// How many fields of a query are listed at most, and how many messages of each depth are looked at.
+const MAX_COUNT: usize = 200;
+
+/// A field, after those that it is in.
+type FieldPath = Vec<FieldDescriptor>;
 
 /// Makes parameters of the fields of request messages.
 pub(super) struct Parameters<'s, 'a> {
@@ -49,47 +58,51 @@ impl Parameters<'_, '_> {
     }
 
     /// The parameters that the query of a request may have: fields that are neither in its path nor in
-    /// its body.
-    pub(super) fn in_query(&mut self, input: &MessageDescriptor, rule: &HttpRule) -> Vec<Value> {
-        let in_path = path::fields(&rule.template);
-        let mut leaves = Vec::new();
-        if rule.body != BodyRule::Whole {
-            self.find_leaves(input, &mut Vec::new(), &mut leaves);
+    /// its body; and whether these are all.
+    pub(super) fn in_query(
+        &mut self,
+        input: &MessageDescriptor,
+        rule: &HttpRule,
+    ) -> (Vec<Value>, bool) {
+        if rule.body == BodyRule::Whole {
+            return (Vec::new(), true);
         }
-        let is_elsewhere = |path: &[FieldDescriptor]| {
-            let names: Vec<&str> = path.iter().map(FieldDescriptor::name).collect();
-            let is_of_body = matches!(&rule.body, BodyRule::Field(field) if field == names[0]);
-            is_of_body || in_path.contains(&names.join(".").as_str())
-        };
-        leaves.retain(|path| !is_elsewhere(path));
-        leaves.iter().filter_map(|path| self.query_parameter(path)).collect()
+        let (leaves, is_all) = self.leaves(input, rule);
+        (leaves.iter().filter_map(|path| self.query_parameter(path)).collect(), is_all)
     }
 
-    /// Fields that text can say, each with those on the way to it.
-    fn find_leaves(
-        &self,
-        message: &MessageDescriptor,
-        path: &mut Vec<FieldDescriptor>,
-        leaves: &mut Vec<Vec<FieldDescriptor>>,
-    ) {
-        for field in declared_fields(message).filter(|field| !field.is_map()) {
-            let kind = field.kind();
-            path.push(field);
-            match &kind {
-                Kind::Message(inner) => match self.schemas.is_text(inner) {
-                    Some(true) => leaves.push(path.clone()),
-                    Some(false) => {}
-                    None => {
-                        let recurs = path.iter().any(|outer| outer.parent_message() == inner);
-                        if !recurs && !path.iter().any(FieldDescriptor::is_list) {
-                            self.find_leaves(inner, path, leaves);
-                        }
+    /// Fields that text can say, each with those on the way to it; and whether these are all. Those that
+    /// are less deep come first, since of many fields not all are listed.
+    fn leaves(&self, input: &MessageDescriptor, rule: &HttpRule) -> (Vec<FieldPath>, bool) {
+        let in_path = path::fields(&rule.template);
+        let mut leaves = Vec::new();
+        let mut is_all = true;
+        let mut level = vec![(input.clone(), FieldPath::new())];
+        for _ in 0..MAX_DEPTH {
+            let mut next_level = Vec::new();
+            for (message, outer) in level {
+                for field in declared_fields(&message).filter(|field| !field.is_map()) {
+                    let path = [&*outer, std::slice::from_ref(&field)].concat();
+                    if is_elsewhere(&path, &in_path, rule) {
+                        continue;
                     }
-                },
-                _ => leaves.push(path.clone()),
+                    let kind = field.kind();
+                    match kind.as_message().map(|inner| (inner, self.schemas.is_text(inner))) {
+                        None | Some((_, Some(true))) => leaves.push(path),
+                        Some((_, Some(false))) => {}
+                        Some(_) if field.is_list() => {}
+                        Some((inner, None)) if recurs(inner, &path) => is_all = false,
+                        Some((inner, None)) => next_level.push((inner.clone(), path)),
+                    }
+                }
             }
-            path.pop();
+            is_all &= next_level.len() <= MAX_COUNT;
+            next_level.truncate(MAX_COUNT);
+            level = next_level;
         }
+        is_all &= level.is_empty() && leaves.len() <= MAX_COUNT;
+        leaves.truncate(MAX_COUNT);
+        (leaves, is_all)
     }
 
     fn query_parameter(&mut self, path: &[FieldDescriptor]) -> Option<Value> {
@@ -111,6 +124,18 @@ impl Parameters<'_, '_> {
         object.insert("schema".to_owned(), schema);
         Some(object.into())
     }
+}
+
+/// Whether a field is in the path of a request, or in its body.
+fn is_elsewhere(path: &[FieldDescriptor], in_path: &[&str], rule: &HttpRule) -> bool {
+    let names: Vec<&str> = path.iter().map(FieldDescriptor::name).collect();
+    let is_of_body = matches!(&rule.body, BodyRule::Field(field) if field == names[0]);
+    is_of_body || in_path.contains(&names.join(".").as_str())
+}
+
+/// Whether a message at the end of a path is also on the way to it.
+fn recurs(message: &MessageDescriptor, path: &[FieldDescriptor]) -> bool {
+    path.iter().any(|outer| outer.parent_message() == message)
 }
 
 fn described(name: &str, place: &str, description: &str) -> Map<String, Value> {

@@ -1,6 +1,6 @@
 //! The messages and enums that others consist of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
@@ -17,13 +17,13 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn of(messages: impl IntoIterator<Item = MessageDescriptor>, style: Style) -> Self {
         let mut parts = Self::default();
+        let mut seen = HashSet::new();
         let mut waiting: Vec<MessageDescriptor> = messages.into_iter().collect();
         while let Some(message) = waiting.pop() {
             let name = message.full_name().to_owned();
             let is_short =
                 scalar::well_known(&name, style).is_some() || scalar::wrapped(&name).is_some();
-            let is_known = is_short || parts.messages.contains_key(&name);
-            if is_known && !message.is_map_entry() {
+            if is_short || !seen.insert(name.clone()) {
                 continue;
             }
             for field in message.fields() {
@@ -48,14 +48,8 @@ impl Parts {
 
     /// The full names of the messages that are a part of another, or of themselves.
     pub(super) fn parts_of_others(&self) -> impl Iterator<Item = String> {
-        let fields = self.messages().flat_map(|message| message.fields().collect::<Vec<_>>());
-        fields.filter_map(|field| {
-            let kind = field.kind();
-            let message = kind.as_message()?;
-            let value = message.is_map_entry().then(|| message.map_entry_value_field().kind());
-            let value = value.unwrap_or_else(|| kind.clone());
-            value.as_message().map(|message| message.full_name().to_owned())
-        })
+        let parts = self.messages().flat_map(parts_of);
+        parts.map(|message| message.full_name().to_owned())
     }
 
     /// The full names of all messages.
@@ -87,6 +81,17 @@ impl Parts {
 fn named(full_name: &str, package: &str) -> Named {
     let local = full_name.strip_prefix(package).unwrap_or(full_name);
     Named { package: package.to_owned(), parent: String::new(), name: local.replace('.', "") }
+}
+
+/// The messages that a message has in its fields and maps.
+pub(super) fn parts_of(message: &MessageDescriptor) -> Vec<MessageDescriptor> {
+    let inner = message.fields().filter_map(|field| {
+        let kind = field.kind();
+        let message = kind.as_message()?;
+        let value = message.is_map_entry().then(|| message.map_entry_value_field().kind());
+        value.unwrap_or_else(|| kind.clone()).as_message().cloned()
+    });
+    inner.collect()
 }
 
 /// The fields of a message in the order of their declaration.

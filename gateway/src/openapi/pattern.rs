@@ -10,6 +10,9 @@ use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Look, Repetition};
 /// What is drawn from where any letter or digit does: the most common is an id.
 const LETTERS: &str = "01h455vb4pex5vsknk084sn02q";
 
+/// A sample goes on for no longer than this many bytes, whatever the pattern asks for.
+const MAX_LENGTH: u32 = 10_000;
+
 /// What needs a backslash; anything else must not have one.
 const SPECIAL: &str = r"^$\.*+?()[]{}|";
 const SPECIAL_IN_CLASS: &str = r"^\[]-";
@@ -208,6 +211,9 @@ struct Sample {
 
 impl Sample {
     fn draw(&mut self, hir: &Hir) {
+        if self.text.len() >= MAX_LENGTH as usize {
+            return;
+        }
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => {}
             HirKind::Literal(literal) => {
@@ -218,7 +224,7 @@ impl Sample {
                 self.text.extend(letter);
             }
             HirKind::Repetition(repetition) => {
-                let most = repetition.max.unwrap_or(u32::MAX);
+                let most = repetition.max.unwrap_or(u32::MAX).min(MAX_LENGTH);
                 for _ in 0..repetition.min.max(1).min(most) {
                     self.draw(&repetition.sub);
                 }

@@ -1,10 +1,12 @@
 //! Whether a field must be there, and whether it may be null: it depends on which way its message goes.
 
+use std::collections::{HashMap, HashSet};
+
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::json;
 
 use super::constraints::Rules;
-use super::parts::Parts;
+use super::parts::parts_of;
 use super::{Style, scalar};
 
 /// Which way a message goes.
@@ -56,11 +58,29 @@ impl Presence {
     }
 }
 
-/// Whether a message, or one in it, looks different in requests and in responses.
-pub(super) fn has_two_forms(message: &MessageDescriptor, style: Style) -> bool {
-    let parts = Parts::of([message.clone()], style);
-    let mut fields = parts.messages().flat_map(|message| message.fields().collect::<Vec<_>>());
-    fields.any(|field| {
+/// The full names of those of these messages that look different in requests and in responses, or have one
+/// in them that does.
+pub(super) fn with_two_forms(messages: &[&MessageDescriptor], style: Style) -> HashSet<String> {
+    let mut containing: HashMap<String, Vec<&str>> = HashMap::new();
+    for message in messages {
+        for part in parts_of(message) {
+            containing.entry(part.full_name().to_owned()).or_default().push(message.full_name());
+        }
+    }
+    let differing = messages.iter().filter(|message| has_two_forms(message, style));
+    let mut waiting: Vec<&str> = differing.map(|message| message.full_name()).collect();
+    let mut found = HashSet::new();
+    while let Some(name) = waiting.pop() {
+        if found.insert(name.to_owned()) {
+            waiting.extend(containing.get(name).into_iter().flatten());
+        }
+    }
+    found
+}
+
+/// Whether a field of a message looks different there.
+fn has_two_forms(message: &MessageDescriptor, style: Style) -> bool {
+    message.fields().any(|field| {
         let rules = Rules::of(&field);
         let request = Presence::of(&field, &rules, style, Direction::Request);
         let response = Presence::of(&field, &rules, style, Direction::Response);

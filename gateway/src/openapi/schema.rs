@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Style;
 use super::constraints::{Keywords, Rules};
 use super::parts::{Parts, declared_fields};
-use super::presence::{Direction, Presence, has_two_forms};
+use super::presence::{Direction, Presence, with_two_forms};
 use super::{own, scalar};
 use crate::api::comments::{Comments, on_one_line};
 use crate::transcode::enum_names;
@@ -27,8 +27,10 @@ pub(super) struct Schemas<'a> {
     two_forms: HashSet<String>,
     /// Those that are a part of something else, or a response.
     referred: HashSet<String>,
-    /// What the messages are called that have a schema already, by full name and whether it is an input.
+    /// What the messages are called that have a schema, by full name and whether it is an input.
     placed: HashMap<(String, bool), String>,
+    /// Those of them whose schemas are still to be made: there is null for each.
+    missing: Vec<(String, MessageDescriptor, Direction)>,
     /// `components/schemas`.
     components: Map<String, Value>,
 }
@@ -44,16 +46,15 @@ impl<'a> Schemas<'a> {
         let requests = Parts::of(requests, style);
         let responses = Parts::of(responses, style);
         let shared: Vec<&MessageDescriptor> = requests.shared_with(&responses).collect();
-        let full_name = |message: &&MessageDescriptor| message.full_name().to_owned();
-        let two_forms = shared.iter().filter(|message| has_two_forms(message, style));
         Self {
             style,
             comments,
-            two_forms: two_forms.map(full_name).collect(),
-            shared: shared.iter().map(full_name).collect(),
+            two_forms: with_two_forms(&shared, style),
+            shared: shared.iter().map(|message| message.full_name().to_owned()).collect(),
             referred: requests.parts_of_others().chain(responses.all()).collect(),
             names: requests.short_names(&responses),
             placed: HashMap::new(),
+            missing: Vec::new(),
             components: Map::new(),
         }
     }
@@ -79,6 +80,13 @@ impl<'a> Schemas<'a> {
 
     /// Where the schema of a message is, or the schema itself when that is short.
     pub(super) fn message(&mut self, message: &MessageDescriptor, direction: Direction) -> Value {
+        let schema = self.refer(message, direction);
+        self.make_missing();
+        schema
+    }
+
+    /// The same, while the schema itself may be missing.
+    fn refer(&mut self, message: &MessageDescriptor, direction: Direction) -> Value {
         let full_name = message.full_name();
         if let Some(schema) = scalar::well_known(full_name, self.style) {
             return schema;
@@ -92,12 +100,19 @@ impl<'a> Schemas<'a> {
             return reference(name);
         }
         let name = format!("{}{}", self.name(full_name), if is_input { "Input" } else { "" });
-        let name = self.free_name([name], &Value::Null);
-        // it may refer to itself
+        let name = self.free_name([name], None);
         self.placed.insert(key, name.clone());
-        self.components.insert(name.clone(), Value::Null);
-        let schema = self.object(message, direction, &[]);
-        self.add(name, schema)
+        self.missing.push((name.clone(), message.clone(), direction));
+        self.add(name, Value::Null)
+    }
+
+    /// Makes what is missing, and what that refers to: one after the other, not one within the other, since
+    /// those of strangers can go any number of messages deep.
+    fn make_missing(&mut self) {
+        while let Some((name, message, direction)) = self.missing.pop() {
+            let schema = self.object(&message, direction, &[]);
+            self.add(name, schema);
+        }
     }
 
     /// The same for a page of a list, which has the links to others as well.
@@ -127,12 +142,13 @@ impl<'a> Schemas<'a> {
             return self.message(&message, Direction::Request);
         }
         let schema = self.object(&message, Direction::Request, left_out);
+        self.make_missing();
         let full_name = message.full_name();
         // it has the name of the message, unless that means something else already
         let own = self.name(full_name).to_owned();
         let own = Some(own).filter(|_| !self.referred.contains(full_name));
         let names = own.into_iter().chain([format!("{}Body", rpc.name())]);
-        let name = self.free_name(names, &schema);
+        let name = self.free_name(names, Some(&schema));
         self.add(name, schema)
     }
 
@@ -140,7 +156,9 @@ impl<'a> Schemas<'a> {
     pub(super) fn value(&mut self, field: &FieldDescriptor, direction: Direction) -> (Value, bool) {
         let rules = Rules::of(field);
         let presence = Presence::of(field, &rules, self.style, direction);
-        (self.content(field, &rules, direction).into(), presence.is_required)
+        let schema = self.content(field, &rules, direction);
+        self.make_missing();
+        (schema.into(), presence.is_required)
     }
 
     /// Whether a message is text where it is in a query; `None` where each of its fields may be.
@@ -256,7 +274,7 @@ impl<'a> Schemas<'a> {
         let wrapped = kind.as_message().and_then(|message| scalar::wrapped(message.full_name()));
         let kind = wrapped.as_ref().unwrap_or(kind);
         let schema = match kind {
-            Kind::Message(message) => self.message(message, direction),
+            Kind::Message(message) => self.refer(message, direction),
             Kind::Enum(descriptor) => self.enumeration(descriptor),
             kind => scalar::schema(kind).unwrap_or_default(),
         };
@@ -332,9 +350,9 @@ impl<'a> Schemas<'a> {
         json!({ "oneOf": alternatives })
     }
 
-    /// The first of these names that no other schema has, or the last one with a number.
-    fn free_name(&self, names: impl IntoIterator<Item = String>, schema: &Value) -> String {
-        let is_free = |name: &String| self.components.get(name).is_none_or(|it| it == schema);
+    /// The first of these names that no schema has, or only the same one, or the last with a number.
+    fn free_name(&self, names: impl IntoIterator<Item = String>, schema: Option<&Value>) -> String {
+        let is_free = |name: &String| self.components.get(name).is_none_or(|it| Some(it) == schema);
         let mut last = String::new();
         for name in names {
             if is_free(&name) {

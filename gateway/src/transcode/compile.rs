@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use prost_reflect::{
     DescriptorPool, EnumDescriptor, FieldDescriptor, Kind as DescribedKind, MessageDescriptor,
-    OneofDescriptor,
 };
 
 use super::enums::EnumPlan;
@@ -23,7 +22,7 @@ impl Plans {
     /// # Errors
     ///
     /// google.protobuf.Any in plain style, which does not have it; a message that has the name of a
-    /// well-known type and not its fields.
+    /// well-known type and not its fields; one that has 65,535 or more.
     pub fn compile(
         messages: impl IntoIterator<Item = MessageDescriptor>,
         style: Style,
@@ -93,8 +92,14 @@ impl Compiler {
             }
         }
         let declared = self.declared_fields(message);
+        if declared.len() >= usize::from(u16::MAX) {
+            let issue = "has 65,535 fields or more";
+            return Err(PlanError { name: message.full_name().to_owned(), issue });
+        }
+        let oneofs: Vec<Option<u16>> = declared.iter().map(real_oneof).collect();
+        let fields = declared.iter().enumerate();
         let fields: Vec<FieldPlan> =
-            declared.iter().map(|field| self.compile_field(field, &declared)).collect();
+            fields.map(|(index, field)| self.compile_field(field, index, &oneofs)).collect();
         if !has_fields_of(shape, fields.len()) {
             let issue = "does not have the fields of the well-known type of that name";
             return Err(PlanError { name: message.full_name().to_owned(), issue });
@@ -139,17 +144,16 @@ impl Compiler {
         (sorted(names), sorted(others))
     }
 
+    /// `oneofs` are those of all fields of its message, of which it is the one at `index`.
     fn compile_field(
         &mut self,
         field: &FieldDescriptor,
-        declared: &[FieldDescriptor],
+        index: usize,
+        oneofs: &[Option<u16>],
     ) -> FieldPlan {
-        let oneof = real_oneof(field);
-        let is_rival = |other: &FieldDescriptor| {
-            oneof.is_some() && other != field && real_oneof(other) == oneof
-        };
-        let rivals =
-            (0u16..).zip(declared).filter(|(_, other)| is_rival(other)).map(|(index, _)| index);
+        let oneof = oneofs[index];
+        let others = (0..).zip(oneofs).filter(|(other, _)| usize::from(*other) != index);
+        let rivals = others.filter(|(_, other)| **other == oneof).map(|(other, _)| other);
         let (name, _) = self.style.names(field);
         let mut comma_and_key = vec![b','];
         put_string(&mut comma_and_key, name);
@@ -166,11 +170,8 @@ impl Compiler {
             wire_type: kind.wire_type(),
             cardinality: self.cardinality(field),
             absent: self.absent(field, oneof.is_some()),
-            rivals: rivals.collect(),
-            oneof: oneof.and_then(|oneof| {
-                let index = field.parent_message().oneofs().position(|other| other == oneof);
-                index.map(|index| index as u16)
-            }),
+            rivals: if oneof.is_some() { rivals.collect() } else { Box::default() },
+            oneof,
             proto_name: field.name().into(),
         }
     }
@@ -260,9 +261,11 @@ fn sorted(mut names: Names) -> Names {
     names
 }
 
-/// The oneof that the author has written, not the one that stands for `optional`.
-fn real_oneof(field: &FieldDescriptor) -> Option<OneofDescriptor> {
-    field.containing_oneof().filter(|oneof| !oneof.is_synthetic())
+/// The oneof that the author has written, not the one that stands for `optional`, as an index within the
+/// message.
+fn real_oneof(field: &FieldDescriptor) -> Option<u16> {
+    field.containing_oneof().filter(|oneof| !oneof.is_synthetic())?;
+    field.field_descriptor_proto().oneof_index?.try_into().ok()
 }
 
 /// Whether a message has as many fields as what is written in this shape.

@@ -37,7 +37,7 @@ fn museum(style: Style) -> Contracts {
     Contracts::read(&museum_descriptors(), Some(Access::Public), style).unwrap()
 }
 
-fn museum_descriptors() -> Vec<u8> {
+pub fn museum_descriptors() -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let includes = [root.join("tests/openapi"), root.join("../proto")];
     let mut compiler = protox::Compiler::new(includes).unwrap();

@@ -7,3 +7,4 @@ mod examples;
 mod operations;
 mod postman;
 mod schemas;
+mod strangers;

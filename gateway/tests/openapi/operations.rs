@@ -139,16 +139,16 @@ fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
         "pageSize",
         "pageToken",
         "techniques",
-        "largerThan.width",
-        "largerThan.height",
         "since",
         "signed",
+        "largerThan.width",
+        "largerThan.height",
         "recursive.id",
         "recursive.title",
         "recursive.technique",
+        "recursive.painted",
         "recursive.size.width",
         "recursive.size.height",
-        "recursive.painted",
     ];
     assert_eq!(query, expected);
     let create = MUSEUM.operation("createPainting");
