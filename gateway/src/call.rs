@@ -112,7 +112,7 @@ pub(crate) async fn read<'c, B: Body<Data = Bytes> + Unpin>(
 /// The parts of a form that has come as a whole.
 async fn form(bytes: Bytes, boundary: String) -> Result<Content<'static>, Problem> {
     let (most, pieces) = (bytes.len(), stream::iter([Ok(bytes)]));
-    let mut parts = Parts::new(pieces, boundary, most);
+    let mut parts = Parts::new(pieces, boundary, most, None);
     let (fields, mut part) = parts.file().await?;
     let (media_type, mut file) = (part.media_type(), BytesMut::new());
     while let Some(bytes) = part.next().await? {

@@ -9,6 +9,7 @@
 //! [`multipart`], [`template`] and [`transcode`] are public for those who measure and fuzz them.
 
 mod accept;
+mod allowance;
 mod answer;
 mod api;
 mod cache;

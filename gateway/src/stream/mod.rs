@@ -29,9 +29,8 @@
 //! breaks off. Without a line, path and query are a message, if they say anything. Bytes of any media
 //! type become messages of up to 64 KiB, of which the first says what they are. They may be the file of
 //! a form (`multipart/form-data`), whose fields come before it and are parameters like those of a query.
-//! However it comes, a stream has a largest size: that of all its messages.
+//! However it comes, a stream has a largest size: that of its body, or of all frames of a WebSocket.
 
-mod allowance;
 mod client_stream;
 mod download;
 mod event;

@@ -24,12 +24,12 @@ use tracing::{Instrument as _, Span};
 
 pub(crate) use handshake::is_asked;
 
-use super::allowance::Allowance;
 use super::messages::Messages;
 use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
 use super::{Streams, resume};
+use crate::allowance::Allowance;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked, Content};

@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::inbox::Inbox;
+use crate::allowance::Allowance;
 use crate::pipe::Reader;
 use crate::problem::Problem;
-use crate::stream::allowance::Allowance;
 use crate::stream::event::{Ending, Event};
 
 /// How much of what a client sends is read at once, in bytes.
