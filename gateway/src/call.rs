@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http::header::IF_NONE_MATCH;
-use http::{Method, Response, Uri};
+use http::{Method, Response, Uri, Version};
 use http_body::Body;
 use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
@@ -29,6 +29,7 @@ use crate::{entity_tag, input, prefer, reply};
 pub(crate) struct Asked<'a> {
     pub method: &'a Method,
     pub uri: &'a Uri,
+    pub version: Version,
     /// The variables of the path, decoded.
     pub variables: Vec<Cow<'a, str>>,
     pub client: Client<'a>,

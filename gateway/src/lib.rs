@@ -41,6 +41,7 @@ mod options;
 mod pages;
 mod pieces;
 mod pipe;
+mod places;
 mod prefer;
 mod problem;
 mod range;

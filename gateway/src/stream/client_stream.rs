@@ -47,7 +47,7 @@ impl Streams {
             // of many it is known before they come
             Allowance::of(limits.stream).take(body.size_hint().lower())?;
         }
-        let _permit = gate.stream_permit(client)?;
+        let _place = gate.place(client)?;
         let (writer, taken) = pipe();
         let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
         let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));

@@ -310,4 +310,17 @@ mod tests {
         let small = Budget::new(160_000);
         assert!(small.read(body(&[50_000, 50_000]), LIMITS, Some(&greedy)).await.is_ok());
     }
+
+    #[test]
+    fn room_is_there_at_once_or_not_at_all_and_can_be_given_back() {
+        let (budget, greedy) = (Budget::new(1_000), Shares::default());
+        let mut room = budget.room(0, Some(&greedy));
+        assert!(room.grow(200) && !room.grow(100));
+        assert!(budget.room(0, Some(&Shares::default())).grow(250));
+        room.shrink(150);
+        assert!(room.grow(200));
+        room.shrink(usize::MAX);
+        assert_eq!((room.bytes(), budget.used.load(Ordering::Relaxed)), (0, 0));
+        assert!(greedy.is_empty());
+    }
 }

@@ -22,6 +22,11 @@ impl Shares {
         share.grow(1, most).then_some(share)
     }
 
+    /// Whether nothing is taken.
+    pub fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// A share of nothing yet.
     pub fn begin(&self) -> Share {
         Share { taken: self.0.clone(), size: 0 }
