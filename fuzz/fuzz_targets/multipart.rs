@@ -6,12 +6,12 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use futures::stream;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use souk_gateway::multipart::{Error, Pair, Parts};
+use souk_gateway::multipart::{Error, FIELD, Pair, Parts};
 
 /// What separates parts, here.
 const BOUNDARY: &str = "x";
 /// The largest size of all fields.
-const MOST: usize = 64;
+const MOST: usize = 4 * FIELD;
 
 /// What a form holds: its fields, the type of its file, and the file.
 type Form = (Vec<Pair>, String, Vec<u8>);
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 
 fn read(form: &Bytes, piece: usize) -> Result<Form, Error> {
     let pieces: Vec<_> = form.chunks(piece).map(|piece| Ok(form.slice_ref(piece))).collect();
-    let mut parts = Parts::new(stream::iter(pieces), BOUNDARY.to_owned(), MOST);
+    let mut parts = Parts::new(stream::iter(pieces), BOUNDARY.to_owned(), MOST, None);
     block_on(async {
         let (fields, mut file) = parts.file().await?;
         let (media_type, mut content) = (file.media_type(), Vec::new());

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http::header::IF_NONE_MATCH;
-use http::{Method, Response, Uri};
+use http::{Method, Response, Uri, Version};
 use http_body::Body;
 use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
@@ -29,6 +29,7 @@ use crate::{entity_tag, input, prefer, reply};
 pub(crate) struct Asked<'a> {
     pub method: &'a Method,
     pub uri: &'a Uri,
+    pub version: Version,
     /// The variables of the path, decoded.
     pub variables: Vec<Cow<'a, str>>,
     pub client: Client<'a>,
@@ -112,7 +113,7 @@ pub(crate) async fn read<'c, B: Body<Data = Bytes> + Unpin>(
 /// The parts of a form that has come as a whole.
 async fn form(bytes: Bytes, boundary: String) -> Result<Content<'static>, Problem> {
     let (most, pieces) = (bytes.len(), stream::iter([Ok(bytes)]));
-    let mut parts = Parts::new(pieces, boundary, most);
+    let mut parts = Parts::new(pieces, boundary, most, None);
     let (fields, mut part) = parts.file().await?;
     let (media_type, mut file) = (part.media_type(), BytesMut::new());
     while let Some(bytes) = part.next().await? {

@@ -228,8 +228,8 @@ impl Inner {
         match place {
             Place::Preflight(preflights) => Ok(preflights.answer(parts).await),
             Place::Contract(Found::Route(route, variables)) => {
-                let (method, uri) = (&parts.method, &parts.uri);
-                let asked = Asked { method, uri, variables, client };
+                let (method, uri, version) = (&parts.method, &parts.uri, parts.version);
+                let asked = Asked { method, uri, version, variables, client };
                 if !route.target.rpc.is_stream() {
                     return call(&self.gate, &self.plans, route, asked, body).await;
                 }

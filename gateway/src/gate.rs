@@ -12,7 +12,7 @@ use http_body::Body;
 use souk_kit::admission::{Admitted, admit};
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
-use souk_kit::listener::{Networks, Peer, Shares};
+use souk_kit::listener::{Networks, Origin, Peer};
 use souk_kit::permit::{Permit, Permits};
 use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
@@ -24,6 +24,7 @@ use crate::forwarding::{Forwarded, Forwarding};
 use crate::limits::{Limits, Standings};
 use crate::options::Options;
 use crate::pieces::Pieces;
+use crate::places::{Place, Places};
 use crate::problem::Problem;
 use crate::target::Target;
 
@@ -33,7 +34,7 @@ pub(crate) struct Gate {
     limits: Limits,
     proxies: Networks,
     permits: Permits,
-    streams: Permits,
+    places: Places,
     bodies: Budget,
     max_body: usize,
     body_idle: Duration,
@@ -64,7 +65,7 @@ impl Gate {
             limits,
             proxies: options.trusted_proxies.clone(),
             permits: Permits::new(options.max_calls),
-            streams: Permits::new(options.streams.max),
+            places: Places::new(&options.streams),
             bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
             body_idle: options.body_idle,
@@ -135,19 +136,20 @@ impl Gate {
 
     /// The right to be under way; it goes back when it is dropped.
     pub(crate) fn permit(&self, client: Client<'_>) -> Result<Permit, Problem> {
-        take(&self.permits, client.peer.map(|peer| &peer.calls))
+        self.permits.take(client.peer.map(|peer| &peer.calls)).ok_or_else(refused)
     }
 
     /// The same for a stream. These do not count as calls, since they may last.
-    pub(crate) fn stream_permit(&self, client: Client<'_>) -> Result<Permit, Problem> {
-        take(&self.streams, client.peer.map(|peer| &peer.streams))
+    pub(crate) fn place(&self, client: Client<'_>) -> Result<Place, Problem> {
+        let address = self.address(client).filter(|address| !self.proxies.contain(*address));
+        let connection = client.peer.map(|peer| &peer.streams);
+        self.places.take(address.map(Origin::of), connection).ok_or_else(refused)
     }
 }
 
-/// A permit: where none is left, the call is refused, not queued.
-fn take(permits: &Permits, shares: Option<&Shares>) -> Result<Permit, Problem> {
-    let refused = || Problem::new(Reason::Overloaded, "too many calls at once");
-    permits.take(shares).ok_or_else(refused)
+/// Where no permit is left, a call is refused, not queued.
+fn refused() -> Problem {
+    Problem::new(Reason::Overloaded, "too many calls at once")
 }
 
 impl Client<'_> {

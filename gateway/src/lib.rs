@@ -9,6 +9,7 @@
 //! [`multipart`], [`template`] and [`transcode`] are public for those who measure and fuzz them.
 
 mod accept;
+mod allowance;
 mod answer;
 mod api;
 mod cache;
@@ -40,6 +41,7 @@ mod options;
 mod pages;
 mod pieces;
 mod pipe;
+mod places;
 mod prefer;
 mod problem;
 mod range;

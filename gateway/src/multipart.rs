@@ -8,10 +8,11 @@ use std::task::{Poll, ready};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use multer::{Field, Multipart};
-use souk_kit::body;
+use souk_kit::body::{self, Room};
 use souk_kit::failure::shortened;
 use souk_proto::souk::types::v1::Reason;
 
+use crate::allowance::TooLarge;
 use crate::media::UNKNOWN;
 use crate::problem::Problem;
 
@@ -20,35 +21,41 @@ const PIECE: usize = 16 * 1024;
 /// How many bytes are kept at most: the parser waits for the end of what is between two parts, however
 /// far that is.
 const KEPT: usize = 64 * 1024;
+/// What a field costs besides its name and its value, in bytes.
+pub const FIELD: usize = 2 * size_of::<String>();
 
 /// The parts of a form.
 pub struct Parts<'r> {
     multipart: Multipart<'r>,
     /// How many bytes may be read before some are used.
-    room: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
     /// The largest size of all fields, in bytes.
     most: usize,
+    /// The room that they take, where it is not taken by the form.
+    room: Option<Room>,
 }
 
 /// The file of a form.
 pub struct File<'r> {
     field: Field<'r>,
-    room: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
 }
 
 /// The name and the value of a field.
 pub type Pair = (String, String);
 
 impl<'r> Parts<'r> {
-    /// Of a body whose parts are separated by this boundary. Its fields have this many bytes at most.
+    /// Of a body whose parts are separated by this boundary. Its fields have this many bytes at most, with
+    /// their names and [`FIELD`] for each, and take room for them; `None` where the form has it already.
     pub fn new(
-        pieces: impl Stream<Item = Result<Bytes, body::Error>> + Send + 'r,
+        pieces: impl Stream<Item = Result<Bytes, Error>> + Send + 'r,
         boundary: String,
         most: usize,
+        room: Option<Room>,
     ) -> Self {
-        let room = Arc::new(AtomicUsize::new(KEPT));
-        let pieces = metered(Box::pin(pieces), room.clone());
-        Self { multipart: Multipart::new(pieces, boundary), room, most }
+        let left = Arc::new(AtomicUsize::new(KEPT));
+        let pieces = metered(Box::pin(pieces), left.clone());
+        Self { multipart: Multipart::new(pieces, boundary), left, most, room }
     }
 
     /// The fields, and the file that comes after them: the first part that has the name of a file.
@@ -63,6 +70,7 @@ impl<'r> Parts<'r> {
                 return Ok((fields, part));
             }
             let name = part.field.name().unwrap_or_default().to_owned();
+            self.keep(&mut size, FIELD + name.len()).await?;
             let value = self.value(part, &name, &mut size).await?;
             fields.push((name, value));
         }
@@ -79,27 +87,36 @@ impl<'r> Parts<'r> {
     }
 
     async fn next(&mut self) -> Result<Option<File<'r>>, Error> {
-        self.room.store(KEPT, Ordering::Relaxed);
+        self.left.store(KEPT, Ordering::Relaxed);
         let field = self.multipart.next_field().await?;
-        Ok(field.map(|field| File { field, room: self.room.clone() }))
+        Ok(field.map(|field| File { field, left: self.left.clone() }))
     }
 
     /// The text of a field. `size` is that of all fields so far.
     async fn value(
-        &self,
+        &mut self,
         mut part: File<'_>,
         name: &str,
         size: &mut usize,
     ) -> Result<String, Error> {
         let mut value = Vec::new();
         while let Some(bytes) = part.next().await? {
-            *size += bytes.len();
-            if *size > self.most {
-                return Err(Error::FieldsTooLarge(self.most));
-            }
+            self.keep(size, bytes.len()).await?;
             value.extend_from_slice(&bytes);
         }
         String::from_utf8(value).map_err(|_| Error::NotUtf8(shortened(name)))
+    }
+
+    /// So many bytes more of fields are kept.
+    async fn keep(&mut self, size: &mut usize, bytes: usize) -> Result<(), Error> {
+        *size += bytes;
+        if *size > self.most {
+            return Err(Error::FieldsTooLarge(self.most));
+        }
+        if let Some(room) = &mut self.room {
+            room.extend(bytes).await?;
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +132,7 @@ impl File<'_> {
     ///
     /// The form ends before the file does, or its body does not come.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        self.room.store(KEPT, Ordering::Relaxed);
+        self.left.store(KEPT, Ordering::Relaxed);
         Ok(self.field.chunk().await?)
     }
 }
@@ -126,6 +143,9 @@ pub enum Error {
     /// It does not come.
     #[error(transparent)]
     Body(#[from] body::Error),
+    /// There is more of it than the call takes.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// There is no room for more of what is not used.
     #[error("what is between two parts of the form is larger than {KEPT} bytes")]
     NoRoom,
@@ -161,6 +181,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let reason = match error {
             Error::Body(error) => return error.into(),
+            Error::TooLarge(error) => return error.into(),
             Error::NoRoom | Error::FieldsTooLarge(_) => Reason::PayloadTooLarge,
             Error::NotUtf8(_) | Error::NoFile | Error::NotLast | Error::Malformed => {
                 Reason::MalformedRequest
@@ -172,9 +193,9 @@ impl From<Error> for Problem {
 
 /// The parser takes all that is there whenever it is asked for a part: here there is never more than one
 /// piece.
-fn metered<S: Stream<Item = Result<Bytes, body::Error>>>(
+fn metered<S: Stream<Item = Result<Bytes, Error>>>(
     mut pieces: Pin<Box<S>>,
-    room: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
 ) -> impl Stream<Item = Result<Bytes, Error>> {
     let (mut rest, mut has_given) = (Bytes::new(), false);
     stream::poll_fn(move |cx| {
@@ -185,14 +206,14 @@ fn metered<S: Stream<Item = Result<Bytes, body::Error>>>(
         if rest.is_empty() {
             match ready!(pieces.as_mut().poll_next(cx)) {
                 Some(Ok(piece)) => rest = piece,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
         }
         let piece = rest.split_to(rest.len().min(PIECE));
         has_given = true;
-        let taken = room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
-            room.checked_sub(piece.len())
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(piece.len())
         });
         Poll::Ready(Some(taken.map(|_| piece).map_err(|_| Error::NoRoom)))
     })
@@ -202,11 +223,13 @@ fn metered<S: Stream<Item = Result<Bytes, body::Error>>>(
 mod tests {
     use super::*;
 
+    const MOST: usize = 2 * FIELD + 100;
+
     /// A form in pieces of so many bytes: its fields, the type of its file, and the file.
     async fn read(form: &str, piece: usize) -> Result<(Vec<Pair>, String, String), String> {
         let bytes = Bytes::from(form.replace('\n', "\r\n"));
         let pieces: Vec<_> = bytes.chunks(piece).map(|piece| Ok(bytes.slice_ref(piece))).collect();
-        let mut parts = Parts::new(stream::iter(pieces), "x".to_owned(), 100);
+        let mut parts = Parts::new(stream::iter(pieces), "x".to_owned(), MOST, None);
         let (fields, mut file) = parts.file().await.map_err(|error| error.to_string())?;
         let (media_type, mut content) = (file.media_type(), Vec::new());
         while let Some(bytes) = file.next().await.map_err(|error| error.to_string())? {
@@ -259,8 +282,16 @@ mod tests {
             ),
             (file.clone() + &file + "--x--", "the file must be the last part of the form"),
             (
-                part("name=a", &"1".repeat(101)) + &file + "--x--",
-                "the fields of the form are larger than 100 bytes",
+                part("name=a", &"1".repeat(100 + FIELD)) + &file + "--x--",
+                "the fields of the form are larger than 196 bytes",
+            ),
+            (
+                part(&format!("name={}", "a".repeat(100 + FIELD)), "1") + &file + "--x--",
+                "the fields of the form are larger than 196 bytes",
+            ),
+            (
+                part("name=a", "").repeat(3) + &part("name=b", "1") + &file + "--x--",
+                "the fields of the form are larger than 196 bytes",
             ),
         ];
         for (form, expected) in cases {

@@ -62,6 +62,9 @@ pub struct Options {
 pub struct Streams {
     /// How many may be under way at once; others are refused as OVERLOADED. They do not count as calls.
     pub max: usize,
+    /// How many bytes of their messages are kept at once: of those that clients have not read, and of those
+    /// of WebSockets that are not whole. A stream ends that would need more.
+    pub bytes: usize,
     /// How long a client may take to send one, its answer included.
     pub request_limit: Duration,
     /// How long an answer may last. Its client may then ask for it again.
@@ -74,6 +77,8 @@ pub struct Streams {
     /// How long a client may take for one message. Less than it may take nothing of an answer, so that
     /// it can be told.
     pub patience: Duration,
+    /// How long it may take for what is left of an answer whose end is known.
+    pub rest_limit: Duration,
 }
 
 impl Default for Options {
@@ -121,11 +126,13 @@ impl Default for Streams {
     fn default() -> Self {
         Self {
             max: 512,
+            bytes: 128 * 1024 * 1024,
             request_limit: Duration::from_secs(15 * 60),
             limit: Duration::from_secs(60 * 60),
             first: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
             patience: Duration::from_secs(30),
+            rest_limit: Duration::from_secs(60),
         }
     }
 }

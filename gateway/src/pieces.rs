@@ -45,7 +45,7 @@ impl<'a, B: Body<Data = Bytes> + Unpin> Pieces<'a, B> {
     }
 
     /// Room for what is kept of the body, at most this many bytes at once.
-    pub(crate) fn room(&self, size: usize) -> Room<'a> {
+    pub(crate) fn room(&self, size: usize) -> Room {
         self.budget.room(size, self.peer.map(|peer| &peer.bytes))
     }
 }

@@ -1,20 +1,26 @@
 //! The way of one stream, from who has its items to who takes them. One of them is on its way at a time:
 //! who does not take it keeps the next from being made.
 
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
 use futures::{Stream, stream};
 use tokio::sync::{mpsc, oneshot};
 
 /// A way for the items of one stream.
 pub(crate) fn pipe<T>() -> (Writer<T>, Reader<T>) {
     let (items, taken) = mpsc::channel(1);
-    let (last, ended) = oneshot::channel();
-    (Writer { items, last }, Reader { items: taken, last: Some(ended) })
+    let (last, told) = oneshot::channel();
+    let ended = Arc::new(OnceLock::new());
+    let reader = Reader { items: taken, last: Some(told), ended: ended.clone() };
+    (Writer { items, last, ended }, reader)
 }
 
 /// Where items come from. A stream whose writer is dropped before it has finished breaks off.
 pub(crate) struct Writer<T> {
     items: mpsc::Sender<T>,
     last: oneshot::Sender<Option<T>>,
+    ended: Arc<OnceLock<Instant>>,
 }
 
 /// Nobody takes items any more.
@@ -34,6 +40,7 @@ impl<T> Writer<T> {
 
     /// Ends the stream as it should end. If there is a last item, it waits for no other.
     pub(crate) fn finish(self, last: Option<T>) {
+        let _ = self.ended.set(Instant::now());
         // who has gone does not need it
         let _ = self.last.send(last);
     }
@@ -43,6 +50,7 @@ impl<T> Writer<T> {
 pub(crate) struct Reader<T> {
     items: mpsc::Receiver<T>,
     last: Option<oneshot::Receiver<Option<T>>>,
+    ended: Arc<OnceLock<Instant>>,
 }
 
 /// A stream has ended before it was finished.
@@ -59,6 +67,11 @@ impl<T: Send + 'static> Reader<T> {
         let last = self.last.as_mut()?.await;
         self.last = None;
         last.map_err(|_| BrokenOff).transpose()
+    }
+
+    /// How long the end of the stream has been known, whatever is left to be taken.
+    pub(crate) fn ended(&self) -> Option<Duration> {
+        self.ended.get().map(Instant::elapsed)
     }
 
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<T, BrokenOff>> + Send + 'static {

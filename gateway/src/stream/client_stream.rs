@@ -4,20 +4,22 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, Response};
 use http_body::Body;
+use souk_kit::body;
 
 use super::Streams;
-use super::allowance::Allowance;
 use super::lines::Lines;
 use super::messages::{Messages, Wants};
 use super::upload::Upload;
+use crate::allowance::Allowance;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked};
 use crate::gate::Gate;
 use crate::media::{self, Media};
-use crate::multipart::Parts;
+use crate::multipart::{self, Parts};
 use crate::pieces::Pieces;
 use crate::pipe::pipe;
 use crate::problem::Problem;
@@ -41,11 +43,11 @@ impl Streams {
             message: gate.largest(target.rpc.max_request_bytes),
             stream: target.rpc.max_stream_bytes,
         };
-        if let Form::Lines | Form::Bytes(_) = form {
+        if !matches!(form, Form::Parameters) {
             // of many it is known before they come
             Allowance::of(limits.stream).take(body.size_hint().lower())?;
         }
-        let _permit = gate.stream_permit(client)?;
+        let _place = gate.place(client)?;
         let (writer, taken) = pipe();
         let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
         let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));
@@ -111,11 +113,12 @@ async fn send<B: Body<Data = Bytes> + Send + Unpin>(
         Form::Parameters => send_parameters(messages).await,
         Form::Lines => send_lines(Lines::new(pieces, limits.message, allowance), messages).await,
         Form::Bytes(media_type) => {
-            send_bytes(pieces, Upload::new(messages, media_type, allowance)).await
+            send_bytes(pieces, Upload::new(messages, media_type), allowance).await
         }
         Form::File(boundary) => {
-            let parts = Parts::new(pieces.into_stream(), boundary, limits.message);
-            send_file(parts, messages, allowance).await
+            let room = pieces.room(limits.message);
+            let pieces = allowed(pieces.into_stream(), allowance);
+            send_file(Parts::new(pieces, boundary, limits.message, Some(room)), messages).await
         }
     }
 }
@@ -144,8 +147,10 @@ async fn send_lines<B: Body<Data = Bytes> + Unpin>(
 async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
     mut pieces: Pieces<'_, B>,
     mut upload: Upload<'_>,
+    mut allowance: Allowance,
 ) -> Result<(), Problem> {
     while let Some(piece) = pieces.next(0).await? {
+        allowance.take(piece.len() as u64)?;
         if upload.put(piece).await? == Wants::NoMore {
             return Ok(());
         }
@@ -154,15 +159,11 @@ async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
 }
 
 /// Sends the file of a form, with the fields before it.
-async fn send_file(
-    mut parts: Parts<'_>,
-    mut messages: Messages,
-    allowance: Allowance,
-) -> Result<(), Problem> {
+async fn send_file(mut parts: Parts<'_>, mut messages: Messages) -> Result<(), Problem> {
     let (fields, mut file) = parts.file().await?;
     messages.add(fields);
     let media_type = file.media_type();
-    let mut upload = Upload::new(messages, &media_type, allowance);
+    let mut upload = Upload::new(messages, &media_type);
     while let Some(bytes) = file.next().await? {
         if upload.put(bytes).await? == Wants::NoMore {
             return Ok(());
@@ -171,6 +172,18 @@ async fn send_file(
     drop(file);
     parts.end().await?;
     upload.finish().await
+}
+
+/// The pieces of a form, as far as they are allowed: with its fields, and what is between its parts.
+fn allowed(
+    pieces: impl Stream<Item = Result<Bytes, body::Error>>,
+    mut allowance: Allowance,
+) -> impl Stream<Item = Result<Bytes, multipart::Error>> {
+    pieces.map(move |piece| {
+        let piece = piece?;
+        allowance.take(piece.len() as u64)?;
+        Ok(piece)
+    })
 }
 
 /// An error in a line.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use souk_kit::permit::Permit;
+use futures::stream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::source::Source;
 use crate::pipe::{Writer, pipe};
+use crate::places::Place;
 
 /// How many bytes a client has to take at once.
 const PIECE: usize = 64 * 1024;
@@ -24,17 +25,16 @@ pub(super) struct Download {
     /// How long a client may take for one piece.
     pub patience: Duration,
     /// Given back when all has been taken, or nobody takes more.
-    pub permit: Permit,
+    pub place: Place,
 }
 
 impl Download {
     /// The body of the answer.
     pub(super) fn into_body(self) -> Body {
-        let Self { mut source, first, until, patience, permit } = self;
+        let Self { mut source, first, until, patience, place } = self;
         let (writer, reader) = pipe();
         // ends when its answer is dropped
         tokio::spawn(async move {
-            let _permit = permit;
             let carried = carry(&mut source, first, patience, &writer);
             let is_whole = tokio::select! {
                 carried = timeout_at(until, carried) => carried.unwrap_or(false),
@@ -46,7 +46,10 @@ impl Download {
                 tracing::warn!(request_id = &**source.request_id(), "a download is cut");
             }
         });
-        Body::from_stream(reader.into_stream())
+        let pieces = stream::unfold((reader, place), |(mut reader, place)| async {
+            Some((reader.next().await?, (reader, place)))
+        });
+        Body::from_stream(pieces)
     }
 }
 

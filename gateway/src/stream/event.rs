@@ -1,5 +1,6 @@
 //! What a stream of answers tells its client.
 
+use super::text::Text;
 use crate::caller::Caller;
 use crate::problem::Problem;
 
@@ -7,7 +8,7 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A message of the service, as JSON, and where in the stream it is, if it says so.
-    Message { id: Option<String>, json: Vec<u8> },
+    Message { id: Option<String>, json: Text },
     /// That there is nothing to tell: what says nothing for long is taken for dead.
     Heartbeat,
     /// That there is no more, for a good reason. Always the last one.
@@ -45,14 +46,14 @@ impl Event {
 
     /// The event as one JSON object, whose only member says what it is: `result`, `end` or `error`.
     /// Nothing where there is nothing to tell.
-    pub(crate) fn object(&self, request_id: &str) -> Vec<u8> {
+    pub(crate) fn object(self, request_id: &str) -> Text {
         match self {
-            Self::Message { json, .. } => [b"{\"result\":", &json[..], b"}"].concat(),
-            Self::Heartbeat => Vec::new(),
+            Self::Message { json, .. } => json.within("{\"result\":", "}"),
+            Self::Heartbeat => Text::default(),
             Self::End(ending) => {
-                format!("{{\"end\":{{\"reason\":\"{}\"}}}}", ending.name()).into_bytes()
+                format!("{{\"end\":{{\"reason\":\"{}\"}}}}", ending.name()).into_bytes().into()
             }
-            Self::Error(problem) => Caller::unknown(problem, request_id),
+            Self::Error(problem) => Caller::unknown(&problem, request_id).into(),
         }
     }
 }

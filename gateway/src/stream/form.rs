@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use super::event::Event;
+use super::text::Text;
 use crate::accept::weight;
 use crate::media::{EVENTS, LINES};
 use crate::problem::Problem;
@@ -43,9 +44,9 @@ impl Form {
     }
 
     /// An event in this form.
-    pub(super) fn frame(self, event: &Event, request_id: &str) -> Bytes {
+    pub(super) fn frame(self, event: Event, request_id: &str) -> Bytes {
         match self {
-            Self::Lines => [&event.object(request_id)[..], b"\n"].concat(),
+            Self::Lines => event.object(request_id).within("", "\n"),
             Self::Events => server_sent(event, request_id),
         }
         .into()
@@ -53,20 +54,18 @@ impl Form {
 }
 
 /// An event as HTML's section on server-sent events wants it. JSON has no line breaks here.
-fn server_sent(event: &Event, request_id: &str) -> Vec<u8> {
-    match event {
+fn server_sent(event: Event, request_id: &str) -> Text {
+    let name = match event {
         Event::Message { id, json } => {
-            let id = id.as_deref().filter(|id| is_kept(id));
+            let id = id.filter(|id| is_kept(id));
             let id = id.map_or(String::new(), |id| format!("id: {id}\n"));
-            [id.as_bytes(), b"data: ", &json[..], b"\n\n"].concat()
+            return json.within(&format!("{id}data: "), "\n\n");
         }
-        Event::Heartbeat => b": heartbeat\n\n".to_vec(),
-        Event::End(_) | Event::Error(_) => {
-            let name = if matches!(event, Event::End(_)) { "end" } else { "error" };
-            let object = event.object(request_id);
-            [b"event: ", name.as_bytes(), b"\ndata: ", &object[..], b"\n\n"].concat()
-        }
-    }
+        Event::Heartbeat => return b": heartbeat\n\n".to_vec().into(),
+        Event::End(_) => "end",
+        Event::Error(_) => "error",
+    };
+    event.object(request_id).within(&format!("event: {name}\ndata: "), "\n\n")
 }
 
 /// Whether clients keep an id. Without one, they keep that of the event before.
@@ -109,24 +108,25 @@ mod tests {
 
     #[test]
     fn an_event_says_what_it_is_in_each_form() {
-        let frame = |form: Form, event: &Event| {
+        let frame = |form: Form, event: Event| {
             String::from_utf8(form.frame(event, "req_1").to_vec()).unwrap()
         };
-        let message = |id: &str| Event::Message { id: Some(id.to_owned()), json: b"{}".to_vec() };
-        assert_eq!(frame(Form::Lines, &message("7")), "{\"result\":{}}\n");
-        assert_eq!(frame(Form::Events, &message("7")), "id: 7\ndata: {}\n\n");
-        assert_eq!(frame(Form::Events, &message("7\n8")), "data: {}\n\n");
-        let message = Event::Message { id: None, json: b"{}".to_vec() };
-        assert_eq!(frame(Form::Events, &message), "data: {}\n\n");
-        assert_eq!(frame(Form::Lines, &Event::Heartbeat), "\n");
-        assert_eq!(frame(Form::Events, &Event::Heartbeat), ": heartbeat\n\n");
-        let end = Event::End(Ending::Complete);
-        assert_eq!(frame(Form::Lines, &end), "{\"end\":{\"reason\":\"complete\"}}\n");
+        let json = || b"{}".to_vec().into();
+        let message = |id: &str| Event::Message { id: Some(id.to_owned()), json: json() };
+        assert_eq!(frame(Form::Lines, message("7")), "{\"result\":{}}\n");
+        assert_eq!(frame(Form::Events, message("7")), "id: 7\ndata: {}\n\n");
+        assert_eq!(frame(Form::Events, message("7\n8")), "data: {}\n\n");
+        let message = Event::Message { id: None, json: json() };
+        assert_eq!(frame(Form::Events, message), "data: {}\n\n");
+        assert_eq!(frame(Form::Lines, Event::Heartbeat), "\n");
+        assert_eq!(frame(Form::Events, Event::Heartbeat), ": heartbeat\n\n");
+        let end = || Event::End(Ending::Complete);
+        assert_eq!(frame(Form::Lines, end()), "{\"end\":{\"reason\":\"complete\"}}\n");
         let event = "event: end\ndata: {\"end\":{\"reason\":\"complete\"}}\n\n";
-        assert_eq!(frame(Form::Events, &end), event);
-        let error = Event::Error(Box::new(Problem::new(Reason::NotFound, "no")));
+        assert_eq!(frame(Form::Events, end()), event);
+        let error = || Event::Error(Box::new(Problem::new(Reason::NotFound, "no")));
         let object = r#"{"error":{"code":"NOT_FOUND","message":"no","#;
-        assert!(frame(Form::Lines, &error).starts_with(object));
-        assert!(frame(Form::Events, &error).starts_with(&format!("event: error\ndata: {object}")));
+        assert!(frame(Form::Lines, error()).starts_with(object));
+        assert!(frame(Form::Events, error()).starts_with(&format!("event: error\ndata: {object}")));
     }
 }

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use souk_proto::souk::types::v1::Reason;
 
-use super::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::pieces::Pieces;
 use crate::problem::Problem;
 

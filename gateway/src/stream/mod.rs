@@ -17,11 +17,13 @@
 //!   the last line or as an event named `end` or `error`. A stream that ends without it was cut.
 //! - While there is nothing to tell, a comment or an empty line says so every now and then.
 //! - Few messages are on their way at once: a slow client holds up the service, and one that is too slow
-//!   is told so by the last event, and cut off.
+//!   is told so by the last event, and cut off. So is one for which too many bytes are kept: all streams
+//!   together have so many, and a client has a quarter of them (`places.rs`).
 //! - A stream ends with the token that it was asked for with.
 //!
 //! Where the messages are bytes of any media type (`google.api.HttpBody`), they are the answer as they
-//! stand, one after the other. Nothing can be told between them: an answer that is not whole is cut.
+//! stand, one after the other. Nothing can be told between them: an answer that is not whole is cut. Over
+//! HTTP/1.0 nobody could tell that from its end, so there are none.
 //!
 //! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a
@@ -29,19 +31,20 @@
 //! breaks off. Without a line, path and query are a message, if they say anything. Bytes of any media
 //! type become messages of up to 64 KiB, of which the first says what they are. They may be the file of
 //! a form (`multipart/form-data`), whose fields come before it and are parameters like those of a query.
-//! However it comes, a stream has a largest size: that of all its messages.
+//! However it comes, a stream has a largest size: that of its body, or of all frames of a WebSocket.
 
-mod allowance;
 mod client_stream;
 mod download;
 mod event;
 mod form;
+mod frames;
 mod lines;
 mod messages;
 mod pump;
 mod server_stream;
 mod source;
 mod term;
+mod text;
 mod upload;
 mod websocket;
 

@@ -4,7 +4,6 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use souk_kit::permit::Permit;
 use souk_proto::souk::types::v1::Reason;
 use tokio::time::{sleep, timeout};
 
@@ -22,8 +21,6 @@ pub(super) struct Pump {
     pub heartbeat: Duration,
     /// How long a client may take for one event.
     pub patience: Duration,
-    /// Given back when the service has said all, or is not heard any more.
-    pub _permit: Permit,
 }
 
 impl Pump {
@@ -65,7 +62,8 @@ impl Pump {
     }
 }
 
-fn too_slow() -> Event {
+/// The last event for a client that is too slow.
+pub(super) fn too_slow() -> Event {
     tracing::warn!("a client that takes its stream too slowly is cut off");
     let message = "the events of the stream are not taken in time, and no more can wait";
     Event::Error(Box::new(Problem::new(Reason::Overloaded, message)))

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures::TryStreamExt as _;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response};
-use souk_kit::permit::Permit;
+use http::{HeaderName, HeaderValue, Response, Version};
+use souk_proto::souk::types::v1::Reason;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::download::Download;
 use super::event::Event;
 use super::form::Form;
+use super::frames::Frames;
 use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
@@ -23,6 +23,7 @@ use crate::call::{self, Asked};
 use crate::gate::{Client, Gate};
 use crate::options;
 use crate::pipe::pipe;
+use crate::places::Place;
 use crate::problem::Problem;
 use crate::reply;
 use crate::routing::Route;
@@ -31,7 +32,7 @@ use crate::routing::Route;
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Streams {
-    /// The way is that of other calls; but it goes on when the answer has begun, and the permit is kept
+    /// The way is that of other calls; but it goes on when the answer has begun, and the place is kept
     /// for so long.
     pub(super) async fn server_stream<B: http_body::Body<Data = Bytes> + Unpin>(
         &self,
@@ -41,12 +42,17 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let (target, client) = (&route.target, asked.client);
+        if route.gives_bytes && asked.version < Version::HTTP_11 {
+            let message = "the answer comes in pieces: ask for it over HTTP/1.1 or newer, where a \
+                           client can tell whether it is whole";
+            return Err(Problem::new(Reason::MalformedRequest, message));
+        }
         let form = (!route.gives_bytes)
             .then(|| Form::of(client.headers, route.has_websocket))
             .transpose()?;
         let admitted = gate.admit(target, client).await?;
         let body = call::read(gate, route, client, body).await?;
-        let permit = gate.stream_permit(client)?;
+        let place = gate.place(client)?;
         let (wire, selection) = call::message(&self.plans, route, &asked, &body)?;
 
         let until = Instant::now() + self.options.limit;
@@ -58,13 +64,14 @@ impl Streams {
         let answer = answer.map_err(|status| target.problem(&status, client.context))?;
         let plans = self.plans.clone();
         let answers = Answers::Begun(Box::new(answer.into_inner()));
-        let source = Source::new(answers, plans, route.clone(), selection, context);
+        let source =
+            Source::new(answers, plans, route.clone(), selection, context, place.quota.clone());
         let (media_type, pieces) = match form {
             Some(form) => {
                 let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
-                (form.content_type(), self.events(source, form, term, permit).await?)
+                (form.content_type(), self.events(source, form, term, place).await?)
             }
-            None => self.bytes(source, until, permit).await?,
+            None => self.bytes(source, until, place).await?,
         };
         let mut response = Response::new(Answer::from(pieces));
         let headers = response.headers_mut();
@@ -79,12 +86,12 @@ impl Streams {
         &self,
         mut source: Source,
         until: Instant,
-        permit: Permit,
+        place: Place,
     ) -> Result<(HeaderValue, Body), Problem> {
         let first = source.bytes().await?.unwrap_or_default();
         let media_type = reply::media_type(&first);
         let patience = self.options.patience;
-        let download = Download { source, first: first.data, until, patience, permit };
+        let download = Download { source, first: first.data, until, patience, place };
         Ok((media_type, download.into_body()))
     }
 
@@ -94,17 +101,16 @@ impl Streams {
         mut source: Source,
         form: Form,
         term: Term,
-        permit: Permit,
+        place: Place,
     ) -> Result<Body, Problem> {
         let first = self.first(&mut source).await?;
-        let options::Streams { heartbeat, patience, .. } = self.options;
-        let (writer, reader) = pipe();
+        let options::Streams { heartbeat, patience, rest_limit, .. } = self.options;
+        let (writer, events) = pipe();
         let request_id = source.request_id().clone();
-        let pump = Pump { source, term, heartbeat, patience, _permit: permit };
+        let pump = Pump { source, term, heartbeat, patience };
         // ends when its answer is dropped
         tokio::spawn(pump.run(first, writer).instrument(Span::current()));
-        let frame = move |event: Event| form.frame(&event, &request_id);
-        Ok(Body::from_stream(reader.into_stream().map_ok(frame)))
+        Ok(Frames { events, form, request_id, rest_limit, _place: place }.into_body())
     }
 
     /// What the service says first; `None` when it says nothing for a while.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use souk_kit::body::Room;
 use souk_kit::request::Context;
 use tonic::{Status, Streaming};
 
 use super::event::{Ending, Event};
+use super::text::Text;
+use crate::places::{Quota, held, no_room};
 use crate::problem::Problem;
 use crate::reply;
 use crate::routing::Route;
@@ -27,6 +30,9 @@ pub(super) struct Source {
     route: Arc<Route>,
     selection: Option<Selection>,
     context: Context,
+    quota: Quota,
+    /// Room for the largest message so far: the buffer that it came in is used for the next.
+    room: Room,
 }
 
 impl Answers {
@@ -49,36 +55,50 @@ impl Source {
         route: Arc<Route>,
         selection: Option<Selection>,
         context: Context,
+        quota: Quota,
     ) -> Self {
-        Self { answers, plans, route, selection, context }
+        let room = quota.room();
+        Self { answers, plans, route, selection, context, quota, room }
     }
 
     /// What the service says next. Nothing is lost when this is dropped before it is done.
     pub(super) async fn next(&mut self) -> Event {
-        match self.answers.next().await {
-            Ok(Some(wire)) => {
-                let message = self.message(&wire);
-                message.unwrap_or_else(|error| Event::Error(Box::new(self.internal(&error))))
-            }
-            Ok(None) => Event::End(Ending::Complete),
-            Err(status) => {
-                Event::Error(Box::new(self.route.target.problem(&status, &self.context)))
-            }
-        }
+        let event = match self.wire().await {
+            Ok(Some(wire)) => self.message(wire),
+            Ok(None) => Ok(Event::End(Ending::Complete)),
+            Err(problem) => Err(problem),
+        };
+        event.unwrap_or_else(|problem| Event::Error(Box::new(problem)))
     }
 
     /// The next bytes of a service that answers with those; `None` when there are no more.
     pub(super) async fn bytes(&mut self) -> Result<Option<HttpBody>, Problem> {
-        let failed = |status: Status| self.route.target.problem(&status, &self.context);
-        let Some(wire) = self.answers.next().await.map_err(failed)? else { return Ok(None) };
+        let Some(wire) = self.wire().await? else { return Ok(None) };
         let body = reply::bytes(&self.plans, &self.route, &wire);
-        body.map(Some).map_err(|error| self.internal(&error))
+        let mut body = body.map_err(|error| self.internal(&error))?;
+        let room = self.quota.take(body.data.len())?;
+        body.data = held(body.data, room);
+        Ok(Some(body))
     }
 
-    fn message(&self, wire: &[u8]) -> Result<Event, WireError> {
-        let id = self.route.event_id.as_ref().and_then(|field| field.read(wire));
-        let json = reply::json(&self.plans, &self.route, self.selection.as_ref(), wire)?;
-        Ok(Event::Message { id, json })
+    async fn wire(&mut self) -> Result<Option<Bytes>, Problem> {
+        let next = self.answers.next().await;
+        let wire = next.map_err(|status| self.route.target.problem(&status, &self.context))?;
+        let size = wire.as_ref().map_or(0, Bytes::len);
+        match self.room.grow(size.saturating_sub(self.room.bytes())) {
+            true => Ok(wire),
+            false => Err(no_room()),
+        }
+    }
+
+    fn message(&self, wire: Bytes) -> Result<Event, Problem> {
+        let id = self.route.event_id.as_ref().and_then(|field| field.read(&wire));
+        let json = reply::json(&self.plans, &self.route, self.selection.as_ref(), &wire);
+        let mut json = json.map_err(|error| self.internal(&error))?;
+        drop(wire);
+        json.shrink_to_fit();
+        let room = self.quota.take(json.len())?;
+        Ok(Event::Message { id, json: Text::in_room(json, room) })
     }
 
     fn internal(&self, error: &WireError) -> Problem {

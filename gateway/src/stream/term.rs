@@ -11,6 +11,7 @@ use super::event::{Ending, Event};
 use crate::problem::Problem;
 
 /// How long a stream may last.
+#[derive(Clone)]
 pub(crate) struct Term {
     /// No stream lasts longer.
     until: Instant,

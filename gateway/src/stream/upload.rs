@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::allowance::Allowance;
 use super::messages::{Messages, Wants};
 use crate::media::Media;
 use crate::problem::Problem;
@@ -15,19 +14,17 @@ pub(super) struct Upload<'a> {
     messages: Messages,
     /// What they are, until the first message has said so.
     media_type: &'a str,
-    allowance: Allowance,
     /// Whether there was a message.
     has_begun: bool,
 }
 
 impl<'a> Upload<'a> {
-    pub(super) fn new(messages: Messages, media_type: &'a str, allowance: Allowance) -> Self {
-        Self { messages, media_type, allowance, has_begun: false }
+    pub(super) fn new(messages: Messages, media_type: &'a str) -> Self {
+        Self { messages, media_type, has_begun: false }
     }
 
     /// Sends the next bytes.
     pub(super) async fn put(&mut self, mut bytes: Bytes) -> Result<Wants, Problem> {
-        self.allowance.take(bytes.len() as u64)?;
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE));
             if self.send(&piece).await? == Wants::NoMore {

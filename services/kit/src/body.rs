@@ -21,7 +21,7 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a body may stop while others may have to wait for its room.
 const TIGHT_IDLE: Duration = Duration::from_secs(1);
 
-/// How many bytes of unfinished bodies a process keeps. Cheap to clone.
+/// How many bytes of something a process keeps, such as those of unfinished bodies. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Budget {
     total: usize,
@@ -111,9 +111,9 @@ impl Budget {
 
     /// Room for something of which this is the largest size. None of it is taken yet. The connection of
     /// these shares has no more than its part of the budget, or this.
-    pub fn room(&self, size: usize, shares: Option<&Shares>) -> Room<'_> {
+    pub fn room(&self, size: usize, shares: Option<&Shares>) -> Room {
         let most = part_of(self.total).max(size);
-        Room { budget: self, bytes: 0, share: shares.map(Shares::begin), most }
+        Room { budget: self.clone(), bytes: 0, share: shares.map(Shares::begin), most }
     }
 
     /// The next piece of a body of which so many bytes are held; `None` is its end. Who stops has less
@@ -167,38 +167,60 @@ impl Budget {
 
 /// The room that one body takes, until dropped.
 #[derive(Debug)]
-pub struct Room<'a> {
-    budget: &'a Budget,
+pub struct Room {
+    budget: Budget,
     bytes: usize,
-    /// What its connection has of the budget, with this, and may have.
+    /// What its connection, or its client, has of the budget, with this, and may have.
     share: Option<Share>,
     most: usize,
 }
 
-impl Room<'_> {
+impl Room {
     /// Takes more room, as soon as there is some.
     ///
     /// # Errors
     ///
     /// There is none for a while.
     pub async fn extend(&mut self, bytes: usize) -> Result<(), Error> {
-        let most = self.most;
         let taking = async {
-            while let Some(share) = &mut self.share
-                && !share.grow(bytes, most)
-            {
+            while !self.grow(bytes) {
                 sleep(ROOM_INTERVAL).await;
             }
-            while !self.budget.take(bytes, self.bytes) {
-                sleep(ROOM_INTERVAL).await;
-            }
-            self.bytes += bytes;
         };
         timeout(ROOM_LIMIT, taking).await.map_err(|_| Error::NoRoom)
     }
+
+    /// Takes more room, if there is some now: whether there was.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        if !self.budget.take(bytes, self.bytes) {
+            return false;
+        }
+        let most = self.most;
+        if !self.share.as_mut().is_none_or(|share| share.grow(bytes, most)) {
+            self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        self.bytes += bytes;
+        true
+    }
+
+    /// Gives so many bytes back, or all where it has fewer.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(share) = &mut self.share {
+            share.shrink(bytes);
+        }
+    }
+
+    /// How many bytes it is.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
-impl Drop for Room<'_> {
+impl Drop for Room {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -287,5 +309,18 @@ mod tests {
         assert!(budget.read(body(&[8_000, 8_000]), LIMITS, Some(&greedy)).await.is_ok());
         let small = Budget::new(160_000);
         assert!(small.read(body(&[50_000, 50_000]), LIMITS, Some(&greedy)).await.is_ok());
+    }
+
+    #[test]
+    fn room_is_there_at_once_or_not_at_all_and_can_be_given_back() {
+        let (budget, greedy) = (Budget::new(1_000), Shares::default());
+        let mut room = budget.room(0, Some(&greedy));
+        assert!(room.grow(200) && !room.grow(100));
+        assert!(budget.room(0, Some(&Shares::default())).grow(250));
+        room.shrink(150);
+        assert!(room.grow(200));
+        room.shrink(usize::MAX);
+        assert_eq!((room.bytes(), budget.used.load(Ordering::Relaxed)), (0, 0));
+        assert!(greedy.is_empty());
     }
 }

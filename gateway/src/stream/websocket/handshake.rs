@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    AUTHORIZATION, CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
@@ -41,7 +41,8 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// It is no WebSocket that we know, or comes from a page of elsewhere that is not one of `origins`.
+    /// It is no WebSocket that we know, has a body, or comes from a page of elsewhere that is not one of
+    /// `origins`.
     pub(super) fn read(headers: &HeaderMap, origins: &[HeaderValue]) -> Result<Self, Problem> {
         let malformed = |message| Problem::new(Reason::MalformedRequest, message);
         if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
@@ -50,6 +51,9 @@ impl Handshake {
         let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
         if STANDARD.decode(key).map_or(0, |key| key.len()) != 16 {
             return Err(malformed("Sec-WebSocket-Key must be 16 bytes in base64"));
+        }
+        if has_body(headers) {
+            return Err(malformed("the request for a WebSocket must have no body"));
         }
         check_origin(headers, origins)?;
         let mut protocols = values(headers, SEC_WEBSOCKET_PROTOCOL);
@@ -84,9 +88,20 @@ impl Handshake {
     }
 }
 
+/// What follows the head is no longer HTTP: nobody could tell a body from frames.
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
 /// Browsers let any page connect to anywhere, and say only from where.
 fn check_origin(headers: &HeaderMap, origins: &[HeaderValue]) -> Result<(), Problem> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let mut all = headers.get_all(ORIGIN).iter();
+    let Some(origin) = all.next() else { return Ok(()) };
+    if all.next().is_some() {
+        let message = "the request has more than one Origin header";
+        return Err(Problem::new(Reason::MalformedRequest, message));
+    }
     let host = headers.get(HOST).map(HeaderValue::as_bytes);
     let is_here = origin.to_str().is_ok_and(|origin| {
         let authority = origin.split_once("://").map(|(_, authority)| authority.as_bytes());

@@ -12,7 +12,9 @@
 
 mod handshake;
 mod inbox;
+mod intake;
 mod session;
+mod voice;
 
 use std::sync::Arc;
 
@@ -24,23 +26,24 @@ use tracing::{Instrument as _, Span};
 
 pub(crate) use handshake::is_asked;
 
-use super::allowance::Allowance;
 use super::messages::Messages;
 use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
 use super::{Streams, resume};
+use crate::allowance::Allowance;
 use crate::answer::Answer;
 use crate::api::BodyRule;
 use crate::call::{self, Asked, Content};
 use crate::gate::{Client, Gate};
 use crate::options;
 use crate::pipe::pipe;
+use crate::places::Place;
 use crate::problem::Problem;
 use crate::routing::Route;
 use handshake::Handshake;
 use inbox::Inbox;
-use session::Session;
+use session::{Limits, Session};
 
 impl Streams {
     /// Answers a request that wants a WebSocket.
@@ -55,12 +58,12 @@ impl Streams {
         let headers = handshake.headers(asked.client.headers);
         let client = Client { headers: &headers, ..asked.client };
         let admitted = gate.admit(&route.target, client).await?;
-        let permit = gate.stream_permit(client)?;
+        let place = gate.place(client)?;
 
         let until = Instant::now() + self.options.limit;
         let context = client.context.until(until.into_std());
         let client = Client { context: &context, ..client };
-        let (mut source, inbox) = self.open(route, &Asked { client, ..asked }).await?;
+        let (mut source, inbox) = self.open(route, &Asked { client, ..asked }, &place).await?;
         let first = match inbox {
             Inbox::Shut => self.first(&mut source).await?,
             // it may have to hear something before it speaks
@@ -71,9 +74,10 @@ impl Streams {
         let largest = gate.largest(route.target.rpc.max_request_bytes);
         let allowance = Allowance::of(route.target.rpc.max_stream_bytes);
         let request_id = context.request_id.clone();
-        let session = Session { events, inbox, largest, allowance, heartbeat, request_id };
         let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
-        let pump = Pump { source, term, heartbeat, patience, _permit: permit };
+        let limits = Limits { message: largest, heartbeat, patience, term: term.clone() };
+        let session = Session { events, inbox, limits, allowance, request_id, place };
+        let pump = Pump { source, term, heartbeat, patience };
         if let Some(peer) = client.peer {
             let work = async {
                 tokio::join!(pump.run(first, writer), session.run(upgrade));
@@ -88,12 +92,15 @@ impl Streams {
         &self,
         route: &Arc<Route>,
         asked: &Asked<'_>,
+        place: &Place,
     ) -> Result<(Source, Inbox), Problem> {
         let (target, client) = (&route.target, asked.client);
         let plans = self.plans.clone();
         let (wire, selection) = call::message(&plans, route, asked, &Content::EMPTY)?;
         let source = |answers| {
-            Source::new(answers, plans.clone(), route.clone(), selection, client.context.clone())
+            let (plans, route) = (plans.clone(), route.clone());
+            let quota = place.quota.clone();
+            Source::new(answers, plans, route, selection, client.context.clone(), quota)
         };
         if !target.rpc.is_client_stream && route.body == BodyRule::Ignored {
             let mut outgoing = client.outgoing(wire);

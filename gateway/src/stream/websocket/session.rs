@@ -3,23 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
-use http::StatusCode;
+use futures::StreamExt as _;
+use futures::stream::SplitStream;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use souk_kit::body;
 use souk_proto::souk::types::v1::Reason;
-use tokio::time::{interval, timeout};
+use tokio::io::{Join, ReadHalf, WriteHalf, join, split};
+use tokio::time::{interval, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::inbox::Inbox;
+use super::intake::{Intake, Unfinished};
+use super::voice::Voice;
+use crate::allowance::Allowance;
 use crate::pipe::Reader;
+use crate::places::{Place, no_room};
 use crate::problem::Problem;
-use crate::stream::allowance::Allowance;
-use crate::stream::event::{Ending, Event};
+use crate::stream::event::Event;
+use crate::stream::pump::too_slow;
+use crate::stream::term::Term;
 
 /// How much of what a client sends is read at once, in bytes.
 const READ_BUFFER: usize = 4 * 1024;
@@ -28,7 +33,8 @@ const SILENCE: u32 = 3;
 /// How long the end of a WebSocket may take, once it has been decided.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(5);
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Io = TokioIo<Upgraded>;
+pub(super) type Socket = WebSocketStream<Join<Intake<ReadHalf<Io>>, WriteHalf<Io>>>;
 
 /// What a WebSocket is for.
 pub(super) struct Session {
@@ -36,136 +42,150 @@ pub(super) struct Session {
     pub events: Reader<Event>,
     /// Where what it says goes to.
     pub inbox: Inbox,
-    /// The largest message that it may send, in bytes.
-    pub largest: usize,
-    /// For all of them.
+    pub limits: Limits,
+    /// For all messages of the client.
     pub allowance: Allowance,
-    pub heartbeat: Duration,
     pub request_id: Arc<str>,
+    /// Given back when the client has gone.
+    pub place: Place,
+}
+
+/// The limits of a WebSocket.
+pub(super) struct Limits {
+    /// The largest message of the client, in bytes.
+    pub message: usize,
+    /// How often it is asked whether it is there.
+    pub heartbeat: Duration,
+    /// How long it may take for one message, to send it or to be told it.
+    pub patience: Duration,
+    pub term: Term,
 }
 
 impl Session {
     /// Serves it to its end.
-    pub(super) async fn run(mut self, upgrade: OnUpgrade) {
+    pub(super) async fn run(self, upgrade: OnUpgrade) {
+        let Self { mut events, mut inbox, limits, allowance, request_id, place } = self;
         let Ok(upgraded) = upgrade.await else { return };
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            // what is written is flushed anyway
-            .write_buffer_size(0)
-            .max_message_size(Some(self.largest))
-            .max_frame_size(Some(self.largest));
-        let io = TokioIo::new(upgraded);
-        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-        let (mut sink, mut stream) = socket.split();
+        let unfinished = Unfinished::new(place.quota.room());
+        let socket = open(upgraded, limits.message, unfinished.clone()).await;
+        let (sink, mut stream) = socket.split();
+        let mut voice = Voice::new(sink, request_id);
+        let mut ear = Ear { stream: &mut stream, unfinished: &unfinished, limits: &limits };
         let last = tokio::select! {
-            last = tell(&mut sink, &mut self.events, self.heartbeat, &self.request_id) => last,
-            heard = hear(&mut stream, &mut self.inbox, self.allowance, self.heartbeat * SILENCE) => {
+            last = tell(&mut voice, &mut events, &limits) => last,
+            heard = ear.hear(&mut inbox, allowance) => {
                 heard.err().map(|problem| Event::Error(Box::new(problem)))
             }
+            last = over(&limits.term) => Some(last),
         };
         // the service need not go on meanwhile
-        drop((self.events, self.inbox));
-        let _ = timeout(GOODBYE_LIMIT, end(&mut sink, &mut stream, last, &self.request_id)).await;
+        drop((events, inbox));
+        let goodbye = async {
+            voice.end(last).await?;
+            while let Some(Ok(_)) = stream.next().await {}
+            Ok::<_, Error>(())
+        };
+        let _ = timeout(GOODBYE_LIMIT, goodbye).await;
     }
+}
+
+async fn open(upgraded: Upgraded, largest: usize, unfinished: Unfinished) -> Socket {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        // what is written is flushed anyway
+        .write_buffer_size(0)
+        .max_message_size(Some(largest))
+        .max_frame_size(Some(largest));
+    let (reader, writer) = split(TokioIo::new(upgraded));
+    let io = join(Intake { reader, unfinished }, writer);
+    WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await
 }
 
 /// Tells the client everything but the last event, which is returned; `None` when it cannot be told any
 /// more. In between it is asked again and again whether it is there.
-async fn tell(
-    sink: &mut SplitSink<Socket, Message>,
-    events: &mut Reader<Event>,
-    heartbeat: Duration,
-    request_id: &str,
-) -> Option<Event> {
-    let mut heartbeats = interval(heartbeat);
+async fn tell(voice: &mut Voice, events: &mut Reader<Event>, limits: &Limits) -> Option<Event> {
+    let mut heartbeats = interval(limits.heartbeat);
     loop {
-        let frame = tokio::select! {
+        let told = tokio::select! {
             event = events.next() => match event? {
                 Ok(event) if event.is_last() => return Some(event),
                 Ok(Event::Heartbeat) => continue,
-                Ok(event) => text(&event, request_id)?,
+                Ok(event) => timeout(limits.patience, voice.say(event)).await,
                 Err(_) => {
                     // the panic hook has told why
                     let problem = Problem::new(Reason::Internal, "internal error");
                     return Some(Event::Error(Box::new(problem)));
                 }
             },
-            _ = heartbeats.tick() => Message::Ping(Bytes::new()),
+            _ = heartbeats.tick() => timeout(limits.patience, voice.ask()).await,
         };
-        sink.send(frame).await.ok()?;
+        match told {
+            Ok(told) => told.ok()?,
+            Err(_) => return Some(too_slow()),
+        }
     }
 }
 
-/// Hears what the client says, until it has gone.
-async fn hear(
-    stream: &mut SplitStream<Socket>,
-    inbox: &mut Inbox,
-    mut allowance: Allowance,
-    silence: Duration,
-) -> Result<(), Problem> {
-    // the end is also what comes when the client has been silent for too long
-    while let Ok(Some(frame)) = timeout(silence, stream.next()).await {
-        match frame {
-            Ok(Message::Text(text)) => {
-                allowance.take(text.len() as u64)?;
-                inbox.put(text.as_str()).await?;
+/// The last event when the term is over, and the client does not take what it is told before it.
+async fn over(term: &Term) -> Event {
+    let last = term.over().await;
+    sleep(GOODBYE_LIMIT).await;
+    last
+}
+
+/// The receiving side.
+struct Ear<'a> {
+    stream: &'a mut SplitStream<Socket>,
+    unfinished: &'a Unfinished,
+    limits: &'a Limits,
+}
+
+impl Ear<'_> {
+    /// Hears what the client says, until it has gone.
+    async fn hear(&mut self, inbox: &mut Inbox, mut allowance: Allowance) -> Result<(), Problem> {
+        while let Some(frame) = self.next().await? {
+            match frame {
+                Message::Text(text) => {
+                    allowance.take(text.len() as u64)?;
+                    inbox.put(text.as_str()).await?;
+                    self.unfinished.clear();
+                }
+                Message::Binary(_) => {
+                    let message = "messages are JSON in text frames";
+                    return Err(Problem::new(Reason::UnsupportedMediaType, message));
+                }
+                Message::Ping(payload) | Message::Pong(payload) => {
+                    self.unfinished.leave_out(&payload);
+                }
+                Message::Close(_) | Message::Frame(_) => {}
             }
-            Ok(Message::Binary(_)) => {
-                let message = "messages are JSON in text frames";
-                return Err(Problem::new(Reason::UnsupportedMediaType, message));
+            if self.unfinished.age().is_some_and(|age| age > self.limits.patience) {
+                let message = "the message did not arrive in time";
+                return Err(Problem::new(Reason::MalformedRequest, message));
             }
-            Ok(_) => {}
-            Err(Error::Capacity(_)) => {
+        }
+        Ok(())
+    }
+
+    /// What comes next; `None` when the client has gone.
+    async fn next(&mut self) -> Result<Option<Message>, Problem> {
+        let silence = self.limits.heartbeat * SILENCE;
+        match timeout(silence, self.stream.next()).await {
+            Ok(Some(Ok(frame))) => Ok(Some(frame)),
+            Ok(Some(Err(Error::Capacity(_)))) => {
                 let message = "the message is larger than this call takes";
-                return Err(Problem::new(Reason::PayloadTooLarge, message));
+                Err(Problem::new(Reason::PayloadTooLarge, message))
             }
-            Err(_) => return Ok(()),
+            Ok(Some(Err(Error::Io(error)))) if is_no_room(&error) => Err(no_room()),
+            Ok(Some(Err(_)) | None) => Ok(None),
+            Err(_) => {
+                let message = format!("nothing was heard of the client for {silence:?}");
+                Err(Problem::new(Reason::DeadlineExceeded, message))
+            }
         }
     }
-    Ok(())
 }
 
-/// Tells the last event, if there is one to tell, closes, and waits until the client has done so, too.
-async fn end(
-    sink: &mut SplitSink<Socket, Message>,
-    stream: &mut SplitStream<Socket>,
-    last: Option<Event>,
-    request_id: &str,
-) -> Result<(), Error> {
-    if let Some(last) = &last {
-        if let Some(frame) = text(last, request_id) {
-            sink.send(frame).await?;
-        }
-        sink.send(Message::Close(Some(close(last)))).await?;
-    }
-    sink.close().await?;
-    while let Some(Ok(_)) = stream.next().await {}
-    Ok(())
-}
-
-fn text(event: &Event, request_id: &str) -> Option<Message> {
-    Utf8Bytes::try_from(event.object(request_id)).ok().map(Message::Text)
-}
-
-/// Why it is closed (RFC 6455, section 7.4).
-fn close(last: &Event) -> CloseFrame {
-    let (code, reason) = match last {
-        Event::Error(problem) => {
-            let code = match problem.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => CloseCode::Size,
-                StatusCode::UNSUPPORTED_MEDIA_TYPE => CloseCode::Unsupported,
-                StatusCode::SERVICE_UNAVAILABLE => CloseCode::Again,
-                status if status.is_server_error() => CloseCode::Error,
-                _ => CloseCode::Policy,
-            };
-            (code, problem.code())
-        }
-        Event::End(ending @ (Ending::MaxDuration | Ending::Shutdown)) => {
-            (CloseCode::Away, ending.name())
-        }
-        Event::End(Ending::Complete) | Event::Message { .. } | Event::Heartbeat => {
-            (CloseCode::Normal, Ending::Complete.name())
-        }
-    };
-    CloseFrame { code, reason: reason.into() }
+fn is_no_room(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<body::Error>())
 }

@@ -6,6 +6,7 @@ use http::Request;
 use prost::Message;
 use souk_gateway::{Options, Streams};
 use tokio::join;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -186,7 +187,7 @@ async fn a_download_that_fails_is_cut_and_one_that_has_not_begun_fails() {
 }
 
 #[tokio::test]
-async fn a_download_that_nobody_takes_is_cut_and_its_place_is_free() {
+async fn a_download_that_nobody_takes_is_cut_and_its_place_is_free_when_its_client_has_gone() {
     let streams = Streams { max: 1, patience: SHORT, ..Streams::default() };
     let service = Service::new();
     let shop = feed(&service, Options { streams, ..Options::default() }).await;
@@ -205,9 +206,39 @@ async fn a_download_that_nobody_takes_is_cut_and_its_place_is_free() {
     };
     let said = timeout(PATIENCE, talk).await.expect("it is cut");
     assert!((1..400).contains(&said), "{said} messages of 64 KiB");
+    assert_eq!(Answer::get(&shop, ARCHIVE, "*/*").await.status, 503);
+    assert_eq!(answer.until("\n").await, Next::Cut);
     let (other, _call) = join!(Answer::get(&shop, ARCHIVE, "*/*"), begun());
     assert_eq!(other.status, 200);
-    assert_eq!(answer.until("\n").await, Next::Cut);
+}
+
+#[tokio::test]
+async fn downloads_that_nobody_takes_are_cut_where_they_are_too_much_together() {
+    let service = Service::new();
+    let streams = Streams { bytes: 16_000_000, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let (mut unread, mut talks) = (Vec::new(), JoinSet::new());
+    for _ in 0..3 {
+        let serving = async {
+            let mut call = service.call().await;
+            call.say(http_body("text/csv", vec![b'.'; 1_500_000])).await;
+            call
+        };
+        let (answer, mut call) = join!(Answer::get(&shop, ARCHIVE, "*/*"), serving);
+        unread.push(answer);
+        talks.spawn(async move { while call.say(http_body("", vec![b'.'; 1_500_000])).await {} });
+    }
+    // long before one of them is too slow
+    for _ in 0..2 {
+        timeout(PATIENCE, talks.join_next()).await.expect("it is cut");
+    }
+}
+
+#[tokio::test]
+async fn over_http_1_0_there_is_no_download_that_could_be_cut() {
+    let shop = feed(&Service::new(), Options::default()).await;
+    let reply = shop.raw(&format!("GET {ARCHIVE} HTTP/1.0\r\nhost: souk\r\n\r\n")).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"));
 }
 
 async fn hear_content(call: &mut Call) -> Result<Option<HttpBody>, Status> {

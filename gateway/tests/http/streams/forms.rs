@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use http::Request;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use souk_gateway::Options;
 use tokio::join;
 use tokio::time::timeout;
@@ -120,10 +123,12 @@ async fn a_form_that_breaks_off_is_not_taken_for_a_whole_one() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_refused() {
+async fn a_form_that_is_too_large_is_refused() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
-    let (large, small) = ("x".repeat(300_001), "x".repeat(300_000));
+    // with all that is around the file
+    let most = 300_000 - form(&[(CSV, "")]).len();
+    let (large, small) = ("x".repeat(most + 1), "x".repeat(most));
     let serving = async {
         let mut call = service.call().await;
         let mut heard = 0;
@@ -133,16 +138,19 @@ async fn a_file_that_is_too_large_is_refused() {
         call.say(Summary::default()).await;
         heard
     };
-    // of the form itself there is no such limit
     let body = form(&[(CSV, &small)]);
     let (answer, heard) = join!(Answer::to(&shop, put(ARCHIVE), &body), serving);
-    assert_eq!((answer.status.as_u16(), heard), (200, 300_000));
+    assert_eq!((answer.status.as_u16(), heard), (200, most));
+    let known = Answer::to(&shop, put(ARCHIVE), &form(&[(CSV, &large)])).await;
+    assert_eq!((known.status.as_u16(), known.code().await.as_str()), (413, "PAYLOAD_TOO_LARGE"));
     let refusing = async {
         let mut call = service.call().await;
         while let Ok(Some(_)) = call.hear::<File>().await {}
     };
-    let body = form(&[(CSV, &large)]);
-    let (answer, ()) = join!(Answer::to(&shop, put(ARCHIVE), &body), refusing);
+    let body = Full::new(form(&[(CSV, &large)]).into());
+    // nothing says how long it is
+    let body = StreamBody::new(body.into_data_stream().map_ok(Frame::data)).boxed_unsync();
+    let (answer, ()) = join!(Answer::with(&shop, put(ARCHIVE), body), refusing);
     assert_eq!((answer.status.as_u16(), answer.code().await.as_str()), (413, "PAYLOAD_TOO_LARGE"));
     let fields = form(&[("name=size", &"1".repeat(300_000)), (CSV, "")]);
     let answer = Answer::to(&shop, put(ARCHIVE), &fields).await;
@@ -165,4 +173,27 @@ async fn a_file_that_the_service_does_not_take_is_not_read() {
         assert!(sent < 2_000, "{sent} × 10 kB were read");
     }
     sending.abort();
+}
+
+#[tokio::test]
+async fn fields_without_end_are_refused_whatever_they_have_in_them() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let part =
+        |name: &str| format!("--x\r\ncontent-disposition: form-data; name={name}\r\n\r\n\r\n");
+    for field in [part("a"), part(&"a".repeat(30_000))] {
+        let piece: &'static str = Box::leak(field.repeat(100_000 / field.len()).into_boxed_str());
+        let (pieces, body) = written();
+        let sending = async {
+            let mut sent = 0;
+            while pieces.send(piece).await.is_ok() {
+                sent += piece.len();
+                assert!(sent < 8_000_000, "{sent} bytes of fields were read");
+            }
+        };
+        let (answer, ()) = join!(Answer::with(&shop, put(ARCHIVE), body), sending);
+        assert_eq!(answer.status, 413);
+        let message = answer.error().await["message"].clone();
+        assert_eq!(message, "the fields of the form are larger than 262144 bytes");
+    }
 }

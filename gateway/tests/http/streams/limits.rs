@@ -127,9 +127,8 @@ async fn cut_off(accept: &str, end: &str, last: &str) {
         // what the sockets take, and not much more
         let said = timeout(PATIENCE, talk(&mut call)).await.expect("it is cut off");
         assert!((1..400).contains(&said), "{said} messages of 64 KiB");
-        // its place is free, though nothing of it has been read
-        let (other, _call) = join!(Answer::get(&shop, WATCH, "*/*"), begun(&service));
-        assert_eq!(other.status, 200);
+        // what it has not read keeps its place
+        assert_eq!(Answer::get(&shop, WATCH, "*/*").await.status, 503);
         let mut read = 0;
         loop {
             match answer.until(end).await {
@@ -140,6 +139,7 @@ async fn cut_off(accept: &str, end: &str, last: &str) {
         }
         assert_eq!(answer.until("\n").await, Next::End);
         assert!((said - 3..=said).contains(&read), "{read} of {said}");
+        watching(&shop, &service).await;
     }
 }
 
@@ -176,4 +176,64 @@ async fn clients_that_do_not_read_hold_up_nobody_else() {
     let (one, ()) = join!(shop.get("/v1/topics/news"), async { drop(begun(&service).await) });
     assert_eq!(one.status, 200);
     watching(&shop, &service).await;
+}
+
+#[tokio::test]
+async fn what_a_client_does_not_read_is_bounded_and_others_go_on() {
+    let streams = Streams { bytes: 8_000_000, ..Streams::default() };
+    let proxies = ["127.0.0.1".parse().unwrap()].into_iter().collect();
+    let options = Options { trusted_proxies: proxies, ..with(streams) };
+    for (service, shop) in feeds(options).await {
+        let get = |address: &str| {
+            let request = Request::get(WATCH).header("x-forwarded-for", address);
+            Answer::to(&shop, request, "")
+        };
+        let (mut honest, mut heard) = join!(get("192.0.2.1"), begun(&service));
+        assert!(honest.line().await["result"].is_object());
+        // a quarter for one message, with the buffer that it came in
+        let large = "x".repeat(900_000);
+        let mut unread = Vec::new();
+        for _ in 0..4 {
+            let (answer, mut call) = join!(get("192.0.2.2"), begun(&service));
+            unread.push(answer);
+            while call.say(entry(2, &large)).await {}
+        }
+        // those who have no room end and say so, and do not wait for it
+        for answer in &mut unread {
+            let error = loop {
+                let line = answer.line().await;
+                if line["result"].is_null() {
+                    break line["error"]["code"].clone();
+                }
+            };
+            assert_eq!(error, "OVERLOADED");
+        }
+        assert!(heard.say(entry(2, &large)).await);
+        assert_eq!(honest.line().await["result"]["text"].as_str().map(str::len), Some(900_000));
+        // what has been read takes none
+        drop(unread);
+        let (mut again, mut call) = join!(get("192.0.2.2"), begun(&service));
+        assert!(again.line().await["result"].is_object());
+        assert!(call.say(entry(2, &large)).await);
+        assert_eq!(again.line().await["result"]["text"].as_str().map(str::len), Some(900_000));
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_stream_is_not_kept_for_ever() {
+    let service = Service::new();
+    let streams = Streams { rest_limit: SHORT, ..Streams::default() };
+    let shop = feed(&service, with(streams)).await;
+    let (mut answer, mut call) = watching(&shop, &service).await;
+    // more than the sockets take, in two events
+    let large = "x".repeat(3_900_000);
+    assert!(call.say(entry(1, &large)).await && call.say(entry(2, &large)).await);
+    drop(call);
+    sleep(SHORT * 3).await;
+    loop {
+        match answer.until("\n").await {
+            Next::Text(_) => {}
+            end => break assert_eq!(end, Next::Cut),
+        }
+    }
 }

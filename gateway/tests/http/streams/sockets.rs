@@ -8,9 +8,10 @@ use souk_gateway::{Options, Streams};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::join;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tonic::Status;
@@ -21,6 +22,10 @@ use crate::shop::{Shop, admin_token};
 const WATCH: &str = "/v1/topics/news/entries";
 const CHAT: &str = "/v1/topics/news/chat";
 const SHORT: Duration = Duration::from_millis(200);
+
+/// The head of a request for one, after its target.
+const HANDSHAKE: &str = "HTTP/1.1\r\nhost: souk\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// The client's end of a WebSocket.
 struct Socket(WebSocketStream<TcpStream>);
@@ -33,9 +38,11 @@ impl Socket {
     /// The status, where there is none.
     async fn with(shop: &Shop, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
         let mut request = format!("ws://{}{path}", shop.address).into_client_request().unwrap();
+        let own = request.headers_mut();
+        headers.iter().for_each(|(name, _)| drop(own.remove(*name)));
         for (name, value) in headers {
             let name: http::HeaderName = name.parse().unwrap();
-            request.headers_mut().insert(name, value.parse().unwrap());
+            own.append(name, value.parse().unwrap());
         }
         let stream = shop.connect().await;
         stream.set_nodelay(true).unwrap();
@@ -345,6 +352,7 @@ async fn a_client_is_asked_whether_it_is_there() {
     assert_eq!(socket.hear().await["result"]["sequence"], 2);
     // from now on it says nothing
     call.gone().await;
+    assert_eq!(socket.failed().await, ("DEADLINE_EXCEEDED".to_owned(), CloseCode::Error));
 }
 
 #[tokio::test]
@@ -372,7 +380,10 @@ async fn a_page_of_another_host_must_be_allowed() {
     };
     assert_eq!(from("https://evil.example").await, 403);
     assert_eq!(from("https://shop.example").await, 101);
-    assert_eq!(from(&format!("http://{}", shop.address)).await, 101);
+    let here = format!("http://{}", shop.address);
+    assert_eq!(from(&here).await, 101);
+    let both = [("origin", here.as_str()), ("origin", "https://evil.example")];
+    assert_eq!(Socket::with(&shop, CHAT, &both).await.err(), Some(400));
 }
 
 #[tokio::test]
@@ -416,15 +427,15 @@ async fn a_client_that_does_not_read_is_told_when_it_is_too_late() {
     let (mut socket, mut call) = join!(Socket::to(&shop, WATCH), begun(&service));
     let talk = async {
         let mut said = 0;
-        while call.say(entry(1, &"x".repeat(64 * 1024))).await {
+        while call.say(entry(1, &"x".repeat(60 * 1024))).await {
             said += 1;
         }
         said
     };
     let said = timeout(PATIENCE, talk).await.expect("it is cut off");
-    assert!((1..400).contains(&said), "{said} messages of 64 KiB");
-    let (other, _call) = join!(Socket::to(&shop, CHAT), begun(&service));
-    drop(other);
+    assert!((1..400).contains(&said), "{said} messages of 60 KiB");
+    // what it has not read keeps its place
+    assert_eq!(Socket::with(&shop, CHAT, &[]).await.err(), Some(503));
     let last = loop {
         let frame = socket.hear().await;
         if frame["result"].is_null() {
@@ -463,6 +474,14 @@ async fn what_is_no_stream_has_no_websocket() {
     assert_eq!(Socket::with(&shop, "/v1/nothing", &[]).await.err(), Some(404));
     let version = [("sec-websocket-version", "8")];
     assert_eq!(Socket::with(&shop, CHAT, &version).await.err(), Some(400));
+    for body in
+        ["content-length: 2\r\n\r\n{}", "transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"]
+    {
+        let head = HANDSHAKE.strip_suffix("\r\n").unwrap();
+        let body = format!("connection: close\r\n{body}");
+        let reply = shop.raw(&format!("GET {CHAT} {head}{body}")).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "MALFORMED_REQUEST"), "{body}");
+    }
 }
 
 #[tokio::test]
@@ -470,13 +489,106 @@ async fn a_client_that_does_not_speak_websocket_is_not_kept() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;
     let mut stream = shop.connect().await;
-    let request = format!(
-        "GET {CHAT} HTTP/1.1\r\nhost: souk\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
+    let request = format!("GET {CHAT} {HANDSHAKE}");
     // a frame that is not masked, as those of clients must be (RFC 6455, section 5.1)
     stream.write_all(&[request.as_bytes(), b"\x81\x02{}"].concat()).await.unwrap();
     let mut answer = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed").ok();
     assert!(answer.starts_with(b"HTTP/1.1 101 "));
+}
+
+#[tokio::test]
+async fn a_large_message_comes_whole_and_one_that_is_not_taken_is_cut_with_a_reason() {
+    let service = Service::new();
+    let streams = Streams { patience: SHORT, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let (mut socket, mut call) = join!(Socket::to(&shop, WATCH), begun(&service));
+    assert!(socket.hear().await["result"].is_object());
+    let large = "x".repeat(3_000_000);
+    let (said, heard) = join!(call.say(entry(2, &large)), socket.hear());
+    assert!(said && heard["result"]["text"] == large);
+    // more than the sockets take
+    for sequence in 3.. {
+        if !call.say(entry(sequence, &large)).await {
+            break;
+        }
+    }
+    // also within a message a close frame may come
+    let close = loop {
+        match timeout(PATIENCE, socket.0.next()).await.expect("a frame") {
+            Some(Ok(Message::Close(Some(close)))) => break close,
+            Some(Ok(Message::Text(_) | Message::Ping(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((close.code, close.reason.as_str()), (CloseCode::Again, "OVERLOADED"));
+}
+
+#[tokio::test]
+async fn what_is_not_whole_takes_room_and_must_become_whole() {
+    let service = Service::new();
+    // a client has a quarter of it
+    let streams = Streams { bytes: 400_000, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let part = || {
+        let text = format!("{{\"text\": \"{}", "x".repeat(60_000));
+        Message::Frame(Frame::message(text, OpCode::Data(Data::Text), false))
+    };
+    let mut first = Socket::to(&shop, CHAT).await;
+    first.0.send(part()).await.unwrap();
+    let mut call = service.call().await;
+    let mut refused = Socket::to(&shop, CHAT).await;
+    let _other = service.call().await;
+    refused.0.send(part()).await.unwrap();
+    assert_eq!(refused.failed().await, ("OVERLOADED".to_owned(), CloseCode::Again));
+    // what is whole takes none
+    let end = || Message::Frame(Frame::message("\"}", OpCode::Data(Data::Continue), true));
+    first.0.send(end()).await.unwrap();
+    assert_eq!(call.hear::<Entry>().await.unwrap().unwrap().text.len(), 60_000);
+    let mut second = Socket::to(&shop, CHAT).await;
+    let mut call = service.call().await;
+    second.0.send(part()).await.unwrap();
+    second.0.send(end()).await.unwrap();
+    assert_eq!(call.hear::<Entry>().await.unwrap().unwrap().text.len(), 60_000);
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_become_whole_is_not_waited_for() {
+    let service = Service::new();
+    let streams = Streams { patience: SHORT, ..Streams::default() };
+    let shop = feed(&service, Options { streams, ..Options::default() }).await;
+    let mut socket = Socket::to(&shop, CHAT).await;
+    // it is there, and has nothing to say for longer than that
+    for _ in 0..3 {
+        socket.0.send(Message::Ping("?".into())).await.unwrap();
+        sleep(SHORT).await;
+    }
+    socket.say("{}").await;
+    let mut call = service.call().await;
+    assert!(call.hear::<Entry>().await.unwrap().is_some());
+    let part = Frame::message("{", OpCode::Data(Data::Text), false);
+    socket.0.send(Message::Frame(part)).await.unwrap();
+    sleep(SHORT * 2).await;
+    socket.0.send(Message::Ping("?".into())).await.unwrap();
+    assert_eq!(socket.failed().await, ("MALFORMED_REQUEST".to_owned(), CloseCode::Policy));
+}
+
+#[tokio::test]
+async fn one_address_has_a_quarter_of_the_places_over_all_its_connections() {
+    let service = Service::new();
+    let streams = Streams { max: 8, ..Streams::default() };
+    let proxies = ["127.0.0.1".parse().unwrap()].into_iter().collect();
+    let options = Options { streams, trusted_proxies: proxies, ..Options::default() };
+    let shop = feed(&service, options).await;
+    let from = |address: &'static str| [("x-forwarded-for", address)];
+    let one = Socket::with(&shop, CHAT, &from("2001:db8::1")).await;
+    let two = Socket::with(&shop, CHAT, &from("2001:db8::2")).await;
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!(Socket::with(&shop, CHAT, &from("2001:db8::3")).await.err(), Some(503));
+    assert!(Socket::with(&shop, CHAT, &from("192.0.2.1")).await.is_ok());
+    // a proxy that does not say for whom
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(Socket::with(&shop, CHAT, &[]).await.unwrap());
+    }
 }

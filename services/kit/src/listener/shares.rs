@@ -1,9 +1,9 @@
-//! What a connection has of what all share.
+//! What a connection, or a client, has of what all share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One connection has no more than this part of anything: a quarter.
+/// One connection, or client, has no more than this part of anything: a quarter.
 const PART: usize = 4;
 
 /// How much of a total one connection may have: its part, and never nothing.
@@ -11,7 +11,7 @@ pub(crate) fn part_of(total: usize) -> usize {
     (total / PART).max(1)
 }
 
-/// How much of something a connection has.
+/// How much of something a connection, or a client, has.
 #[derive(Debug, Clone, Default)]
 pub struct Shares(Arc<AtomicUsize>);
 
@@ -20,6 +20,11 @@ impl Shares {
     pub fn take(&self, most: usize) -> Option<Share> {
         let mut share = self.begin();
         share.grow(1, most).then_some(share)
+    }
+
+    /// Whether nothing is taken.
+    pub fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
     }
 
     /// A share of nothing yet.
@@ -45,6 +50,13 @@ impl Share {
             self.size += by;
         }
         taken.is_ok()
+    }
+
+    /// Gives so much of it back, or all where it is less.
+    pub fn shrink(&mut self, by: usize) {
+        let by = by.min(self.size);
+        self.size -= by;
+        self.taken.fetch_sub(by, Ordering::Relaxed);
     }
 }
 
