@@ -1,6 +1,5 @@
 //! The contracts that a gateway serves: those of this build, or any others.
 
-use anyhow::Context as _;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use souk_kit::policy::Rpc;
 use souk_proto::souk::policy::v1::{Policy, policy};
