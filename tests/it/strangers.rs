@@ -179,7 +179,7 @@ async fn without_a_word_on_who_may_call_nothing_is_served_and_how_to_say_it_is_t
         (&stranger.descriptors[..], &gateway, "--public or --require-token", "library.v1.Library"),
         (&stranger.descriptors, &vec!["openapi"], "--public or --require-token", "library.v1"),
         (&stranger.descriptors, &with_token, "--auth-url", "library.v1.Library"),
-        (ours, &gateway, "--auth-url", "souk.catalog.v1.CatalogService"),
+        (ours, &gateway, "--auth-url", "souk.auth.v1.AuthService"),
     ] {
         let scratch = Scratch::new();
         let file = scratch.0.join("contracts.binpb");
