@@ -56,6 +56,8 @@ pub fn good(field: &FieldDescriptor, number: usize) -> Value {
             let min = rules.get("gte").and_then(Value::as_i32);
             Value::I32(allowed.unwrap_or(min.unwrap_or_default().max(1)))
         }
+        // none has a rule
+        Kind::Int64 => Value::I64(1),
         Kind::Enum(kind) => {
             let refused = rules.list("not_in").iter().filter_map(Value::as_i32);
             let refused: Vec<i32> = refused.collect();
@@ -84,6 +86,7 @@ pub fn around(field: &FieldDescriptor) -> Vec<Value> {
         Kind::String => texts(&rules).into_iter().map(Value::String).collect(),
         Kind::Bool => vec![Value::Bool(false), Value::Bool(true)],
         Kind::Int32 => numbers(&rules).into_iter().map(Value::I32).collect(),
+        Kind::Int64 => [i64::MIN, 0, i64::MAX].map(Value::I64).into(),
         Kind::Enum(kind) => {
             let numbers = kind.values().map(|value| value.number());
             let edges = numbers.flat_map(|number| [number - 1, number, number + 1]);
