@@ -2,23 +2,19 @@
 
 use std::convert::Infallible;
 use std::future::ready;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::Either;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_REQUEST_METHOD, AGE, ALLOW, CONTENT_DISPOSITION, CONTENT_RANGE,
     ETAG, LINK, LOCATION, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
-use hyper::body::Incoming;
 use souk_kit::request::{IDEMPOTENT_REPLAYED, REQUEST_ID};
-use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, Cors, CorsLayer, ResponseFuture};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::answer::Answer;
-use crate::edge::Edge;
 use crate::forwarding::ForwardedHeader;
 
 /// What scripts may read of an answer, besides what they always may.
@@ -52,43 +48,6 @@ const EXPOSED: [HeaderName; 24] = [
 /// How long a browser may remember what is allowed.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// A gateway whose answers say which pages may read them.
-#[derive(Clone)]
-pub(crate) struct Browsers {
-    edge: Edge,
-    telling: Cors<Edge>,
-}
-
-impl Browsers {
-    /// `forwarded` may be read of answers, too.
-    pub(crate) fn new(edge: Edge, origins: &[HeaderValue], forwarded: &[ForwardedHeader]) -> Self {
-        Self { telling: layer(origins, forwarded).layer(edge.clone()), edge }
-    }
-}
-
-impl Service<Request<Incoming>> for Browsers {
-    type Response = Response<Answer>;
-    type Error = Infallible;
-    type Future = Either<
-        ResponseFuture<<Edge as Service<Request<Incoming>>>::Future>,
-        <Edge as Service<Request<Incoming>>>::Future,
-    >;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        // the layer would answer any OPTIONS by itself; of all else it says also to those who come from no
-        // page that the answer varies with the origin: caches may keep it
-        if request.method() == Method::OPTIONS {
-            Either::Right(self.edge.call(request))
-        } else {
-            Either::Left(self.telling.call(request))
-        }
-    }
-}
-
 /// The answers to browsers that ask before they call.
 pub(crate) struct Preflights(CorsLayer);
 
@@ -119,7 +78,7 @@ pub(crate) fn is_preflight(request: &Parts) -> bool {
 
 /// Lets pages of these origins call. Tokens are sent by scripts, never by the browser of itself, so
 /// that no credentials are allowed.
-fn layer(origins: &[HeaderValue], forwarded: &[ForwardedHeader]) -> CorsLayer {
+pub(crate) fn layer(origins: &[HeaderValue], forwarded: &[ForwardedHeader]) -> CorsLayer {
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {

@@ -12,6 +12,7 @@ mod accept;
 mod allowance;
 mod answer;
 mod api;
+mod browsers;
 mod cache;
 mod call;
 mod caller;
@@ -72,7 +73,7 @@ pub use upstream::Upstream;
 pub use valkey::Valkey;
 
 use crate::api::Api;
-use crate::cors::Browsers;
+use crate::browsers::Browsers;
 use crate::edge::Edge;
 use crate::gate::Gate;
 use crate::limits::Limits;

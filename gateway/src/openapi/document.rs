@@ -1,12 +1,12 @@
 //! The document as a whole.
 
-use http::Method;
 use prost_reflect::ServiceDescriptor;
 use serde_json::{Map, Value, json};
 
 use super::describing::Describing;
 use super::errors::Errors;
 use super::example::{Examples, fill};
+use super::methods::methods;
 use super::names::{Named, shorten};
 use super::operation::BEARER;
 use super::path::Path;
@@ -15,22 +15,7 @@ use super::schema::Schemas;
 use super::shared::Shared;
 use super::{Style, info};
 use crate::api::comments::Comments;
-use crate::api::{Api, HttpRule, Operation};
-
-/// The methods that OpenAPI 3.1 knows. Of what answers others, only the info object tells.
-const METHODS: [(Method, &str); 8] = [
-    (Method::GET, "get"),
-    (Method::PUT, "put"),
-    (Method::POST, "post"),
-    (Method::DELETE, "delete"),
-    (Method::OPTIONS, "options"),
-    (Method::HEAD, "head"),
-    (Method::PATCH, "patch"),
-    (Method::TRACE, "trace"),
-];
-
-/// What a rule for any method stands for.
-const ANY: [Method; 5] = [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH];
+use crate::api::{Api, Operation};
 
 /// Describes what is exposed as OpenAPI 3.1.
 pub(crate) fn document(api: &Api, style: Style) -> Value {
@@ -197,12 +182,4 @@ impl Paths {
         });
         items.collect()
     }
-}
-
-/// Under which of them an operation with this rule stands.
-pub(super) fn methods(rule: &HttpRule) -> impl Iterator<Item = (Method, &'static str)> {
-    METHODS.into_iter().filter(|(method, _)| match &rule.method {
-        Some(only) => only == method,
-        None => ANY.contains(method),
-    })
 }

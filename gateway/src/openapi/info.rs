@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
-use super::document::methods;
+use super::methods::methods;
 use super::names::{capital, newest, split_version};
 use crate::api::{Api, Operation};
 

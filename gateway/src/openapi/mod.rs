@@ -11,6 +11,7 @@ mod errors;
 mod example;
 mod headers;
 mod info;
+mod methods;
 mod names;
 mod operation;
 mod own;

@@ -14,6 +14,7 @@ mod handshake;
 mod inbox;
 mod intake;
 mod session;
+mod socket;
 mod voice;
 
 use std::sync::Arc;

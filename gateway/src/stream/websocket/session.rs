@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::SplitStream;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::OnUpgrade;
 use souk_kit::body;
 use souk_proto::souk::types::v1::Reason;
-use tokio::io::{Join, ReadHalf, WriteHalf, join, split};
 use tokio::time::{interval, sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::inbox::Inbox;
-use super::intake::{Intake, Unfinished};
+use super::intake::Unfinished;
+use super::socket::{self, Socket};
 use super::voice::Voice;
 use crate::allowance::Allowance;
 use crate::pipe::Reader;
@@ -26,15 +23,10 @@ use crate::stream::event::Event;
 use crate::stream::pump::too_slow;
 use crate::stream::term::Term;
 
-/// How much of what a client sends is read at once, in bytes.
-const READ_BUFFER: usize = 4 * 1024;
 /// A client that has said nothing for so many heartbeats is not there any more.
 const SILENCE: u32 = 3;
 /// How long the end of a WebSocket may take, once it has been decided.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(5);
-
-type Io = TokioIo<Upgraded>;
-pub(super) type Socket = WebSocketStream<Join<Intake<ReadHalf<Io>>, WriteHalf<Io>>>;
 
 /// What a WebSocket is for.
 pub(super) struct Session {
@@ -67,7 +59,7 @@ impl Session {
         let Self { mut events, mut inbox, limits, allowance, request_id, place } = self;
         let Ok(upgraded) = upgrade.await else { return };
         let unfinished = Unfinished::new(place.quota.room());
-        let socket = open(upgraded, limits.message, unfinished.clone()).await;
+        let socket = socket::open(upgraded, limits.message, unfinished.clone()).await;
         let (sink, mut stream) = socket.split();
         let mut voice = Voice::new(sink, request_id);
         let mut ear = Ear { stream: &mut stream, unfinished: &unfinished, limits: &limits };
@@ -87,18 +79,6 @@ impl Session {
         };
         let _ = timeout(GOODBYE_LIMIT, goodbye).await;
     }
-}
-
-async fn open(upgraded: Upgraded, largest: usize, unfinished: Unfinished) -> Socket {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        // what is written is flushed anyway
-        .write_buffer_size(0)
-        .max_message_size(Some(largest))
-        .max_frame_size(Some(largest));
-    let (reader, writer) = split(TokioIo::new(upgraded));
-    let io = join(Intake { reader, unfinished }, writer);
-    WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await
 }
 
 /// Tells the client everything but the last event, which is returned; `None` when it cannot be told any

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
-use super::session::Socket;
+use super::socket::Socket;
 use crate::stream::event::{Ending, Event};
 
 /// How much of a message goes into a frame, in bytes: so much of it is copied on its way to the connection.
