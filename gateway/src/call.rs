@@ -11,19 +11,22 @@ use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
-use crate::accept::Accepted;
-use crate::answer::Answer;
+use crate::admission::{Client, Gate};
 use crate::api::BodyRule;
 use crate::cache::Kept;
-use crate::entity_tag::Condition;
-use crate::gate::{Client, Gate};
-use crate::input::{Given, Input};
-use crate::media::{self, Media};
-use crate::multipart::{Pair, Parts};
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::reply;
+use crate::request::input;
+use crate::request::input::{Given, Input};
+use crate::request::media::{self, Media};
+use crate::request::multipart::{Pair, Parts};
+use crate::response::accept::Accepted;
+use crate::response::answer::Answer;
+use crate::response::entity_tag;
+use crate::response::entity_tag::Condition;
+use crate::response::prefer;
 use crate::routing::Route;
 use crate::transcode::{Plans, Selection};
-use crate::{entity_tag, input, prefer, reply};
 
 /// A request, as far as a call is concerned.
 pub(crate) struct Asked<'a> {
@@ -155,8 +158,8 @@ pub(crate) fn reply(
 ) -> Result<Response<Answer>, Problem> {
     let Asked { method, uri, client: Client { headers, context, .. }, .. } = *asked;
     let minimal = prefer::minimal(method, headers);
-    let asked = reply::Asked { uri, accepted, selection, minimal };
-    let reply = reply::unary(plans, route, &asked, answer);
+    let wishes = reply::Wishes { uri, accepted, selection, minimal };
+    let reply = reply::unary(plans, route, &wishes, answer);
     reply.map_err(|error| Problem::internal(context, &format!("{}: {error}", route.target.path)))
 }
 

@@ -8,50 +8,24 @@
 //!
 //! [`multipart`], [`template`] and [`transcode`] are public for those who measure and fuzz them.
 
-mod accept;
-mod allowance;
-mod answer;
+mod admission;
 mod api;
-mod browsers;
 mod cache;
 mod call;
-mod caller;
-mod client;
-mod codec;
-mod coding;
-mod content;
-mod cors;
-mod deprecation;
 mod docs;
 mod edge;
-mod entity_tag;
+mod errors;
 mod event_id;
 mod field_path;
-mod foreign;
-mod forwarding;
-mod gate;
-mod health;
-mod input;
 mod limits;
-mod links;
-mod location;
-mod media;
-pub mod multipart;
 mod openapi;
 mod options;
-mod pages;
-mod pieces;
-mod pipe;
-mod places;
-mod prefer;
-mod problem;
-mod range;
 mod reply;
+mod request;
+mod response;
 mod routing;
 mod rpc;
-mod status;
 mod stream;
-mod target;
 pub mod template;
 pub mod transcode;
 mod upstream;
@@ -65,22 +39,23 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use api::{Access, Contracts, Unsaid};
-pub use forwarding::{ForwardedHeader, NotForwarded};
 pub use openapi::Documents;
 pub use options::{Options, Streams};
+pub use request::multipart;
 pub use transcode::Style;
 pub use upstream::Upstream;
+pub use upstream::forwarding::{ForwardedHeader, NotForwarded};
 pub use valkey::Valkey;
 
+use crate::admission::Gate;
 use crate::api::Api;
-use crate::browsers::Browsers;
 use crate::edge::Edge;
-use crate::gate::Gate;
+use crate::edge::browsers::Browsers;
+use crate::edge::pages::Pages;
 use crate::limits::Limits;
-use crate::pages::Pages;
 use crate::routing::Table;
 use crate::rpc::Rpcs;
-use crate::target::Targets;
+use crate::upstream::target::Targets;
 
 /// The contracts as REST, ready to be served.
 pub struct Gateway {
@@ -114,7 +89,7 @@ impl Gateway {
         let (routes, plans) = routing::compile(&api, &targets, contracts.style())?;
         let rpcs = Rpcs::compile(&api, &targets)?;
         let documents = Documents::of_api(&api, contracts.style())?;
-        let pages = docs::pages(&api, documents).into_iter().chain(health::pages(upstreams));
+        let pages = docs::pages(&api, documents).into_iter().chain(edge::health::pages(upstreams));
         let pages = Pages::new(pages)?;
         let table = Table::new(routes)?;
         let gate = Gate::new(verifier, limits, &options);

@@ -6,7 +6,8 @@ use http::HeaderValue;
 use souk_kit::listener::{Networks, Tls};
 use souk_kit::stack;
 
-use crate::{ForwardedHeader, Valkey};
+use crate::upstream::forwarding::ForwardedHeader;
+use crate::valkey::Valkey;
 
 /// The limits of a gateway.
 #[derive(Debug, Clone)]

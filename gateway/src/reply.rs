@@ -6,16 +6,18 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use souk_kit::request::{HTTP_STATUS, IDEMPOTENT_REPLAYED};
 use tonic::metadata::MetadataMap;
 
-use crate::accept::Accepted;
-use crate::answer::Answer;
 use crate::cache::Age;
-use crate::problem::is_replayed;
+use crate::errors::problem::is_replayed;
+use crate::request::media;
+use crate::response::accept::Accepted;
+use crate::response::answer::Answer;
+use crate::response::entity_tag;
+use crate::response::prefer;
 use crate::routing::Route;
 use crate::transcode::{HttpBody, Plans, Selection, WireError};
-use crate::{entity_tag, media, prefer};
 
 /// What of a request shapes its answer.
-pub(crate) struct Asked<'a> {
+pub(crate) struct Wishes<'a> {
     pub uri: &'a Uri,
     pub accepted: Accepted,
     /// The fields that are wanted; `None` is all of them.
@@ -32,7 +34,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn unary(
     plans: &Plans,
     route: &Route,
-    asked: &Asked<'_>,
+    wishes: &Wishes<'_>,
     answer: &tonic::Response<Bytes>,
 ) -> Result<Response<Answer>, WireError> {
     let wire = answer.get_ref();
@@ -58,7 +60,7 @@ pub(crate) fn unary(
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         (media_type(&body), body.data)
     } else {
-        (asked.accepted.content_type(), content(plans, route, asked, wire, headers)?.into())
+        (wishes.accepted.content_type(), content(plans, route, wishes, wire, headers)?.into())
     };
     let version = route.version.as_ref().and_then(|version| version.text(wire));
     if let Some(tag) = version.and_then(|version| entity_tag::of(version, &media, &content)) {
@@ -66,7 +68,7 @@ pub(crate) fn unary(
     }
     headers.insert(CONTENT_TYPE, media);
     *response.body_mut() = content.into();
-    if asked.minimal {
+    if wishes.minimal {
         prefer::apply(&mut response);
     }
     Ok(response)
@@ -76,13 +78,13 @@ pub(crate) fn unary(
 fn content(
     plans: &Plans,
     route: &Route,
-    asked: &Asked<'_>,
+    wishes: &Wishes<'_>,
     wire: &[u8],
     headers: &mut HeaderMap,
 ) -> Result<Vec<u8>, WireError> {
-    let mut json = json(plans, route, asked.selection, wire)?;
+    let mut json = json(plans, route, wishes.selection, wire)?;
     if let Some(paging) = &route.paging {
-        let links = paging.links(asked.uri, wire);
+        let links = paging.links(wishes.uri, wire);
         if let Some(links) = links.header() {
             // beside that to a successor
             headers.append(LINK, links);

@@ -4,8 +4,9 @@
 use tonic::Code;
 
 use super::{Api, Operation};
-use crate::problem::Problem;
-use crate::{foreign, status};
+use crate::errors::foreign;
+use crate::errors::problem::Problem;
+use crate::errors::status;
 
 /// A status that such a service tells its callers.
 pub(crate) struct Told {

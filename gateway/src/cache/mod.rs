@@ -16,8 +16,8 @@ use souk_kit::request::HTTP_STATUS;
 use tonic::Status;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 
-use crate::forwarding::Forwarded;
-use crate::target::Target;
+use crate::upstream::forwarding::Forwarded;
+use crate::upstream::target::Target;
 use crate::valkey::Valkey;
 use entry::Entry;
 use flights::Flights;

@@ -12,7 +12,7 @@ use crate::api::reasons::{self, Documented};
 use crate::api::statuses::{self, Told};
 use crate::docs::page::{Frame, escape, prose};
 use crate::docs::resource::Resource;
-use crate::problem::{docs_url, status_of};
+use crate::errors::problem::{docs_url, status_of};
 
 /// The place of these pages in the bar.
 const PLACE: &str = "/docs/errors";

@@ -14,12 +14,12 @@ use serde_json::json;
 use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
-use crate::accept;
 use crate::api::comments::{Comments, first_sentence};
 use crate::api::{Api, Operation};
 use crate::docs::page::{Frame, escape, prose};
 use crate::docs::resource::Resource;
 use crate::openapi::title;
+use crate::response::accept;
 
 /// What is not from the contracts: its name for programs, where it is, and for people its title and
 /// what it is good for.

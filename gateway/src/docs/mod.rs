@@ -16,9 +16,9 @@ use crate::api::Api;
 use crate::docs::assets::Assets;
 use crate::docs::page::Frame;
 use crate::docs::resource::Resource;
+use crate::edge::pages::Page;
+use crate::errors::problem::{Problem, docs_url};
 use crate::openapi::Documents;
-use crate::pages::Page;
-use crate::problem::{Problem, docs_url};
 
 /// The document that the pages read.
 const OPENAPI: &str = "/openapi.json";

@@ -15,8 +15,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
-use crate::coding::Coding;
-use crate::entity_tag;
+use crate::response::coding::Coding;
+use crate::response::entity_tag;
 
 /// A page changes only with the process that serves it.
 const FIVE_MINUTES: &str = "public, max-age=300";

@@ -13,8 +13,8 @@ use std::num::NonZeroU32;
 
 use souk_kit::auth::Principal;
 
+use crate::errors::problem::Problem;
 use crate::options::Options;
-use crate::problem::Problem;
 use crate::valkey::Valkey;
 
 pub(crate) use bucket::Bucket;

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
 use super::subject::Taken;
-use crate::caller::whole_seconds;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::response::caller::whole_seconds;
 
 /// Of the limit that leaves least: requests a minute, how many are left, and in how many seconds all of
 /// them are there again.

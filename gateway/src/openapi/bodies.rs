@@ -13,7 +13,7 @@ use super::presence::Direction;
 use super::{binary, own, path};
 use crate::api::BodyRule;
 use crate::api::comments::{Comments, first_sentence};
-use crate::media::{EVENTS, LINES};
+use crate::request::media::{EVENTS, LINES};
 use crate::routing::UPDATE_MASK;
 
 impl Describing<'_> {

@@ -13,9 +13,9 @@ use super::shared::Shared;
 use crate::api::reasons::{self, Documented, of_policy};
 use crate::api::statuses::{self, TOLD};
 use crate::api::{Api, Operation};
-use crate::caller::Caller;
-use crate::media::PROBLEM_JSON;
-use crate::problem::{Detail, Problem, docs_url, status_of};
+use crate::errors::problem::{Detail, Problem, docs_url, status_of};
+use crate::request::media::PROBLEM_JSON;
+use crate::response::caller::Caller;
 
 /// What the reasons of an operation depend on besides its policy.
 pub(super) struct Input {

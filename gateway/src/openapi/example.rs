@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::pattern;
 use super::scalar::whole_or_not;
-use crate::media::{EVENTS, LINES};
+use crate::request::media::{EVENTS, LINES};
 
 /// What an example is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 
 use super::path::Path;
 use crate::api::{HttpRule, Operation};
-use crate::links::Paging;
+use crate::response::links::Paging;
 use crate::routing::success;
 
 /// An operation, and where it is.

@@ -10,13 +10,13 @@ use souk_proto::souk::policy::v1::Policy;
 
 use super::route::{FIELDS, PathVariable, Route};
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
-use crate::deprecation;
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
-use crate::links::Paging;
-use crate::location::Location;
-use crate::target::{Target, Targets};
+use crate::response::deprecation;
+use crate::response::links::Paging;
+use crate::response::location::Location;
 use crate::transcode::{Plans, Style};
+use crate::upstream::target::{Target, Targets};
 
 /// The name of the field that says which fields a PATCH changes.
 pub(crate) const UPDATE_MASK: &str = "update_mask";

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use souk_proto::souk::types::v1::Reason;
 
-use crate::accept::Accepted;
 use crate::api::BodyRule;
+use crate::errors::problem::Problem;
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
-use crate::links::Paging;
-use crate::location::Location;
-use crate::problem::Problem;
-use crate::target::Target;
+use crate::response::accept::Accepted;
+use crate::response::links::Paging;
+use crate::response::location::Location;
 use crate::template::Place;
 use crate::transcode::{InputError, MessageId, Plans, Selection};
+use crate::upstream::target::Target;
 
 /// The parameter that says which fields of the answer the client wants.
 pub(crate) const FIELDS: &str = "fields";

@@ -14,10 +14,10 @@ use souk_kit::request::IDEMPOTENT_REPLAYED;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::answer::Answer;
-use crate::caller::whole_seconds;
-use crate::problem::is_replayed;
-use crate::status;
+use crate::errors::problem::is_replayed;
+use crate::errors::status;
+use crate::response::answer::Answer;
+use crate::response::caller::whole_seconds;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 

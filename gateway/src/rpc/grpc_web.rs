@@ -12,8 +12,8 @@ use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
-use crate::answer::Answer;
-use crate::problem::is_replayed;
+use crate::errors::problem::is_replayed;
+use crate::response::answer::Answer;
 
 /// What is in a frame.
 const MESSAGE: u8 = 0;

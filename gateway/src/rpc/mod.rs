@@ -2,8 +2,8 @@
 //! are generated from the contracts: Connect (unary) and gRPC-Web.
 
 mod connect;
-mod form;
 mod grpc_web;
+mod protocol;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use souk_kit::request::IF_MATCH;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
-use crate::answer::Answer;
+use crate::admission::{Client, Gate, forward};
 use crate::api::Api;
-use crate::gate::{Client, Gate, forward};
-use crate::problem::Problem;
-use crate::target::{Target, Targets};
+use crate::errors::problem::Problem;
+use crate::response::answer::Answer;
 use crate::transcode::{MessageId, Plans, Style};
-pub(crate) use form::Form;
+use crate::upstream::target::{Target, Targets};
+pub(crate) use protocol::Protocol;
 
 /// The RPCs that can be called by their names.
 pub(crate) struct Rpcs {
@@ -46,7 +46,7 @@ impl Rpcs {
     ///
     /// # Errors
     ///
-    /// A message has no JSON form.
+    /// A message has no JSON protocol.
     pub(crate) fn compile(api: &Api, targets: &Targets) -> anyhow::Result<Self> {
         let methods = || api.operations.iter().map(|operation| &operation.method);
         let messages = methods().flat_map(|method| [method.input(), method.output()]);
@@ -80,9 +80,9 @@ impl Rpcs {
         client: Client<'_>,
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
-        let form = Form::of(client.headers)?;
-        let answer = self.carry_out(gate, rpc, form, client, body).await;
-        Ok(form.response(answer))
+        let protocol = Protocol::of(client.headers)?;
+        let answer = self.carry_out(gate, rpc, protocol, client, body).await;
+        Ok(protocol.response(answer))
     }
 
     /// The answer in the form of the client.
@@ -90,7 +90,7 @@ impl Rpcs {
         &self,
         gate: &Gate,
         rpc: &Rpc,
-        form: Form,
+        protocol: Protocol,
         client: Client<'_>,
         body: &mut B,
     ) -> Result<tonic::Response<Bytes>, Status> {
@@ -98,24 +98,24 @@ impl Rpcs {
         if target.rpc.is_stream() {
             return Err(Status::unimplemented("streams are in REST, and over gRPC itself"));
         }
-        form::refuse_encoded(client.headers)?;
+        protocol::refuse_encoded(client.headers)?;
         gate.admit(target, client).await?;
         let most = target.rpc.max_request_bytes;
-        let body = gate.read(client, body, form.most(most)).await?;
+        let body = gate.read(client, body, protocol.most(most)).await?;
         let _permit = gate.permit(client)?;
-        let wire = form.message(body, most)?;
+        let wire = protocol.message(body, most)?;
         let wire =
-            if form.is_json() { self.to_wire(rpc, &wire)? } else { self.checked(rpc, wire)? };
+            if protocol.is_json() { self.to_wire(rpc, &wire)? } else { self.checked(rpc, wire)? };
         let mut outgoing = client.outgoing(wire);
         // of this protocol too it is metadata, of versions and not of entity tags
         forward(&IF_MATCH, client.headers, outgoing.metadata_mut());
-        if let Some(limit) = form.limit(client.headers) {
+        if let Some(limit) = protocol.limit(client.headers) {
             outgoing.set_timeout(limit.min(client.context.remaining()));
         }
         let answer = target.call(outgoing).await;
         client.forwarding.take(&answer);
         let mut answer = answer.map_err(|status| target.status(status, client.context))?;
-        if form.is_json() {
+        if protocol.is_json() {
             *answer.get_mut() = self.to_json(rpc, client, answer.get_ref())?;
         }
         Ok(answer)

@@ -13,18 +13,18 @@ use super::Streams;
 use super::lines::Lines;
 use super::messages::{Messages, Wants};
 use super::upload::Upload;
-use crate::allowance::Allowance;
-use crate::answer::Answer;
+use crate::admission::Gate;
 use crate::api::BodyRule;
 use crate::call::{self, Asked};
-use crate::gate::Gate;
-use crate::media::{self, Media};
-use crate::multipart::{self, Parts};
-use crate::pieces::Pieces;
-use crate::pipe::pipe;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::request::allowance::Allowance;
+use crate::request::media::{self, Media};
+use crate::request::multipart::{self, Parts};
+use crate::request::pieces::Pieces;
+use crate::response::answer::Answer;
 use crate::routing::Route;
 use crate::transcode::InputError;
+use crate::upstream::pipe::pipe;
 
 impl Streams {
     /// Who asks comes first, then a permit, then what is sent: its end may be far away.

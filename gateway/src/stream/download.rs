@@ -9,8 +9,8 @@ use futures::stream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::source::Source;
-use crate::pipe::{Writer, pipe};
-use crate::places::Place;
+use crate::admission::places::Place;
+use crate::upstream::pipe::{Writer, pipe};
 
 /// How many bytes a client has to take at once.
 const PIECE: usize = 64 * 1024;

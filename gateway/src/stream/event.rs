@@ -1,8 +1,8 @@
 //! What a stream of answers tells its client.
 
 use super::text::Text;
-use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::response::caller::Caller;
 
 /// One thing that it tells.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use souk_proto::souk::types::v1::Reason;
 
 use super::event::Event;
 use super::text::Text;
-use crate::accept::weight;
-use crate::media::{EVENTS, LINES};
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::request::media::{EVENTS, LINES};
+use crate::response::accept::weight;
 
 /// The form of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

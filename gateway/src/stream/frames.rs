@@ -9,8 +9,8 @@ use futures::stream;
 
 use super::event::Event;
 use super::form::Form;
-use crate::pipe::{BrokenOff, Reader};
-use crate::places::Place;
+use crate::admission::places::Place;
+use crate::upstream::pipe::{BrokenOff, Reader};
 
 /// How much of an event is given at once, in bytes: between two pieces it can still be cut.
 const PIECE: usize = 64 * 1024;

@@ -4,9 +4,9 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use souk_proto::souk::types::v1::Reason;
 
-use crate::allowance::Allowance;
-use crate::pieces::Pieces;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::request::allowance::Allowance;
+use crate::request::pieces::Pieces;
 
 /// The lines of a body. Those that are empty are left out.
 pub(super) struct Lines<'a, B> {

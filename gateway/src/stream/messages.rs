@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call::Asked;
-use crate::input::{self, Given};
-use crate::media::Media;
-use crate::multipart::Pair;
-use crate::pipe::Writer;
+use crate::request::input::{self, Given};
+use crate::request::media::Media;
+use crate::request::multipart::Pair;
 use crate::routing::Route;
 use crate::transcode::{InputError, Plans};
+use crate::upstream::pipe::Writer;
 
 /// The messages for a service, on their way to it.
 pub(super) struct Messages {

@@ -61,11 +61,11 @@ use tonic::metadata::MetadataMap;
 
 pub(crate) use websocket::is_asked as is_websocket;
 
-use crate::answer::Answer;
+use crate::admission::{Client, Gate, forward};
 use crate::call::Asked;
-use crate::gate::{Client, Gate, forward};
+use crate::errors::problem::Problem;
 use crate::options::{self, Options};
-use crate::problem::Problem;
+use crate::response::answer::Answer;
 use crate::routing::Route;
 use crate::transcode::Plans;
 

@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 use super::event::Event;
 use super::source::Source;
 use super::term::Term;
-use crate::pipe::{Gone, Writer};
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::upstream::pipe::{Gone, Writer};
 
 /// A stream that is under way.
 pub(super) struct Pump {

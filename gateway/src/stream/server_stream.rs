@@ -18,15 +18,15 @@ use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
 use super::{Streams, resume};
-use crate::answer::Answer;
+use crate::admission::places::Place;
+use crate::admission::{Client, Gate};
 use crate::call::{self, Asked};
-use crate::gate::{Client, Gate};
+use crate::errors::problem::Problem;
 use crate::options;
-use crate::pipe::pipe;
-use crate::places::Place;
-use crate::problem::Problem;
 use crate::reply;
+use crate::response::answer::Answer;
 use crate::routing::Route;
+use crate::upstream::pipe::pipe;
 
 /// Keeps a proxy of nginx's kind from collecting events before it passes them on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

@@ -10,8 +10,8 @@ use tonic::{Status, Streaming};
 
 use super::event::{Ending, Event};
 use super::text::Text;
-use crate::places::{Quota, held, no_room};
-use crate::problem::Problem;
+use crate::admission::places::{Quota, held, no_room};
+use crate::errors::problem::Problem;
 use crate::reply;
 use crate::routing::Route;
 use crate::transcode::{HttpBody, Plans, Selection, WireError};

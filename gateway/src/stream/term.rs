@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{Ending, Event};
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
 
 /// How long a stream may last.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use souk_kit::body::Room;
 
-use crate::places::held;
+use crate::admission::places::held;
 
 #[derive(Debug, Default)]
 pub(crate) struct Text {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::messages::{Messages, Wants};
-use crate::media::Media;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::request::media::Media;
 
 /// How many bytes go into a message.
 const PIECE: usize = 64 * 1024;

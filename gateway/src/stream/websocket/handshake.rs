@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 use souk_proto::souk::types::v1::Reason;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::answer::Answer;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::response::answer::Answer;
 
 /// The subprotocol whose name is followed by an access token, for browsers: their scripts cannot set
 /// headers.

@@ -2,8 +2,8 @@
 
 use souk_proto::souk::types::v1::Reason;
 
-use crate::media::Media;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::request::media::Media;
 use crate::stream::messages::{Messages, Wants};
 
 /// What is done with messages.

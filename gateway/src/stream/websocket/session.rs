@@ -15,13 +15,13 @@ use super::inbox::Inbox;
 use super::intake::Unfinished;
 use super::socket::{self, Socket};
 use super::voice::Voice;
-use crate::allowance::Allowance;
-use crate::pipe::Reader;
-use crate::places::{Place, no_room};
-use crate::problem::Problem;
+use crate::admission::places::{Place, no_room};
+use crate::errors::problem::Problem;
+use crate::request::allowance::Allowance;
 use crate::stream::event::Event;
 use crate::stream::pump::too_slow;
 use crate::stream::term::Term;
+use crate::upstream::pipe::Reader;
 
 /// A client that has said nothing for so many heartbeats is not there any more.
 const SILENCE: u32 = 3;

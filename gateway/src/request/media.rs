@@ -4,7 +4,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
 
 /// JSON in lines.
 pub(crate) const LINES: &str = "application/x-ndjson";

@@ -12,7 +12,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// read from the right, where each proxy adds whom it got the request from, the first address that is
 /// not a trusted proxy's is the client's. Where they name none, or contradict each other, it is the
 /// address of the connection.
-pub(crate) fn address(connection: IpAddr, headers: &HeaderMap, proxies: &Networks) -> IpAddr {
+pub(crate) fn of_client(connection: IpAddr, headers: &HeaderMap, proxies: &Networks) -> IpAddr {
     if !proxies.contain(connection) {
         return connection;
     }
@@ -90,7 +90,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::try_from(*value).unwrap());
         }
-        address(connection.parse().unwrap(), &map, &proxies.into_iter().collect()).to_string()
+        of_client(connection.parse().unwrap(), &map, &proxies.into_iter().collect()).to_string()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use souk_proto::souk::types::v1::Reason;
 
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
 
 /// The bytes that may come, and those that have.
 pub(crate) struct Allowance {

@@ -4,9 +4,9 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use souk_proto::souk::types::v1::Reason;
 
-use crate::coding::quality;
-use crate::media::PROBLEM_JSON;
-use crate::problem::Problem;
+use super::coding::quality;
+use crate::errors::problem::Problem;
+use crate::request::media::PROBLEM_JSON;
 
 /// The media type with which a client may choose the version of a contract.
 const VERSIONED: &str = "application/vnd.souk+json";

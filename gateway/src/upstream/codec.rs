@@ -5,7 +5,7 @@ use souk_kit::frame::HEADER;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-use crate::pipe::BrokenOff;
+use super::pipe::BrokenOff;
 
 /// Passes wire bytes through.
 pub(crate) struct WireBytes {

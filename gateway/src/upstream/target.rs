@@ -15,13 +15,13 @@ use tonic::client::Grpc;
 use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
+use super::Upstream;
+use super::codec::{WireBytes, WireStream};
+use super::pipe::BrokenOff;
 use crate::api::{Api, Operation};
-use crate::codec::{WireBytes, WireStream};
-use crate::foreign;
+use crate::errors::foreign;
+use crate::errors::problem::{Problem, told};
 use crate::limits::{Bucket, Limits};
-use crate::pipe::BrokenOff;
-use crate::problem::{Problem, told};
-use crate::upstream::Upstream;
 
 /// The largest answer of a service, in bytes. Services bound their pages well below.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;

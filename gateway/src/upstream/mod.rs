@@ -1,5 +1,10 @@
 //! The services behind the gateway.
 
+mod codec;
+pub(crate) mod forwarding;
+pub(crate) mod pipe;
+pub(crate) mod target;
+
 use souk_kit::Channel;
 use souk_kit::server::Probe;
 

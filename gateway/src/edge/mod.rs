@@ -1,6 +1,11 @@
 //! Where every request comes in and every response goes out: the request id, the deadline, the
 //! form of errors, and what no handler may forget.
 
+pub(crate) mod browsers;
+pub(crate) mod cors;
+pub(crate) mod health;
+pub(crate) mod pages;
+
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,23 +33,22 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::Instrument as _;
 
-use crate::accept::Accepted;
-use crate::answer::Answer;
+use crate::admission::{Client, Gate};
 use crate::call::{Asked, call};
-use crate::caller::Caller;
-use crate::content;
-use crate::cors::{self, Preflights};
-use crate::forwarding::Forwarding;
-use crate::gate::{Client, Gate};
-use crate::health;
+use crate::errors::problem::{LATE, Problem};
 use crate::limits::Standings;
 use crate::options::Options;
-use crate::pages::{Pages, no_such_method};
-use crate::problem::{LATE, Problem};
+use crate::response::accept::Accepted;
+use crate::response::answer::Answer;
+use crate::response::caller::Caller;
+use crate::response::content;
 use crate::routing::{Found, Table};
 use crate::rpc::{self, Rpc, Rpcs};
 use crate::stream::{Streams, is_websocket};
 use crate::transcode::Plans;
+use crate::upstream::forwarding::Forwarding;
+use cors::Preflights;
+use pages::{Pages, no_such_method};
 
 /// What is left of a body that nobody has read is taken up to this size and for this long, so that its
 /// connection can go on. Where that does not do, the end of the connection is announced.
@@ -115,9 +119,9 @@ impl Inner {
         let (parts, mut body) = request.into_parts();
         let versioned = versioned(parts.uri.path(), &parts.headers);
         let path = versioned.as_deref().unwrap_or(parts.uri.path());
-        let place = self.place(&parts, path);
-        let is_rpc = matches!(place, Place::Rpc(_));
-        let context = Context::from_http(&parts.headers, self.limit(&place));
+        let destination = self.destination(&parts, path);
+        let is_rpc = matches!(destination, Destination::Rpc(_));
+        let context = Context::from_http(&parts.headers, self.limit(&destination));
         let span = tracing::error_span!("request", request_id = &*context.request_id);
         let standings = Standings::default();
         let forwarding = Forwarding::of(&self.gate.forwarded);
@@ -129,7 +133,7 @@ impl Inner {
             standings: &standings,
             forwarding: &forwarding,
         };
-        let respond = self.respond(place, &parts, client, &mut body);
+        let respond = self.respond(destination, &parts, client, &mut body);
         let respond = AssertUnwindSafe(respond).catch_unwind();
         let answer = timeout_at(context.deadline.into(), respond).instrument(span.clone()).await;
         let answer = match answer {
@@ -140,8 +144,8 @@ impl Inner {
         };
         let caller = caller(&parts, &context);
         let mut response = answer.unwrap_or_else(|problem| {
-            match rpc::Form::of(&parts.headers).ok().filter(|_| is_rpc) {
-                Some(form) => form.response(Err(problem.into())),
+            match rpc::Protocol::of(&parts.headers).ok().filter(|_| is_rpc) {
+                Some(protocol) => protocol.response(Err(problem.into())),
                 None => caller.answer(&problem),
             }
         });
@@ -164,31 +168,31 @@ impl Inner {
 
     /// What answers a request. What is here besides the contracts goes before templates that begin with
     /// a wildcard, and after what the contracts say literally.
-    fn place<'e, 'p>(&'e self, parts: &Parts, path: &'p str) -> Place<'e, 'p> {
+    fn destination<'e, 'p>(&'e self, parts: &Parts, path: &'p str) -> Destination<'e, 'p> {
         if let Some(preflights) = self.preflights.as_ref().filter(|_| cors::is_preflight(parts)) {
-            return Place::Preflight(preflights);
+            return Destination::Preflight(preflights);
         }
         let socket = is_websocket(parts).then(|| self.table.find_websocket(path)).flatten();
         let found = socket.unwrap_or_else(|| self.table.find(&parts.method, path));
         if matches!(&found, Found::Route(route, _) if !route.begins_with_wildcard) {
-            return Place::Contract(found);
+            return Destination::Contract(found);
         }
         let rpc = || self.rpcs.find(parts.uri.path());
         if parts.method == Method::POST
             && let Some(rpc) = rpc()
         {
-            return Place::Rpc(rpc);
+            return Destination::Rpc(rpc);
         }
         if matches!(found, Found::Nothing) || self.pages.has(parts.uri.path()) {
-            return Place::Page;
+            return Destination::Page;
         }
-        Place::Contract(found)
+        Destination::Contract(found)
     }
 
     /// How long a request may take.
-    fn limit(&self, place: &Place<'_, '_>) -> Duration {
-        match place {
-            Place::Contract(Found::Route(route, _)) if route.target.rpc.is_client_stream => {
+    fn limit(&self, destination: &Destination<'_, '_>) -> Duration {
+        match destination {
+            Destination::Contract(Found::Route(route, _)) if route.target.rpc.is_client_stream => {
                 self.streams.request_limit()
             }
             _ => self.limit,
@@ -197,19 +201,20 @@ impl Inner {
 
     async fn respond(
         &self,
-        place: Place<'_, '_>,
+        destination: Destination<'_, '_>,
         parts: &Parts,
         client: Client<'_>,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
-        let is_call = matches!(place, Place::Contract(Found::Route(..)) | Place::Rpc(_));
-        let is_health = matches!(place, Place::Page) && health::is_at(parts.uri.path());
+        let is_call =
+            matches!(destination, Destination::Contract(Found::Route(..)) | Destination::Rpc(_));
+        let is_health = matches!(destination, Destination::Page) && health::is_at(parts.uri.path());
         // a call with a token is counted for whom that names, once this is known
         let is_counted_later = is_call && parts.headers.contains_key(AUTHORIZATION);
         if !is_counted_later && !is_health {
             self.gate.count(client).await?;
         }
-        let answer = self.carry_out(place, parts, client, body).await;
+        let answer = self.carry_out(destination, parts, client, body).await;
         if is_counted_later && client.standings.is_empty() {
             // it was refused before anybody asked who asks
             self.gate.count(client).await?;
@@ -219,15 +224,15 @@ impl Inner {
 
     async fn carry_out(
         &self,
-        place: Place<'_, '_>,
+        destination: Destination<'_, '_>,
         parts: &Parts,
         client: Client<'_>,
         body: &mut Incoming,
     ) -> Result<Response<Answer>, Problem> {
         refuse_ambiguous(parts)?;
-        match place {
-            Place::Preflight(preflights) => Ok(preflights.answer(parts).await),
-            Place::Contract(Found::Route(route, variables)) => {
+        match destination {
+            Destination::Preflight(preflights) => Ok(preflights.answer(parts).await),
+            Destination::Contract(Found::Route(route, variables)) => {
                 let (method, uri, version) = (&parts.method, &parts.uri, parts.version);
                 let asked = Asked { method, uri, version, variables, client };
                 if !route.target.rpc.is_stream() {
@@ -240,14 +245,14 @@ impl Inner {
                     _ => self.streams.call(&self.gate, route, asked, body).await,
                 }
             }
-            Place::Contract(Found::OtherMethods(allow)) => {
+            Destination::Contract(Found::OtherMethods(allow)) => {
                 Ok(other_methods(&parts.method, allow, &caller(parts, client.context)))
             }
-            Place::Contract(Found::NotUtf8) => {
+            Destination::Contract(Found::NotUtf8) => {
                 Err(Problem::new(Reason::MalformedRequest, "the path is not UTF-8"))
             }
-            Place::Rpc(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
-            Place::Contract(Found::Nothing) | Place::Page => {
+            Destination::Rpc(rpc) => self.rpcs.call(&self.gate, rpc, client, body).await,
+            Destination::Contract(Found::Nothing) | Destination::Page => {
                 Ok(self.pages.answer(parts, &client.context.request_id).await)
             }
         }
@@ -255,7 +260,7 @@ impl Inner {
 }
 
 /// What a request is for.
-enum Place<'e, 'p> {
+enum Destination<'e, 'p> {
     /// Whether a page of another origin may call: browsers ask.
     Preflight(&'e Preflights),
     /// What the contracts say of its method and path.

@@ -8,8 +8,8 @@ use souk_proto::souk::types::v1::Reason;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::problem::{Foreign, Problem};
-use crate::status;
+use super::problem::{Foreign, Problem};
+use super::status;
 
 /// Whether a status is what such a service has told the caller. What it calls its own fault is for the
 /// log only.

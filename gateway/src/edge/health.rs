@@ -15,8 +15,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::pages::Page;
-use crate::problem::Problem;
+use super::pages::Page;
+use crate::errors::problem::Problem;
 use crate::upstream::Upstream;
 
 /// How long a service may take to say that it can work.

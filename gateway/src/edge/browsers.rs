@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 use tower::{Layer as _, Service};
 use tower_http::cors::{Cors, ResponseFuture};
 
-use crate::answer::Answer;
-use crate::cors::layer;
-use crate::edge::Edge;
-use crate::forwarding::ForwardedHeader;
+use super::Edge;
+use super::cors::layer;
+use crate::response::answer::Answer;
+use crate::upstream::forwarding::ForwardedHeader;
 
 /// A gateway whose answers say which pages may read them.
 #[derive(Clone)]

@@ -7,10 +7,11 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRANSFE
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use crate::answer::Answer;
-use crate::caller::Caller;
-use crate::coding::Coding;
-use crate::{entity_tag, range};
+use super::answer::Answer;
+use super::caller::Caller;
+use super::coding::Coding;
+use super::entity_tag;
+use super::range;
 
 /// Decides it. The content stays as it is when there is an error.
 pub(crate) async fn settle(

@@ -2,9 +2,9 @@
 
 use souk_kit::failure::shortened;
 
+use super::media::Media;
+use super::multipart::Pair;
 use crate::api::BodyRule;
-use crate::media::Media;
-use crate::multipart::Pair;
 use crate::routing::{FIELDS, Route, UPDATE_MASK};
 use crate::transcode::{HttpBody, InputError, Params, Plans, query_pairs};
 

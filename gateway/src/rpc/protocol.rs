@@ -11,13 +11,13 @@ use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
 use super::{connect, grpc_web};
-use crate::answer::Answer;
-use crate::media::{essence, is_encoded};
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::request::media::{essence, is_encoded};
+use crate::response::answer::Answer;
 
 /// A protocol, and how it writes messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Protocol {
     ConnectJson,
     ConnectProto,
     GrpcWeb,
@@ -25,7 +25,7 @@ pub(crate) enum Form {
     GrpcWebText,
 }
 
-impl Form {
+impl Protocol {
     /// What a client speaks.
     ///
     /// # Errors

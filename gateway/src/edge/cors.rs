@@ -14,8 +14,8 @@ use souk_kit::request::{IDEMPOTENT_REPLAYED, REQUEST_ID};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use crate::answer::Answer;
-use crate::forwarding::ForwardedHeader;
+use crate::response::answer::Answer;
+use crate::upstream::forwarding::ForwardedHeader;
 
 /// What scripts may read of an answer, besides what they always may.
 const EXPOSED: [HeaderName; 24] = [

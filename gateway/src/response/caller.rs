@@ -10,10 +10,10 @@ use serde_json::Value;
 use souk_kit::request::IDEMPOTENT_REPLAYED;
 use souk_proto::souk::types::v1::Reason;
 
-use crate::accept;
-use crate::answer::Answer;
-use crate::media::PROBLEM_JSON;
-use crate::problem::{Detail, Problem};
+use super::accept;
+use super::answer::Answer;
+use crate::errors::problem::{Detail, Problem};
+use crate::request::media::PROBLEM_JSON;
 
 /// What an error response depends on, besides the error.
 pub(crate) struct Caller<'a> {

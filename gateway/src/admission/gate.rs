@@ -18,15 +18,15 @@ use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
+use super::address;
+use super::places::{Place, Places};
 use crate::cache::Cache;
-use crate::client;
-use crate::forwarding::{Forwarded, Forwarding};
+use crate::errors::problem::Problem;
 use crate::limits::{Limits, Standings};
 use crate::options::Options;
-use crate::pieces::Pieces;
-use crate::places::{Place, Places};
-use crate::problem::Problem;
-use crate::target::Target;
+use crate::request::pieces::Pieces;
+use crate::upstream::forwarding::{Forwarded, Forwarding};
+use crate::upstream::target::Target;
 
 /// What all calls have to pass.
 pub(crate) struct Gate {
@@ -82,7 +82,7 @@ impl Gate {
     }
 
     fn address(&self, client: Client<'_>) -> Option<IpAddr> {
-        client.peer.map(|peer| client::address(peer.address, client.headers, &self.proxies))
+        client.peer.map(|peer| address::of_client(peer.address, client.headers, &self.proxies))
     }
 
     /// Lets a call in when the limits and the policy of its RPC allow it. One with a token that is good

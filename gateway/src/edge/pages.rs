@@ -11,9 +11,9 @@ use http_body_util::BodyExt as _;
 use souk_proto::souk::types::v1::Reason;
 use tower::ServiceExt as _;
 
-use crate::answer::Answer;
-use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::errors::problem::Problem;
+use crate::response::answer::Answer;
+use crate::response::caller::Caller;
 use crate::template::{Paths, Template, split};
 
 /// A page: its path, as axum has it, and what answers there.

@@ -10,8 +10,8 @@ use souk_kit::listener::{Origin, Shares};
 use souk_kit::permit::{Permit, Permits};
 use souk_proto::souk::types::v1::Reason;
 
+use crate::errors::problem::Problem;
 use crate::options;
-use crate::problem::Problem;
 
 /// The places of all streams.
 pub(crate) struct Places {

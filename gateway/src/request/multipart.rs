@@ -12,9 +12,9 @@ use souk_kit::body::{self, Room};
 use souk_kit::failure::shortened;
 use souk_proto::souk::types::v1::Reason;
 
-use crate::allowance::TooLarge;
-use crate::media::UNKNOWN;
-use crate::problem::Problem;
+use super::allowance::TooLarge;
+use super::media::UNKNOWN;
+use crate::errors::problem::Problem;
 
 /// How many bytes are read at once.
 const PIECE: usize = 16 * 1024;
