@@ -18,7 +18,7 @@
 //! - While there is nothing to tell, a comment or an empty line says so every now and then.
 //! - Few messages are on their way at once: a slow client holds up the service, and one that is too slow
 //!   is told so by the last event, and cut off. So is one for which too many bytes are kept: all streams
-//!   together have so many, and a client has a quarter of them (`places.rs`).
+//!   together have so many, and a client has a quarter of them (`admission/places.rs`).
 //! - A stream ends with the token that it was asked for with.
 //!
 //! Where the messages are bytes of any media type (`google.api.HttpBody`), they are the answer as they

@@ -17,7 +17,7 @@ impl Text {
         Self { bytes, room: Some(room) }
     }
 
-    /// The text between two others. It may be large: it is not copied.
+    /// The text between two others, in the buffer that it has: it may be large.
     #[must_use]
     pub(crate) fn within(mut self, before: &str, after: &str) -> Self {
         self.bytes.reserve_exact(before.len() + after.len());

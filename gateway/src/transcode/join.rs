@@ -2,6 +2,7 @@
 //! is merged, but some runtimes keep only the last one: nobody shall depend on theirs.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::plan::{Cardinality, FieldPlan, Kind, MessageId, Plans};
 use super::wire::{Reader, WireType, put_bytes, put_varint, tag};
@@ -29,6 +30,8 @@ impl Plans {
     ) -> Result<Vec<Piece<'w>>, &'static str> {
         let plan = self.plan(message);
         let (mut reader, mut pieces) = (Reader::new(wire), Vec::new());
+        // where the fragments of a field are among the pieces
+        let mut places = HashMap::new();
         while !reader.is_at_end() {
             let start = reader.position();
             let (number, wire_type) = reader.tag()?;
@@ -41,13 +44,10 @@ impl Plans {
                 continue;
             };
             let content = plan.fields[index].kind.content(&mut reader)?;
-            let known = pieces.iter_mut().find_map(|piece| match piece {
-                Piece::Joined(other, fragments) if *other == index => Some(fragments),
-                Piece::Joined(..) | Piece::Other(_) => None,
-            });
-            match known {
-                Some(fragments) => fragments.push(content),
-                None => pieces.push(Piece::Joined(index, vec![content])),
+            let place = *places.entry(index).or_insert(pieces.len());
+            match pieces.get_mut(place) {
+                Some(Piece::Joined(_, fragments)) => fragments.push(content),
+                _ => pieces.push(Piece::Joined(index, vec![content])),
             }
         }
         Ok(pieces)
