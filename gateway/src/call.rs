@@ -22,9 +22,8 @@ use crate::request::media::{self, Media};
 use crate::request::multipart::{Pair, Parts};
 use crate::response::accept::Accepted;
 use crate::response::answer::Answer;
-use crate::response::entity_tag;
 use crate::response::entity_tag::Condition;
-use crate::response::prefer;
+use crate::response::{entity_tag, prefer};
 use crate::routing::Route;
 use crate::transcode::{Plans, Selection};
 

@@ -11,8 +11,7 @@ use crate::errors::problem::is_replayed;
 use crate::request::media;
 use crate::response::accept::Accepted;
 use crate::response::answer::Answer;
-use crate::response::entity_tag;
-use crate::response::prefer;
+use crate::response::{entity_tag, prefer};
 use crate::routing::Route;
 use crate::transcode::{HttpBody, Plans, Selection, WireError};
 

@@ -4,9 +4,8 @@
 use tonic::Code;
 
 use super::{Api, Operation};
-use crate::errors::foreign;
 use crate::errors::problem::Problem;
-use crate::errors::status;
+use crate::errors::{foreign, status};
 
 /// A status that such a service tells its callers.
 pub(crate) struct Told {

@@ -10,8 +10,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use super::answer::Answer;
 use super::caller::Caller;
 use super::coding::Coding;
-use super::entity_tag;
-use super::range;
+use super::{entity_tag, range};
 
 /// Decides it. The content stays as it is when there is an error.
 pub(crate) async fn settle(

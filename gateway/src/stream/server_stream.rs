@@ -22,11 +22,10 @@ use crate::admission::places::Place;
 use crate::admission::{Client, Gate};
 use crate::call::{self, Asked};
 use crate::errors::problem::Problem;
-use crate::options;
-use crate::reply;
 use crate::response::answer::Answer;
 use crate::routing::Route;
 use crate::upstream::pipe::pipe;
+use crate::{options, reply};
 
 /// Keeps a proxy of nginx's kind from collecting events before it passes them on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
