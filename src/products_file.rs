@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 use souk_proto::google::r#type::Decimal;
-use souk_proto::souk::catalog::v1::{ImportProductsRequest, RejectedRow};
+use souk_proto::souk::catalog::v2::{ImportProductsRequest, RejectedRow};
 
 /// The columns that are read; others are left out, and named.
 const COLUMNS: [&str; 7] =
@@ -89,7 +89,7 @@ fn rejected(line: i32, field: &str, issue: String) -> RejectedRow {
     RejectedRow { line, field: field.to_owned(), issue }
 }
 
-/// What the contract cannot check, because it does not reach it: numbers and currencies.
+/// What the contract cannot check, because it does not reach it: numbers.
 fn row(
     line: i32,
     record: &csv::StringRecord,
@@ -98,11 +98,6 @@ fn row(
     let record: Record =
         record.deserialize(Some(headers)).map_err(|error| ("row", error.to_string()))?;
     let filled = |value: Option<String>| value.filter(|value| !value.is_empty());
-    if let Some(currency) = filled(record.currency)
-        && currency != "USD"
-    {
-        return Err(("currency", "must be USD".to_owned()));
-    }
     let stock = filled(record.stock).map(|stock| stock.parse::<i32>()).transpose();
     let stock = stock.map_err(|_| ("stock", "must be a whole number".to_owned()))?;
     let categories = filled(record.categories).unwrap_or_default();
@@ -118,6 +113,9 @@ fn row(
             .filter(|slug| !slug.is_empty())
             .map(str::to_owned)
             .collect(),
+        currency: filled(record.currency).unwrap_or_default(),
+        r#type: None,
+        attributes: None,
     })
 }
 

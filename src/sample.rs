@@ -1,8 +1,8 @@
 //! The sample catalog of a first start: a small market of 30 products in 5 categories.
 
 use souk_kit::Channel;
-use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
-use souk_proto::souk::catalog::v1::{ImportProductsRequest, ListProductsRequest};
+use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v2::{ImportProductsRequest, ListProductsRequest};
 
 use crate::import;
 use crate::products_file::ProductsFile;

@@ -15,7 +15,8 @@ use souk_kit::secret::{MasterSecret, random_token};
 use souk_kit::server::{self, Service};
 use souk_orders::Orders;
 use souk_proto::souk::auth::v1::auth_service_server::SERVICE_NAME as AUTH;
-use souk_proto::souk::catalog::v1::catalog_service_server::SERVICE_NAME as CATALOG;
+use souk_proto::souk::catalog::v1::catalog_service_server::SERVICE_NAME as CATALOG_V1;
+use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME as CATALOG;
 use souk_proto::souk::orders::v1::orders_service_server::SERVICE_NAME as ORDERS;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -82,8 +83,8 @@ async fn serve_all(
     let database = databases.open("catalog", &souk_catalog::MIGRATOR, connections).await?;
     let settings = souk_catalog::Options { secret: secret.clone(), limits: limits.of_service() };
     let catalog = Catalog::new(database, settings, to_auth.clone())?;
-    let catalog_service = catalog.service();
-    let to_catalog = Channel::in_process(catalog_service.stack.clone());
+    let catalog_services = catalog.services();
+    let to_catalog = Channel::in_process(catalog_services[0].stack.clone());
 
     let database = databases.open("orders", &souk_orders::MIGRATOR, connections).await?;
     let settings = orders_options(secret, client_secret, limits);
@@ -96,7 +97,8 @@ async fn serve_all(
         sample::load(to_auth.clone(), to_catalog.clone(), &admin).await?;
     }
 
-    let services = vec![auth_service, catalog_service, orders_service];
+    let services: Vec<Service> =
+        [auth_service].into_iter().chain(catalog_services).chain([orders_service]).collect();
     let upstreams = services.iter().map(in_process).collect();
     let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
     let gateway = gateway(upstreams, &verifier, for_gateway)?;
@@ -145,7 +147,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
                     .await
                     .context("the admin account")?;
             }
-            serve_grpc(&mut parts, &options, auth.service()).await?;
+            serve_grpc(&mut parts, &options, vec![auth.service()]).await?;
             parts.spawn("auth", |end| async move { auth.run(end).await });
         }
         Role::Catalog => {
@@ -154,7 +156,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let database = open(&options, &souk_catalog::MIGRATOR).await?;
             let catalog = Catalog::new(database, settings, to_auth)?;
-            serve_grpc(&mut parts, &options, catalog.service()).await?;
+            serve_grpc(&mut parts, &options, catalog.services().into()).await?;
             parts.spawn("catalog", |end| async move { catalog.run(end).await });
         }
         Role::Orders => {
@@ -164,14 +166,16 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
             let database = open(&options, &souk_orders::MIGRATOR).await?;
             let orders = Orders::new(database, settings, to_auth, to_catalog)?;
-            serve_grpc(&mut parts, &options, orders.service()).await?;
+            serve_grpc(&mut parts, &options, vec![orders.service()]).await?;
             parts.spawn("orders", |end| async move { orders.run(end).await });
         }
         Role::Gateway => {
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
+            let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
             let upstreams = vec![
                 behind(AUTH, to_auth.clone()),
-                behind(CATALOG, remote(options.catalog_url.as_ref(), "--catalog-url")?),
+                behind(CATALOG_V1, to_catalog.clone()),
+                behind(CATALOG, to_catalog),
                 behind(ORDERS, remote(options.orders_url.as_ref(), "--orders-url")?),
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
@@ -245,11 +249,15 @@ fn behind(name: &str, channel: Channel) -> Upstream {
     Upstream { name: name.to_owned(), channel, probe: None }
 }
 
-async fn serve_grpc(parts: &mut Parts, options: &Serve, service: Service) -> anyhow::Result<()> {
+async fn serve_grpc(
+    parts: &mut Parts,
+    options: &Serve,
+    services: Vec<Service>,
+) -> anyhow::Result<()> {
     let listener = bind(options.listen.grpc, "--grpc")?;
     announce(options.role, listener.local_addr()?);
     let (limits, shutdown) = (options.limits.of_grpc(1), parts.shutdown());
-    parts.spawn_fallible("grpc", server::serve(listener, vec![service], limits, shutdown));
+    parts.spawn_fallible("grpc", server::serve(listener, services, limits, shutdown));
     Ok(())
 }
 

@@ -4,63 +4,108 @@ use futures::FutureExt as _;
 use souk_db::Access;
 use souk_kit::condition::IfMatch;
 use souk_kit::id::{self, CategoryId, ProductId};
+use sqlx::PgConnection;
 
+use crate::attributes::Attributes;
 use crate::category::{Category, CategoryChange, NewCategory};
-use crate::product::{NewProduct, Product, ProductChange};
+use crate::product::{Market, NewProduct, Product, ProductChange};
 use crate::stock::Actor;
+use crate::store::products::{Locked, Write};
+use crate::typing::Typing;
 use crate::{Error, store};
+
+/// The product that a change is for.
+#[derive(Debug, Clone)]
+pub struct Meant {
+    pub id: ProductId,
+    pub market: Market,
+    /// The versions of it.
+    pub if_match: IfMatch,
+}
 
 pub async fn create_product(
     access: &Access,
-    new: &NewProduct,
-    actor: &Actor,
+    typing: &Typing,
+    new: NewProduct,
+    actor: Actor,
 ) -> Result<Product, Error> {
-    store::products::insert(access, id::new(), new, actor).await
+    if new.product_type.is_none() && new.attributes.is_empty() {
+        return store::products::insert(access, id::new(), &new, &actor).await;
+    }
+    let typing = typing.clone();
+    let work = access.transaction(move |transaction| {
+        async move {
+            typing.check(transaction, new.product_type.as_ref(), &new.attributes).await?;
+            store::products::insert(transaction, id::new(), &new, &actor).await
+        }
+        .boxed()
+    });
+    work.await
 }
 
 pub async fn change_product(
     access: &Access,
-    id: ProductId,
-    if_match: &IfMatch,
-    change: &ProductChange,
+    typing: &Typing,
+    meant: Meant,
+    change: ProductChange,
 ) -> Result<Product, Error> {
-    let (meant, change) = (if_match.clone(), change.clone());
+    let typing = typing.clone();
     let work = access.transaction(move |transaction| {
         async move {
             // categories before products, as everywhere: nobody waits for each other
             let categories = change.category_ids.as_deref().unwrap_or_default();
             store::categories::keep(transaction, categories).await?;
-            store::products::lock(transaction, id).await?;
-            store::products::update(transaction, id, &meant, &change).await
+            let locked = store::products::lock(transaction, meant.id, meant.market).await?;
+            let locked = locked.ok_or(Error::ProductNotFound(meant.id))?;
+            write(transaction, &typing, &meant, locked, change).await
         }
         .boxed()
     });
-    match work.await? {
-        Some(product) => Ok(product),
-        None => Err(unchanged_product(access, id, if_match).await?),
-    }
+    work.await
 }
 
-pub async fn delete_product(
-    access: &Access,
-    id: ProductId,
-    if_match: &IfMatch,
-) -> Result<(), Error> {
-    match store::products::delete(access, id, if_match).await? {
-        true => Ok(()),
-        false => Err(unchanged_product(access, id, if_match).await?),
+/// Writes a change of a product that is locked.
+async fn write(
+    transaction: &mut PgConnection,
+    typing: &Typing,
+    meant: &Meant,
+    locked: Locked,
+    change: ProductChange,
+) -> Result<Product, Error> {
+    let price = change.price.map(|price| price.after(locked.currency)).transpose();
+    let is_typed = change.product_type.is_some() || change.attributes.is_some();
+    let product_type = change.product_type.unwrap_or(locked.product_type);
+    let attributes = match change.attributes {
+        Some(attributes) => attributes,
+        // they meant something to a type that it no longer has
+        None if product_type.is_none() => Attributes::default(),
+        None => locked.attributes,
+    };
+    let write = Write {
+        sku: change.sku.as_deref(),
+        name: change.name.as_deref(),
+        description: change.description.as_deref(),
+        price: price.map_err(|issue| Error::invalid("price", issue))?,
+        category_ids: change.category_ids.as_deref(),
+        product_type: product_type.as_ref(),
+        attributes: &attributes,
+    };
+    if is_typed {
+        typing.check(transaction, write.product_type, &attributes).await?;
     }
+    let changed = store::products::update(transaction, meant.id, &meant.if_match, &write).await?;
+    changed.ok_or(Error::ProductChanged(meant.id))
 }
 
-/// Why a product was not changed. One that has gone meanwhile does not exist either.
-async fn unchanged_product(
-    access: &Access,
-    id: ProductId,
-    if_match: &IfMatch,
-) -> Result<Error, Error> {
-    let exists =
-        *if_match != IfMatch::Any && !store::products::get_many(access, &[id]).await?.is_empty();
-    Ok(if exists { Error::ProductChanged(id) } else { Error::ProductNotFound(id) })
+pub async fn delete_product(access: &Access, meant: &Meant) -> Result<(), Error> {
+    let Meant { id, market, if_match } = meant;
+    if store::products::delete(access, *id, if_match, *market).await? {
+        return Ok(());
+    }
+    // one that has gone meanwhile does not exist either
+    let there = store::products::get_many(access, &[*id]).await?;
+    let exists = *if_match != IfMatch::Any && there.iter().any(|product| market.has(product));
+    Err(if exists { Error::ProductChanged(*id) } else { Error::ProductNotFound(*id) })
 }
 
 pub async fn create_category(access: &Access, new: &NewCategory) -> Result<Category, Error> {

@@ -3,9 +3,11 @@ use std::fmt::Display;
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
 use souk_kit::id::{CategoryId, OrderId, ProductId};
+use souk_proto::Violation;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
+use crate::product_type::TypeName;
 use crate::reservation::Illegal;
 
 /// Why a call to the catalog fails.
@@ -23,6 +25,28 @@ pub enum Error {
     /// The category is of another version than those that a change is for.
     #[error("category {0} has changed")]
     CategoryChanged(CategoryId),
+    /// There is no such product type.
+    #[error("product type {0} does not exist")]
+    TypeNotFound(TypeName),
+    /// The product type is of another version than those that a change is for.
+    #[error("product type {0} has changed")]
+    TypeChanged(TypeName),
+    /// Products have the type that should go away.
+    #[error("product type {name} is that of {products} products")]
+    TypeInUse {
+        /// The type.
+        name: TypeName,
+        /// How many products have it.
+        products: i64,
+    },
+    /// Products of the type would break its new schema.
+    #[error("{products} products break the schema")]
+    SchemaBroken {
+        /// How many.
+        products: i64,
+        /// The first of them.
+        first: ProductId,
+    },
     /// A path names something by what can be no id.
     #[error("{kind} {id} does not exist")]
     NoSuch {
@@ -39,12 +63,18 @@ pub enum Error {
         /// The rule, as a phrase.
         issue: String,
     },
+    /// Several fields break such rules.
+    #[error("{} rules are broken", .0.len())]
+    Violations(Vec<Violation>),
     /// Another live product has the SKU.
     #[error("the sku is taken")]
     SkuTaken,
     /// Another category has the slug.
     #[error("the slug is taken")]
     SlugTaken,
+    /// Another product type has the name.
+    #[error("the name is taken")]
+    TypeNameTaken,
     /// A change would leave less than nothing, or more than can be counted.
     #[error("product {product} has {available} available")]
     InsufficientStock {
@@ -94,6 +124,12 @@ impl Error {
     }
 }
 
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid { field: violation.field, issue: violation.issue }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::Refused(failure)
@@ -107,12 +143,29 @@ impl From<Error> for Failure {
             Error::CategoryNotFound(id) => Self::not_found("category", id),
             Error::ProductChanged(id) => changed("product", id),
             Error::CategoryChanged(id) => changed("category", id),
+            Error::TypeNotFound(name) => Self::not_found("product type", name),
+            Error::TypeChanged(name) => changed("product type", name),
+            Error::TypeInUse { name, products } => {
+                Self::new(Reason::InUse, format!("{products} products have the type {name}"))
+                    .precondition("IN_USE", name, "no product has the type")
+                    .with("products", products)
+            }
+            Error::SchemaBroken { products, first } => {
+                let issue =
+                    format!("is broken by {products} products, of which {first} is the first");
+                Self::invalid("schema", issue).with("products", products)
+            }
             Error::NoSuch { kind, id } => Self::not_found(kind, id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),
+            Error::Violations(violations) => souk_kit::failure::violations(violations),
             Error::SkuTaken => Self::new(Reason::AlreadyExists, "another product has this sku")
                 .violation("sku", "is taken by another product"),
             Error::SlugTaken => Self::new(Reason::AlreadyExists, "another category has this slug")
                 .violation("slug", "is taken by another category"),
+            Error::TypeNameTaken => {
+                Self::new(Reason::AlreadyExists, "another product type has this name")
+                    .violation("name", "is taken by another product type")
+            }
             Error::InsufficientStock { product, available } => {
                 Self::new(Reason::InsufficientStock, "the stock cannot change by that much")
                     .precondition("STOCK", product, "available stock stays within its bounds")

@@ -1,6 +1,7 @@
 //! The catalog service: products, categories, and a stock that is never oversold.
 
 mod adjusting;
+mod attributes;
 mod category;
 mod editing;
 mod error;
@@ -8,11 +9,13 @@ mod grpc;
 mod import;
 mod importing;
 mod product;
+mod product_type;
 mod reading;
 mod reservation;
 mod reserving;
 mod stock;
 mod store;
+mod typing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +27,19 @@ use souk_kit::cursor::Cursors;
 use souk_kit::secret::MasterSecret;
 use souk_kit::server::Service;
 use souk_kit::stack::{Limits, Stack};
-use souk_proto::souk::catalog::v1::catalog_service_server::{CatalogServiceServer, SERVICE_NAME};
+use souk_proto::souk::catalog::v2::catalog_service_server::{CatalogServiceServer, SERVICE_NAME};
 use sqlx::migrate::Migrator;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 
-use grpc::Handlers;
+use grpc::v1::{self, Projection};
+use grpc::{Handlers, KEYED};
 use importing::Importing;
 use reading::Reading;
 use reserving::Reserving;
+use typing::Typing;
 
 /// The schema of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -75,9 +80,10 @@ impl Catalog {
     ///
     /// The contract asks for idempotency keys where the service keeps none.
     pub fn new(database: Database, options: Options, auth: Channel) -> anyhow::Result<Self> {
-        souk_kit::idempotency::check(SERVICE_NAME, grpc::KEYED)?;
+        souk_kit::idempotency::check(SERVICE_NAME, KEYED)?;
         let handlers = Handlers {
             reading: Reading::new(database.clone(), Cursors::new(&options.secret)),
+            typing: Typing::default(),
             reserving: Reserving::new(database.clone()),
             importing: Importing::new(database.clone()),
             database,
@@ -86,15 +92,18 @@ impl Catalog {
         Ok(Self { handlers, verifier, limits: options.limits })
     }
 
-    /// The gRPC service with everything around it, to be served or called in process.
-    pub fn service(&self) -> Service {
+    /// The versions of the gRPC service, the newest first, with everything around them, to be served or
+    /// called in process.
+    pub fn services(&self) -> [Service; 2] {
         let server =
             CatalogServiceServer::new(self.handlers.clone()).max_decoding_message_size(MAX_MESSAGE);
-        Service {
-            name: SERVICE_NAME,
-            stack: Stack::new(server, self.verifier.clone(), self.limits),
+        // one stack: together they do no more at once than one may
+        let stack = Stack::new(Projection(server), self.verifier.clone(), self.limits);
+        [SERVICE_NAME, v1::SERVICE_NAME].map(|name| Service {
+            name,
+            stack: stack.clone(),
             probe: self.handlers.database.probe(),
-        }
+        })
     }
 
     /// The background work: expiring reservations, forgetting what is over, keeping keys fresh. Ends

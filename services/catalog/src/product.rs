@@ -6,6 +6,9 @@ use souk_kit::{Currency, Money, money};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::attributes::Attributes;
+use crate::product_type::TypeName;
+
 /// The list that product cursors belong to, and under which products are counted.
 pub const LIST: &str = "products";
 
@@ -19,6 +22,8 @@ pub struct Product {
     pub price: Price,
     pub available: i32,
     pub category_ids: Vec<CategoryId>,
+    pub product_type: Option<TypeName>,
+    pub attributes: Attributes,
     /// Counts the changes of everything but the stock.
     pub version: i64,
     pub created_at: OffsetDateTime,
@@ -35,13 +40,35 @@ impl Row for Product {
             + self.name.len()
             + self.description.len()
             + 35 * self.category_ids.len()
-            + 300
+            + self.attributes.bytes()
+            + 400
     }
 }
 
 /// What a price may be: more than 0, at most 1,000,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price(Money);
+
+/// Which products there are for somebody: those of all currencies, or of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Market(Option<Currency>);
+
+impl Market {
+    /// All products.
+    pub const ALL: Self = Self(None);
+    /// Those that are priced in US dollars.
+    pub const USD: Self = Self(Some(Currency::USD));
+
+    /// Whether a product exists there.
+    pub fn has(self, product: &Product) -> bool {
+        self.0.is_none_or(|currency| currency == product.price.money().currency())
+    }
+
+    /// The code of its currency, if it has one.
+    pub fn code(self) -> Option<&'static str> {
+        self.0.map(Currency::code)
+    }
+}
 
 /// A product to create.
 #[derive(Debug)]
@@ -52,6 +79,8 @@ pub struct NewProduct {
     pub price: Price,
     pub available: i32,
     pub category_ids: Vec<CategoryId>,
+    pub product_type: Option<TypeName>,
+    pub attributes: Attributes,
 }
 
 /// What to change of a product; `None` leaves a field as it is.
@@ -60,8 +89,29 @@ pub struct ProductChange {
     pub sku: Option<String>,
     pub name: Option<String>,
     pub description: Option<String>,
-    pub price: Option<Price>,
+    pub price: Option<NewPrice>,
     pub category_ids: Option<Vec<CategoryId>>,
+    /// The type, or none.
+    pub product_type: Option<Option<TypeName>>,
+    pub attributes: Option<Attributes>,
+}
+
+/// A price to set: in the currency that the product has, or in another.
+#[derive(Debug, Clone)]
+pub enum NewPrice {
+    /// An amount, which cannot be read before the currency is known.
+    Amount(String),
+    Price(Price),
+}
+
+impl NewPrice {
+    /// The price of a product that has had this currency.
+    pub fn after(&self, currency: Currency) -> Result<Price, NotAPrice> {
+        match self {
+            Self::Amount(text) => Price::parse(text, currency),
+            Self::Price(price) => Ok(*price),
+        }
+    }
 }
 
 /// Why an amount is not a price.

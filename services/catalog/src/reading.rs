@@ -9,7 +9,8 @@ use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::{Page, Position};
 
 use crate::category::{self, Category};
-use crate::product::{self, Product};
+use crate::product::{self, Market, Product};
+use crate::product_type::{self, ProductType, TypeName};
 use crate::{Error, store};
 
 /// Reads what the catalog has. Cheap to clone.
@@ -64,8 +65,13 @@ impl Reading {
     }
 
     /// A product, for somebody who waits until `deadline`.
-    pub async fn product(&self, id: ProductId, deadline: Instant) -> Result<Product, Error> {
-        let found = self.products(vec![id], deadline).await?;
+    pub async fn product(
+        &self,
+        id: ProductId,
+        market: Market,
+        deadline: Instant,
+    ) -> Result<Product, Error> {
+        let found = self.products(vec![id], market, deadline).await?;
         found.into_iter().next().ok_or(Error::ProductNotFound(id))
     }
 
@@ -73,17 +79,21 @@ impl Reading {
     pub async fn products(
         &self,
         ids: Vec<ProductId>,
+        market: Market,
         deadline: Instant,
     ) -> Result<Vec<Product>, Error> {
-        Ok(self.products.submit(Asked { ids, deadline }).await?)
+        let mut found = self.products.submit(Asked { ids, deadline }).await?;
+        found.retain(|product| market.has(product));
+        Ok(found)
     }
 
     pub async fn list_products(
         &self,
         access: &Access,
         page: &Page,
+        market: Market,
     ) -> Result<(Vec<Product>, Position), Error> {
-        let rows = store::products::list(access, page.window()).await?;
+        let rows = store::products::list(access, page.window(), market).await?;
         let total = self.total(product::LIST, page, access.deadline()).await?;
         Ok(page.finish(&self.cursors, product::LIST, rows, total)?)
     }
@@ -100,6 +110,25 @@ impl Reading {
         let rows = store::categories::list(access, page.window()).await?;
         let total = self.total(category::LIST, page, access.deadline()).await?;
         Ok(page.finish(&self.cursors, category::LIST, rows, total)?)
+    }
+
+    pub async fn product_type(
+        &self,
+        access: &Access,
+        name: &TypeName,
+    ) -> Result<ProductType, Error> {
+        let found = store::product_types::get(access, name).await?;
+        found.ok_or_else(|| Error::TypeNotFound(name.clone()))
+    }
+
+    pub async fn list_product_types(
+        &self,
+        access: &Access,
+        page: &Page,
+    ) -> Result<(Vec<ProductType>, Position), Error> {
+        let rows = store::product_types::list(access, page.window()).await?;
+        let total = self.total(product_type::LIST, page, access.deadline()).await?;
+        Ok(page.finish(&self.cursors, product_type::LIST, rows, total)?)
     }
 
     /// Whether no product was ever created.

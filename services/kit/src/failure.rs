@@ -146,16 +146,17 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 ///
 /// A failure that names every field that breaks a rule.
 pub fn validate(message: &impl Validate) -> Result<(), Failure> {
-    message.validate().map_err(|violations| {
-        let message = match violations.as_slice() {
-            [Violation { field, issue }] => format!("{field} {issue}"),
-            many => format!("{} fields break a rule of the contract", many.len()),
-        };
-        violations
-            .into_iter()
-            .fold(Failure::new(Reason::ValidationFailed, message), |failure, violation| {
-                failure.violation(violation.field, violation.issue)
-            })
+    message.validate().map_err(violations)
+}
+
+/// The failure of a request that breaks rules.
+pub fn violations(broken: Vec<Violation>) -> Failure {
+    let message = match broken.as_slice() {
+        [Violation { field, issue }] => format!("{field} {issue}"),
+        many => format!("{} fields break a rule of the contract", many.len()),
+    };
+    broken.into_iter().fold(Failure::new(Reason::ValidationFailed, message), |failure, broken| {
+        failure.violation(broken.field, broken.issue)
     })
 }
 
@@ -178,9 +179,10 @@ fn code_of(reason: Reason) -> Code {
             Code::Unimplemented
         }
         Reason::AlreadyExists => Code::AlreadyExists,
-        Reason::OutOfStock | Reason::IllegalTransition | Reason::InsufficientStock => {
-            Code::FailedPrecondition
-        }
+        Reason::OutOfStock
+        | Reason::IllegalTransition
+        | Reason::InsufficientStock
+        | Reason::InUse => Code::FailedPrecondition,
         Reason::InFlight | Reason::EtagMismatch => Code::Aborted,
         Reason::RangeNotSatisfiable => Code::OutOfRange,
         Reason::PayloadTooLarge

@@ -28,17 +28,24 @@ impl Key {
 pub struct Operation {
     service: &'static str,
     method: &'static str,
+    /// The service under whose name keys are kept.
+    kept_by: &'static str,
 }
 
 impl Operation {
     /// The RPC `method` of the service with this full name.
     pub const fn new(service: &'static str, method: &'static str) -> Self {
-        Self { service, method }
+        Self { service, method, kept_by: service }
+    }
+
+    /// The same under keys of an earlier version of the service: a retry may come to either.
+    pub const fn kept_by(self, service: &'static str) -> Self {
+        Self { kept_by: service, ..self }
     }
 
     /// The name under which calls are kept: keys of one RPC are not those of another.
     pub fn name(self) -> String {
-        format!("{}/{}", self.service, self.method)
+        format!("{}/{}", self.kept_by, self.method)
     }
 }
 

@@ -6,8 +6,8 @@ use souk_kit::auth::ServiceToken;
 use souk_kit::id::{OrderId, ProductId};
 use souk_kit::request::Context;
 use souk_kit::{Channel, Currency, Money, wire};
-use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
-use souk_proto::souk::catalog::v1::{
+use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v2::{
     BatchGetProductsRequest, Product, ReleaseStockRequest, ReservationStatus, ReserveStockRequest,
     StockLine,
 };
@@ -117,7 +117,9 @@ impl Catalog {
 fn quote(product: Product) -> Result<Quote, Error> {
     let id = product.id.parse().map_err(|_| unexpected("an unreadable product id"))?;
     let price = product.price.unwrap_or_default();
-    let price = Money::parse(&price.value, Currency::USD).map_err(|_| unexpected("no price"))?;
+    let currency: Currency =
+        product.currency.parse().map_err(|_| unexpected("an unknown currency"))?;
+    let price = Money::parse(&price.value, currency).map_err(|_| unexpected("no price"))?;
     Ok(Quote { product: id, name: product.name, price })
 }
 

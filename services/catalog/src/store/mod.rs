@@ -2,6 +2,7 @@
 
 pub mod categories;
 pub mod import;
+pub mod product_types;
 pub mod products;
 pub mod reservations;
 pub mod stock;

@@ -6,11 +6,14 @@ use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection, PgExecutor, Row as _};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::product::{NewProduct, Price, Product, ProductChange};
+use crate::attributes::Attributes;
+use crate::product::{Market, NewProduct, Price, Product};
+use crate::product_type::TypeName;
 use crate::stock::{Actor, MoveKind};
 
 impl FromRow<'_, PgRow> for Product {
@@ -24,6 +27,8 @@ impl FromRow<'_, PgRow> for Product {
             price: price(row)?,
             available: row.try_get("available")?,
             category_ids: category_ids.into_iter().map(CategoryId::from_uuid).collect(),
+            product_type: product_type(row)?,
+            attributes: attributes(row)?,
             version: row.try_get("version")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
@@ -31,17 +36,28 @@ impl FromRow<'_, PgRow> for Product {
     }
 }
 
+fn currency(row: &PgRow) -> Result<Currency, sqlx::Error> {
+    Currency::from_str(row.try_get("currency")?)
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
 fn price(row: &PgRow) -> Result<Price, sqlx::Error> {
-    let currency = Currency::from_str(row.try_get("currency")?)
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    Money::from_minor(row.try_get("price_minor")?, currency)
+    Money::from_minor(row.try_get("price_minor")?, currency(row)?)
         .map(Price::stored)
         .map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+fn product_type(row: &PgRow) -> Result<Option<TypeName>, sqlx::Error> {
+    Ok(row.try_get::<Option<String>, _>("type")?.and_then(TypeName::parse))
+}
+
+fn attributes(row: &PgRow) -> Result<Attributes, sqlx::Error> {
+    row.try_get("attributes").map(|Json(attributes)| attributes)
+}
+
 /// Creates a product with its stock, the first move in its ledger, and its categories.
 pub async fn insert(
-    access: &Access,
+    executor: impl PgExecutor<'_>,
     id: ProductId,
     new: &NewProduct,
     actor: &Actor,
@@ -49,8 +65,9 @@ pub async fn insert(
     let price = new.price.money();
     sqlx::query_as(
         "with created as (
-             insert into products (id, sku, name, description, price_minor, currency)
-             values ($1, $2, $3, $4, $5, $6)
+             insert into products
+                 (id, sku, name, description, price_minor, currency, type, attributes)
+             values ($1, $2, $3, $4, $5, $6, $11, $12)
              returning *
          ), stocked as (
              insert into stock (product_id, available) select id, $7 from created
@@ -76,26 +93,61 @@ pub async fn insert(
     .bind(uuids(&new.category_ids))
     .bind(MoveKind::Create.as_str())
     .bind(actor.as_str())
-    .fetch_one(access)
+    .bind(new.product_type.as_ref().map(TypeName::as_str))
+    .bind(Json(&new.attributes))
+    .fetch_one(executor)
     .await
     .map_err(write_error)
 }
 
-/// Has a product to itself, or waits until it does: what is read afterwards is what is there now.
-pub async fn lock(connection: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
-    let locked = sqlx::query("select from products where id = $1 for update");
-    locked.bind(id.uuid()).execute(connection).await.map(drop)
+/// What a change depends on that a product has.
+#[derive(Debug)]
+pub struct Locked {
+    pub currency: Currency,
+    pub product_type: Option<TypeName>,
+    pub attributes: Attributes,
 }
 
-/// Changes what has a value; `None` when there is no such product, or of no version that is meant. Only
-/// while nobody else can change it: the statement reads its categories apart from the product.
+/// Has a product to itself, or waits until it does: what is read afterwards is what is there now. `None`
+/// when there is no such product.
+pub async fn lock(
+    connection: &mut PgConnection,
+    id: ProductId,
+    market: Market,
+) -> Result<Option<Locked>, sqlx::Error> {
+    let locked = sqlx::query(
+        "select currency, type, attributes from products
+         where id = $1 and deleted_at is null and ($2::text is null or currency = $2) for update",
+    );
+    let row = locked.bind(id.uuid()).bind(market.code()).fetch_optional(connection).await?;
+    let locked = |row: PgRow| {
+        let (product_type, attributes) = (product_type(&row)?, attributes(&row)?);
+        Ok(Locked { currency: currency(&row)?, product_type, attributes })
+    };
+    row.map(locked).transpose()
+}
+
+/// What to write of a product; `None` leaves a column as it is.
+#[derive(Debug)]
+pub struct Write<'a> {
+    pub sku: Option<&'a str>,
+    pub name: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub price: Option<Price>,
+    pub category_ids: Option<&'a [CategoryId]>,
+    pub product_type: Option<&'a TypeName>,
+    pub attributes: &'a Attributes,
+}
+
+/// Changes a product that is locked; `None` when it is of no version that is meant. The statement reads its
+/// categories apart from the product.
 pub async fn update(
     connection: &mut PgConnection,
     id: ProductId,
     if_match: &IfMatch,
-    change: &ProductChange,
+    write: &Write<'_>,
 ) -> Result<Option<Product>, Error> {
-    let price = change.price.map(Price::money);
+    let price = write.price.map(Price::money);
     sqlx::query_as(
         "with changed as (
              update products set
@@ -104,6 +156,8 @@ pub async fn update(
                  description = coalesce($4, description),
                  price_minor = coalesce($5, price_minor),
                  currency = coalesce($6, currency),
+                 type = $9,
+                 attributes = $10,
                  version = version + 1,
                  updated_at = now()
              where id = $1 and deleted_at is null
@@ -125,13 +179,15 @@ pub async fn update(
          from changed join stock on product_id = id",
     )
     .bind(id.uuid())
-    .bind(&change.sku)
-    .bind(&change.name)
-    .bind(&change.description)
+    .bind(write.sku)
+    .bind(write.name)
+    .bind(write.description)
     .bind(price.map(Money::minor))
     .bind(price.map(|price| price.currency().code()))
-    .bind(change.category_ids.as_deref().map(uuids))
+    .bind(write.category_ids.map(uuids))
     .bind(if_match.versions())
+    .bind(write.product_type.map(TypeName::as_str))
+    .bind(Json(write.attributes))
     .fetch_optional(connection)
     .await
     .map_err(write_error)
@@ -146,14 +202,21 @@ pub async fn get_many(access: &Access, ids: &[ProductId]) -> Result<Vec<Product>
     Ok(souk_db::readable(&rows))
 }
 
-pub async fn list(access: &Access, window: Window) -> Result<Vec<Entry<Product>>, sqlx::Error> {
-    let rows =
-        sqlx::query("select * from live_products where id > $1 order by id limit $2 offset $3")
-            .bind(window.after.unwrap_or(Uuid::nil()))
-            .bind(window.limit)
-            .bind(window.offset)
-            .fetch_all(access)
-            .await?;
+pub async fn list(
+    access: &Access,
+    window: Window,
+    market: Market,
+) -> Result<Vec<Entry<Product>>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from live_products where id > $1 and ($4::text is null or currency = $4)
+         order by id limit $2 offset $3",
+    )
+    .bind(window.after.unwrap_or(Uuid::nil()))
+    .bind(window.limit)
+    .bind(window.offset)
+    .bind(market.code())
+    .fetch_all(access)
+    .await?;
     souk_db::entries(&rows)
 }
 
@@ -162,13 +225,15 @@ pub async fn delete(
     access: &Access,
     id: ProductId,
     if_match: &IfMatch,
+    market: Market,
 ) -> Result<bool, sqlx::Error> {
     let deleted = sqlx::query(
         "update products set deleted_at = now(), version = version + 1, updated_at = now()
          where id = $1 and deleted_at is null
-             and ($2::bigint[] is null or version = any ($2))",
+             and ($2::bigint[] is null or version = any ($2))
+             and ($3::text is null or currency = $3)",
     );
-    let deleted = deleted.bind(id.uuid()).bind(if_match.versions());
+    let deleted = deleted.bind(id.uuid()).bind(if_match.versions()).bind(market.code());
     Ok(deleted.execute(access).await?.rows_affected() == 1)
 }
 

@@ -1,7 +1,7 @@
 use souk_kit::id::{OrderId, ProductId};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
+use crate::product::Market;
 use crate::stock::{Entry, Move, Stock};
 
 /// Moves stock and notes every move in the ledger, in one statement. A move that would leave less than
@@ -41,6 +41,7 @@ pub async fn record(
 pub async fn adjust(
     connection: &mut PgConnection,
     product: ProductId,
+    market: Market,
     delta: i32,
     entry: &Entry,
 ) -> Result<Option<Stock>, sqlx::Error> {
@@ -49,6 +50,7 @@ pub async fn adjust(
              update stock set available = available + $2
              from products
              where product_id = $1 and id = product_id and deleted_at is null
+               and ($6::text is null or currency = $6)
                -- what is reserved may come back: it has to fit as well
                and available::bigint + $2 between 0 and 1000000000 - reserved
              returning product_id, available, reserved
@@ -63,6 +65,7 @@ pub async fn adjust(
     .bind(entry.kind.as_str())
     .bind(&entry.reason)
     .bind(entry.actor.as_str())
+    .bind(market.code())
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|(available, reserved)| Stock { product, available, reserved }))
@@ -72,13 +75,14 @@ pub async fn adjust(
 pub async fn available(
     connection: &mut PgConnection,
     product: ProductId,
+    market: Market,
 ) -> Result<Option<i32>, sqlx::Error> {
-    let product: Uuid = product.uuid();
     sqlx::query_scalar(
         "select available from stock join products on id = product_id
-         where product_id = $1 and deleted_at is null",
+         where product_id = $1 and deleted_at is null and ($2::text is null or currency = $2)",
     )
-    .bind(product)
+    .bind(product.uuid())
+    .bind(market.code())
     .fetch_optional(connection)
     .await
 }

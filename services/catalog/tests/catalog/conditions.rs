@@ -1,20 +1,23 @@
 //! Who names the version that was read changes that version, or nothing.
 
+use prost_types::Struct;
+use prost_types::value::Kind;
 use souk_kit::id::{self, OrderId, kind};
-use souk_proto::souk::catalog::v1::{
-    DeleteCategoryRequest, DeleteProductRequest, GetCategoryRequest, ReplaceCategoryRequest,
-    ReplaceProductRequest, UpdateCategoryRequest, UpdateProductRequest,
+use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME;
+use souk_proto::souk::catalog::v2::{
+    DeleteCategoryRequest, DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest,
+    GetProductTypeRequest, ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest,
+    UpdateProductRequest, UpdateProductTypeRequest,
 };
 use souk_proto::{descriptors, policy_of};
 use tonic::{Code, Request, Status};
 
-use crate::support::{Shop, World, price, reason, sku};
+use crate::support::{Shop, World, object, price, reason, sku};
 
 /// The RPCs whose policy promises that versions are compared.
 fn conditional() -> Vec<String> {
-    let methods =
-        descriptors().services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods
+    let service = descriptors().get_service_by_name(SERVICE_NAME).unwrap();
+    (service.methods())
         .filter(|method| policy_of(method).is_some_and(|policy| policy.conditional))
         .map(|method| method.full_name().to_owned())
         .collect()
@@ -50,6 +53,15 @@ async fn call(shop: &Shop, rpc: &str, id: &str, versions: &str, name: &str) -> R
             let message = DeleteCategoryRequest { id };
             client.delete_category(on(shop, versions, message)).await.map(drop)
         }
+        "UpdateProductType" => {
+            let (name, schema) = (id, Some(schema(&name)));
+            let message = UpdateProductTypeRequest { name, schema, ..Default::default() };
+            client.update_product_type(on(shop, versions, message)).await.map(drop)
+        }
+        "DeleteProductType" => {
+            let message = DeleteProductTypeRequest { name: id };
+            client.delete_product_type(on(shop, versions, message)).await.map(drop)
+        }
         other => panic!("nobody tries {other}"),
     }
 }
@@ -61,15 +73,46 @@ fn on<T>(shop: &Shop, versions: &str, message: T) -> Request<T> {
     request
 }
 
-/// A new product or category for an RPC: its id and its tag.
-async fn made_for(shop: &Shop, rpc: &str) -> (String, String) {
-    if rpc.ends_with("Product") {
-        let product = shop.product(&sku(), 1).await;
-        (product.id, product.etag)
-    } else {
-        let category = shop.category(&slug()).await;
-        (category.id, category.etag)
+/// What an RPC changes.
+#[derive(Clone, Copy)]
+enum Subject {
+    Product,
+    ProductType,
+    Category,
+}
+
+impl Subject {
+    fn of(rpc: &str) -> Self {
+        match rpc {
+            rpc if rpc.ends_with("Product") => Self::Product,
+            rpc if rpc.ends_with("ProductType") => Self::ProductType,
+            rpc if rpc.ends_with("Category") => Self::Category,
+            other => panic!("nobody knows what {other} changes"),
+        }
     }
+}
+
+/// A new thing for an RPC: its id and its tag.
+async fn made_for(shop: &Shop, rpc: &str) -> (String, String) {
+    match Subject::of(rpc) {
+        Subject::Product => {
+            let product = shop.product(&sku(), 1).await;
+            (product.id, product.etag)
+        }
+        Subject::ProductType => {
+            let made = shop.product_type(&format!("t{}", slug()), schema("first")).await;
+            (made.name, made.etag)
+        }
+        Subject::Category => {
+            let category = shop.category(&slug()).await;
+            (category.id, category.etag)
+        }
+    }
+}
+
+/// A schema that has this title.
+fn schema(title: &str) -> Struct {
+    object(&[("type", "object"), ("title", title)])
 }
 
 /// A slug that no other call has returned.
@@ -79,18 +122,33 @@ fn slug() -> String {
 
 /// What is there now, as far as it matters here: its name and its tag.
 async fn now(shop: &Shop, rpc: &str, id: &str) -> (String, String) {
-    if rpc.ends_with("Product") {
-        let product = shop.get(id).await;
-        return (product.name, product.etag);
+    match Subject::of(rpc) {
+        Subject::Product => {
+            let product = shop.get(id).await;
+            (product.name, product.etag)
+        }
+        Subject::ProductType => {
+            let request = GetProductTypeRequest { name: id.to_owned() };
+            let found = shop.client().get_product_type(request).await.unwrap().into_inner();
+            let title = found.schema.unwrap().fields.remove("title").and_then(|title| title.kind);
+            let Some(Kind::StringValue(title)) = title else { panic!("{title:?}") };
+            (title, found.etag)
+        }
+        Subject::Category => {
+            let request = GetCategoryRequest { id: id.to_owned() };
+            let category = shop.client().get_category(request).await.unwrap().into_inner();
+            (category.name, category.etag)
+        }
     }
-    let request = GetCategoryRequest { id: id.to_owned() };
-    let category = shop.client().get_category(request).await.unwrap().into_inner();
-    (category.name, category.etag)
 }
 
 /// The RPC that changes some fields of what another is for.
 fn update(rpc: &str) -> &'static str {
-    if rpc.ends_with("Product") { "UpdateProduct" } else { "UpdateCategory" }
+    match Subject::of(rpc) {
+        Subject::Product => "UpdateProduct",
+        Subject::ProductType => "UpdateProductType",
+        Subject::Category => "UpdateCategory",
+    }
 }
 
 fn is_mismatch(status: &Status) -> bool {
@@ -159,10 +217,10 @@ async fn what_does_not_exist_has_no_version_that_could_differ() {
     for rpc in conditional() {
         let (deleted, tag) = made_for(&shop, &rpc).await;
         call(&shop, &update(&rpc).replace("Update", "Delete"), &deleted, "*", "").await.unwrap();
-        let never = if rpc.ends_with("Product") {
-            id::new::<kind::Product>().to_string()
-        } else {
-            id::new::<kind::Category>().to_string()
+        let never = match Subject::of(&rpc) {
+            Subject::Product => id::new::<kind::Product>().to_string(),
+            Subject::ProductType => "never".to_owned(),
+            Subject::Category => id::new::<kind::Category>().to_string(),
         };
         for (id, versions) in [(&deleted, tag.as_str()), (&deleted, "*"), (&never, "1")] {
             let refused = call(&shop, &rpc, id, versions, "name").await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use souk_kit::id::{self, OrderId};
-use souk_proto::souk::catalog::v1::ReservationStatus;
+use souk_proto::souk::catalog::v2::ReservationStatus;
 use souk_testing::Proxy;
 use tonic::Code;
 
@@ -69,7 +69,7 @@ async fn of_release_commit_and_expiry_one_happens() {
     let mut committed = 0;
     for (turn, (one, other)) in (0..).zip(join_all(races).await) {
         let status = |answer: &Result<_, _>| match answer {
-            Ok(reservation) => souk_proto::souk::catalog::v1::Reservation::status(reservation),
+            Ok(reservation) => souk_proto::souk::catalog::v2::Reservation::status(reservation),
             Err(refused) => {
                 assert_eq!(reason(refused), "ILLEGAL_TRANSITION");
                 ReservationStatus::Unspecified

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use souk_proto::souk::catalog::v1::{ImportProductsRequest, ImportProductsResponse};
+use souk_proto::souk::catalog::v2::{ImportProductsRequest, ImportProductsResponse};
 use souk_testing::Proxy;
 use tonic::Code;
 

@@ -2,7 +2,7 @@
 
 use futures::stream;
 use souk_kit::id::{self, OrderId};
-use souk_proto::souk::catalog::v1::{
+use souk_proto::souk::catalog::v2::{
     CommitStockRequest, DeleteCategoryRequest, DeleteProductRequest, ImportProductsRequest,
     ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest,
     UpdateProductRequest,

@@ -1,7 +1,7 @@
 //! Pages are bounded in bytes, not only in rows; and rows of another release are nobody's misfortune.
 
 use prost::Message as _;
-use souk_proto::souk::catalog::v1::ListProductsRequest;
+use souk_proto::souk::catalog::v2::ListProductsRequest;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use souk_kit::id::{self, OrderId, ProductId};
-use souk_proto::souk::catalog::v1::{DeleteProductRequest, Reservation, ReservationStatus};
+use souk_proto::souk::catalog::v2::{DeleteProductRequest, Reservation, ReservationStatus};
 use souk_testing::Dice;
 use tonic::Code;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream;
-use souk_proto::souk::catalog::v1::ListCategoriesRequest;
+use souk_proto::souk::catalog::v2::ListCategoriesRequest;
 use tokio::time::timeout;
 
 use crate::support::{World, soon};

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use prost_types::Duration as Ttl;
+use prost_types::value::Kind;
+use prost_types::{Duration as Ttl, Struct, Value};
 use souk_catalog::{Catalog, MIGRATOR, Options};
 use souk_db::Database;
 use souk_kit::Channel;
@@ -11,11 +12,11 @@ use souk_kit::id::{OrderId, ProductId};
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
 use souk_proto::google::r#type::Decimal;
-use souk_proto::souk::catalog::v1::catalog_service_client::CatalogServiceClient;
-use souk_proto::souk::catalog::v1::{
+use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v2::{
     AdjustStockRequest, Category, CommitStockRequest, CreateCategoryRequest, CreateProductRequest,
-    GetProductRequest, Product, ReleaseStockRequest, Reservation, ReserveStockRequest, Stock,
-    StockLine,
+    CreateProductTypeRequest, GetProductRequest, Product, ProductType, ReleaseStockRequest,
+    Reservation, ReserveStockRequest, Stock, StockLine,
 };
 use souk_testing::{FakeAuth, TestDatabase, signed};
 use sqlx::postgres::PgConnectOptions;
@@ -38,6 +39,7 @@ pub struct World {
 /// A catalog process, as far as anybody else can tell, and somebody who may do everything there.
 pub struct Shop {
     catalog: Catalog,
+    channel: Channel,
     client: CatalogServiceClient<Channel>,
     work: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     admin: String,
@@ -61,10 +63,11 @@ impl World {
         let secret = MasterSecret::new("a secret of at least 32 characters".into()).unwrap();
         let options = Options { secret, limits: Limits::default() };
         let catalog = Catalog::new(database, options, self.auth.channel()).unwrap();
-        let client = CatalogServiceClient::new(Channel::in_process(catalog.service().stack));
+        let channel = Channel::in_process(catalog.services()[0].stack.clone());
+        let client = CatalogServiceClient::new(channel.clone());
         let (_, admin) = self.auth.person("catalog:write stock:write");
         let warehouse = self.auth.service("orders", "catalog");
-        Shop { catalog, client, work: Mutex::default(), admin, warehouse }
+        Shop { catalog, channel, client, work: Mutex::default(), admin, warehouse }
     }
 
     /// How many units of a product can be ordered, and how many are held.
@@ -91,6 +94,11 @@ impl Shop {
     pub fn with_admin_of(mut self, other: &Self) -> Self {
         self.admin.clone_from(&other.admin);
         self
+    }
+
+    /// How others reach it.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     pub fn client(&self) -> CatalogServiceClient<Channel> {
@@ -127,6 +135,15 @@ impl Shop {
     pub async fn category(&self, slug: &str) -> Category {
         let message = new_category(slug);
         self.client().create_category(self.admin(message)).await.unwrap().into_inner()
+    }
+
+    pub async fn product_type(&self, name: &str, schema: Struct) -> ProductType {
+        let message = CreateProductTypeRequest {
+            name: name.to_owned(),
+            schema: Some(schema),
+            ..CreateProductTypeRequest::default()
+        };
+        self.client().create_product_type(self.admin(message)).await.unwrap().into_inner()
     }
 
     pub async fn get(&self, product: &str) -> Product {
@@ -172,6 +189,13 @@ pub fn new_product(sku: &str, available: i32) -> CreateProductRequest {
         available,
         ..CreateProductRequest::default()
     }
+}
+
+/// An object of texts.
+pub fn object(fields: &[(&str, &str)]) -> Struct {
+    let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
+    Struct { fields: fields.collect() }
 }
 
 pub fn new_category(slug: &str) -> CreateCategoryRequest {

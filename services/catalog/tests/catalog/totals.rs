@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream;
-use souk_proto::souk::catalog::v1::{
+use souk_proto::souk::catalog::v2::{
     DeleteCategoryRequest, DeleteProductRequest, ImportProductsRequest, ListCategoriesRequest,
     ListProductsRequest,
 };

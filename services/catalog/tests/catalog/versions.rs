@@ -1,7 +1,7 @@
 //! The etag of a product speaks of its content, and of nothing else.
 
 use souk_kit::id::{self, OrderId};
-use souk_proto::souk::catalog::v1::{DeleteCategoryRequest, Product, UpdateProductRequest};
+use souk_proto::souk::catalog::v2::{DeleteCategoryRequest, Product, UpdateProductRequest};
 
 use crate::support::World;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use prost::Message as _;
 use souk_kit::id::OrderId;
-use souk_proto::souk::catalog::v1::ReservationStatus;
+use souk_proto::souk::catalog::v2::ReservationStatus;
 use souk_proto::souk::orders::v1::{OrderEvent, OrderStatus};
 use sqlx::{Acquire as _, PgConnection};
 use uuid::Uuid;

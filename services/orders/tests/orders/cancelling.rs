@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use souk_proto::souk::catalog::v1::ReservationStatus;
+use souk_proto::souk::catalog::v2::ReservationStatus;
 use souk_proto::souk::orders::v1::OrderStatus;
 use souk_testing::Proxy;
 use tonic::Code;

@@ -2,18 +2,27 @@
 //! it delays, fails, and does its work without anybody hearing of it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use souk_kit::auth::Verifier;
 use souk_kit::id::{self, ProductId};
 use souk_kit::stack::{Limits, Stack};
 use souk_kit::{Channel, clock, wire};
 use souk_proto::google::r#type::Decimal;
-use souk_proto::souk::catalog::v1::catalog_service_server::{CatalogService, CatalogServiceServer};
-use souk_proto::souk::catalog::v1::*;
+use souk_proto::souk::catalog::v2::{
+    BatchGetProductsRequest, BatchGetProductsResponse, Product, ReleaseStockRequest, Reservation,
+    ReservationStatus, ReserveStockRequest, Shortage, StockLine,
+};
 use souk_testing::FakeAuth;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::body::Body;
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
+use tower::{Service, service_fn};
 
 use crate::gate::Gate;
 
@@ -99,8 +108,7 @@ impl FakeCatalog {
     /// How the orders service reaches it: with everything around it that is around a real one.
     pub fn channel(&self, auth: &FakeAuth) -> Channel {
         let verifier = Arc::new(Verifier::new(auth.channel(), "catalog"));
-        let server = CatalogServiceServer::new(self.clone());
-        Channel::in_process(Stack::new(server, verifier, Limits::default()))
+        Channel::in_process(Stack::new(self.clone(), verifier, Limits::default()))
     }
 
     /// A new product.
@@ -223,7 +231,8 @@ impl State {
         let product = |id: &String| {
             let Stocked { name, price, available, .. } = self.products.get(id)?.clone();
             let (id, price) = (id.clone(), Some(Decimal { value: price }));
-            Some(Product { id, name, price, available, ..Product::default() })
+            let currency = "USD".to_owned();
+            Some(Product { id, name, price, currency, available, ..Product::default() })
         };
         BatchGetProductsResponse { products: ids.iter().filter_map(product).collect() }
     }
@@ -296,98 +305,71 @@ impl State {
     }
 }
 
-type Reply<T> = Result<Response<T>, Status>;
+/// The calls that the orders service makes; it asks for nothing else.
+impl Service<http::Request<Body>> for FakeCatalog {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
 
-#[tonic::async_trait]
-impl CatalogService for FakeCatalog {
-    async fn batch_get_products(
-        &self,
-        request: Request<BatchGetProductsRequest>,
-    ) -> Reply<BatchGetProductsResponse> {
-        let ids = request.into_inner().ids;
-        self.answer(Rpc::Quote, "", &ids, |state| state.quote(&ids)).await
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    async fn reserve_stock(&self, request: Request<ReserveStockRequest>) -> Reply<Reservation> {
-        let request = request.into_inner();
-        let products: Vec<String> =
-            request.lines.iter().map(|line| line.product_id.clone()).collect();
-        let order = request.order_id.clone();
-        self.answer(Rpc::Reserve, &order, &products, |state| state.reserve(request)).await
-    }
-
-    async fn release_stock(&self, request: Request<ReleaseStockRequest>) -> Reply<Reservation> {
-        let order = request.into_inner().order_id;
-        self.answer(Rpc::Release, &order, &[], |state| state.release(order.clone())).await
-    }
-
-    async fn commit_stock(&self, _: Request<CommitStockRequest>) -> Reply<Reservation> {
-        not_asked_for()
-    }
-
-    async fn create_product(&self, _: Request<CreateProductRequest>) -> Reply<Product> {
-        not_asked_for()
-    }
-
-    async fn get_product(&self, _: Request<GetProductRequest>) -> Reply<Product> {
-        not_asked_for()
-    }
-
-    async fn list_products(&self, _: Request<ListProductsRequest>) -> Reply<ListProductsResponse> {
-        not_asked_for()
-    }
-
-    async fn update_product(&self, _: Request<UpdateProductRequest>) -> Reply<Product> {
-        not_asked_for()
-    }
-
-    async fn replace_product(&self, _: Request<ReplaceProductRequest>) -> Reply<Product> {
-        not_asked_for()
-    }
-
-    async fn delete_product(&self, _: Request<DeleteProductRequest>) -> Reply<()> {
-        not_asked_for()
-    }
-
-    async fn import_products(
-        &self,
-        _: Request<Streaming<ImportProductsRequest>>,
-    ) -> Reply<ImportProductsResponse> {
-        not_asked_for()
-    }
-
-    async fn create_category(&self, _: Request<CreateCategoryRequest>) -> Reply<Category> {
-        not_asked_for()
-    }
-
-    async fn get_category(&self, _: Request<GetCategoryRequest>) -> Reply<Category> {
-        not_asked_for()
-    }
-
-    async fn list_categories(
-        &self,
-        _: Request<ListCategoriesRequest>,
-    ) -> Reply<ListCategoriesResponse> {
-        not_asked_for()
-    }
-
-    async fn update_category(&self, _: Request<UpdateCategoryRequest>) -> Reply<Category> {
-        not_asked_for()
-    }
-
-    async fn replace_category(&self, _: Request<ReplaceCategoryRequest>) -> Reply<Category> {
-        not_asked_for()
-    }
-
-    async fn delete_category(&self, _: Request<DeleteCategoryRequest>) -> Reply<()> {
-        not_asked_for()
-    }
-
-    async fn adjust_stock(&self, _: Request<AdjustStockRequest>) -> Reply<Stock> {
-        not_asked_for()
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let fake = self.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            Ok(match path.strip_prefix("/souk.catalog.v2.CatalogService/") {
+                Some("BatchGetProducts") => fake.quote_products(request).await,
+                Some("ReserveStock") => fake.reserve_stock(request).await,
+                Some("ReleaseStock") => fake.release_stock(request).await,
+                _ => Status::unimplemented(path).into_http(),
+            })
+        }
+        .boxed()
     }
 }
 
-fn not_asked_for<T>() -> Reply<T> {
-    Err(Status::unimplemented("the orders service does not ask for this"))
+impl FakeCatalog {
+    async fn quote_products(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |BatchGetProductsRequest { ids }| async move {
+            self.answer(Rpc::Quote, "", &ids, |state| state.quote(&ids)).await
+        })
+        .await
+    }
+
+    async fn reserve_stock(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |request: ReserveStockRequest| async move {
+            let products: Vec<String> =
+                request.lines.iter().map(|line| line.product_id.clone()).collect();
+            let order = request.order_id.clone();
+            self.answer(Rpc::Reserve, &order, &products, |state| state.reserve(request)).await
+        })
+        .await
+    }
+
+    async fn release_stock(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |ReleaseStockRequest { order_id: order }| async move {
+            self.answer(Rpc::Release, &order, &[], |state| state.release(order.clone())).await
+        })
+        .await
+    }
+}
+
+/// Answers a call with one message on either side.
+async fn unary<M, R, F>(
+    request: http::Request<Body>,
+    answer: impl FnOnce(M) -> F,
+) -> http::Response<Body>
+where
+    M: prost::Message + Default + 'static,
+    R: prost::Message + 'static,
+    F: Future<Output = Result<Response<R>, Status>> + Send + 'static,
+{
+    let mut answer = Some(answer);
+    let service = service_fn(|request: Request<M>| {
+        let answer = answer.take().expect("a call has one message");
+        answer(request.into_inner())
+    });
+    tonic::server::Grpc::new(ProstCodec::<R, M>::default()).unary(service, request).await
 }

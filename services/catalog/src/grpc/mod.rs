@@ -1,0 +1,179 @@
+//! The gRPC interface: decode, delegate, encode. A file for each subject.
+
+mod categories;
+mod imports;
+mod messages;
+mod product_types;
+mod products;
+mod stock;
+pub mod v1;
+
+use souk_db::{Access, Database};
+use souk_kit::idempotency::Operation;
+use souk_kit::request::Context;
+use souk_proto::souk::catalog::v2::catalog_service_server::{CatalogService, SERVICE_NAME};
+use souk_proto::souk::catalog::v2::{
+    AdjustStockRequest, BatchGetProductsRequest, BatchGetProductsResponse, Category,
+    CommitStockRequest, CreateCategoryRequest, CreateProductRequest, CreateProductTypeRequest,
+    DeleteCategoryRequest, DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest,
+    GetProductRequest, GetProductTypeRequest, ImportProductsRequest, ImportProductsResponse,
+    ListCategoriesRequest, ListCategoriesResponse, ListProductTypesRequest,
+    ListProductTypesResponse, ListProductsRequest, ListProductsResponse, Product, ProductType,
+    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
+    ReserveStockRequest, Stock, UpdateCategoryRequest, UpdateProductRequest,
+    UpdateProductTypeRequest,
+};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::Error;
+use crate::importing::Importing;
+use crate::reading::Reading;
+use crate::reserving::Reserving;
+use crate::stock::Actor;
+use crate::typing::Typing;
+
+const ADJUST_STOCK: Operation =
+    Operation::new(SERVICE_NAME, "AdjustStock").kept_by(v1::SERVICE_NAME);
+/// The RPCs that keep idempotency keys.
+pub const KEYED: &[Operation] = &[ADJUST_STOCK];
+
+type Reply<T> = Result<Response<T>, Status>;
+
+/// The use cases behind the contract.
+#[derive(Debug, Clone)]
+pub struct Handlers {
+    pub database: Database,
+    pub reading: Reading,
+    pub typing: Typing,
+    pub reserving: Reserving,
+    pub importing: Importing,
+}
+
+impl Handlers {
+    fn until(&self, context: &Context) -> Access {
+        self.database.until(context.deadline)
+    }
+}
+
+fn actor(context: &Context) -> Result<Actor, Error> {
+    Actor::of(context).ok_or(Error::NoActor)
+}
+
+#[tonic::async_trait]
+impl CatalogService for Handlers {
+    async fn create_product(&self, request: Request<CreateProductRequest>) -> Reply<Product> {
+        products::create(self, request).await
+    }
+
+    async fn get_product(&self, request: Request<GetProductRequest>) -> Reply<Product> {
+        products::get(self, request).await
+    }
+
+    async fn batch_get_products(
+        &self,
+        request: Request<BatchGetProductsRequest>,
+    ) -> Reply<BatchGetProductsResponse> {
+        products::batch_get(self, request).await
+    }
+
+    async fn list_products(
+        &self,
+        request: Request<ListProductsRequest>,
+    ) -> Reply<ListProductsResponse> {
+        products::list(self, request).await
+    }
+
+    async fn update_product(&self, request: Request<UpdateProductRequest>) -> Reply<Product> {
+        products::update(self, request).await
+    }
+
+    async fn replace_product(&self, request: Request<ReplaceProductRequest>) -> Reply<Product> {
+        products::replace(self, request).await
+    }
+
+    async fn delete_product(&self, request: Request<DeleteProductRequest>) -> Reply<()> {
+        products::delete(self, request).await
+    }
+
+    async fn import_products(
+        &self,
+        request: Request<Streaming<ImportProductsRequest>>,
+    ) -> Reply<ImportProductsResponse> {
+        imports::import(self, request).await
+    }
+
+    async fn create_category(&self, request: Request<CreateCategoryRequest>) -> Reply<Category> {
+        categories::create(self, request).await
+    }
+
+    async fn get_category(&self, request: Request<GetCategoryRequest>) -> Reply<Category> {
+        categories::get(self, request).await
+    }
+
+    async fn list_categories(
+        &self,
+        request: Request<ListCategoriesRequest>,
+    ) -> Reply<ListCategoriesResponse> {
+        categories::list(self, request).await
+    }
+
+    async fn update_category(&self, request: Request<UpdateCategoryRequest>) -> Reply<Category> {
+        categories::update(self, request).await
+    }
+
+    async fn replace_category(&self, request: Request<ReplaceCategoryRequest>) -> Reply<Category> {
+        categories::replace(self, request).await
+    }
+
+    async fn delete_category(&self, request: Request<DeleteCategoryRequest>) -> Reply<()> {
+        categories::delete(self, request).await
+    }
+
+    async fn adjust_stock(&self, request: Request<AdjustStockRequest>) -> Reply<Stock> {
+        stock::adjust(self, request).await
+    }
+
+    async fn reserve_stock(&self, request: Request<ReserveStockRequest>) -> Reply<Reservation> {
+        stock::reserve(self, request).await
+    }
+
+    async fn release_stock(&self, request: Request<ReleaseStockRequest>) -> Reply<Reservation> {
+        stock::release(self, request).await
+    }
+
+    async fn commit_stock(&self, request: Request<CommitStockRequest>) -> Reply<Reservation> {
+        stock::commit(self, request).await
+    }
+
+    async fn create_product_type(
+        &self,
+        request: Request<CreateProductTypeRequest>,
+    ) -> Reply<ProductType> {
+        product_types::create(self, request).await
+    }
+
+    async fn get_product_type(
+        &self,
+        request: Request<GetProductTypeRequest>,
+    ) -> Reply<ProductType> {
+        product_types::get(self, request).await
+    }
+
+    async fn list_product_types(
+        &self,
+        request: Request<ListProductTypesRequest>,
+    ) -> Reply<ListProductTypesResponse> {
+        product_types::list(self, request).await
+    }
+
+    async fn update_product_type(
+        &self,
+        request: Request<UpdateProductTypeRequest>,
+    ) -> Reply<ProductType> {
+        product_types::update(self, request).await
+    }
+
+    async fn delete_product_type(&self, request: Request<DeleteProductTypeRequest>) -> Reply<()> {
+        product_types::delete(self, request).await
+    }
+}
