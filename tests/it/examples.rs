@@ -131,6 +131,12 @@ async fn of_a_shop() -> BTreeMap<i32, String> {
     let lost = r#"{"delta":-5,"reason":"lost"}"#;
     jane.writes("POST", &stock, &keyed("lost"), lost).await;
 
+    let tea = r#"{"name":"tea","schema":{"type":"object"}}"#;
+    jane.sends("POST", "/v2/product-types", &JSON, tea).await;
+    let green = r#"{"sku":"TEA","name":"Green tea","price":4.20,"type":"tea"}"#;
+    jane.sends("POST", "/v2/products", &JSON, green).await;
+    jane.writes("DELETE", "/v2/product-types/tea", &[], "").await;
+
     let mut catalog = suite.database("catalog").await;
     sqlx::raw_sql("drop table products cascade").execute(&mut catalog).await.unwrap();
     jane.writes("GET", &format!("/v1/products/{book}"), &[], "").await;

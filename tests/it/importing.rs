@@ -114,7 +114,7 @@ async fn rows_that_break_a_rule_are_reported_with_their_line_and_the_others_impo
                 ,No sku,1.00,,,,\n\
                 B,Too cheap,0.00,,,,\n\
                 C,Too exact,1.005,,,,\n\
-                D,Wrong money,1.00,,,EUR,\n\
+                D,Wrong money,1.00,,,ZZZ,\n\
                 E,Not a number,1.00,many,,,\n\
                 A,Again,1.00,,,,\n\
                 F,Bad slug,1.00,,Big Books,,\n\
@@ -127,7 +127,7 @@ async fn rows_that_break_a_rule_are_reported_with_their_line_and_the_others_impo
         "line 3: sku must not be empty",
         "line 4: price must be greater than 0",
         "line 5: price must have at most 2 decimals",
-        "line 6: currency must be USD",
+        "line 6: currency must be the code of a currency (ISO 4217), for example USD",
         "line 7: stock must be a whole number",
         "line 8: sku is the sku of line 2 already",
         "line 9: categories[0] must be lowercase words (a-z, 0-9) joined by - or /",

@@ -219,8 +219,9 @@ fn route(method: &MethodDescriptor) -> Option<(Method, String)> {
     let rule = rule.as_message()?.clone();
     ["get", "put", "post", "delete", "patch"].into_iter().find_map(|verb| {
         let path = rule.get_field_by_name(verb)?.into_owned();
-        let path = path.as_str().filter(|path| !path.is_empty())?.replace("{id}", "x");
-        Some((verb.to_uppercase().parse().ok()?, path))
+        let path = path.as_str().filter(|path| !path.is_empty())?;
+        let segments = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
+        Some((verb.to_uppercase().parse().ok()?, segments.collect::<Vec<_>>().join("/")))
     })
 }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, REFERRER_POLICY,
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, LINK, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
@@ -42,7 +42,7 @@ use crate::response::accept::Accepted;
 use crate::response::answer::Answer;
 use crate::response::caller::Caller;
 use crate::response::content;
-use crate::routing::{Found, Table};
+use crate::routing::{Found, Route, Table};
 use crate::rpc::{self, Rpc, Rpcs};
 use crate::stream::{Streams, is_websocket};
 use crate::transcode::Plans;
@@ -233,17 +233,15 @@ impl Inner {
         match destination {
             Destination::Preflight(preflights) => Ok(preflights.answer(parts).await),
             Destination::Contract(Found::Route(route, variables)) => {
+                let successor = route.successor.as_ref().and_then(|it| it.link(&variables));
                 let (method, uri, version) = (&parts.method, &parts.uri, parts.version);
                 let asked = Asked { method, uri, version, variables, client };
-                if !route.target.rpc.is_stream() {
-                    return call(&self.gate, &self.plans, route, asked, body).await;
+                let mut answer = self.call(route, asked, parts, body).await?;
+                if let Some(link) = successor {
+                    // beside those to other pages
+                    answer.headers_mut().append(LINK, link);
                 }
-                match parts.extensions.get::<OnUpgrade>().filter(|_| is_websocket(parts)) {
-                    Some(upgrade) if route.has_websocket => {
-                        self.streams.websocket(&self.gate, route, asked, upgrade.clone()).await
-                    }
-                    _ => self.streams.call(&self.gate, route, asked, body).await,
-                }
+                Ok(answer)
             }
             Destination::Contract(Found::OtherMethods(allow)) => {
                 Ok(other_methods(&parts.method, allow, &caller(parts, client.context)))
@@ -255,6 +253,24 @@ impl Inner {
             Destination::Contract(Found::Nothing) | Destination::Page => {
                 Ok(self.pages.answer(parts, &client.context.request_id).await)
             }
+        }
+    }
+
+    async fn call(
+        &self,
+        route: &Arc<Route>,
+        asked: Asked<'_>,
+        parts: &Parts,
+        body: &mut Incoming,
+    ) -> Result<Response<Answer>, Problem> {
+        if !route.target.rpc.is_stream() {
+            return call(&self.gate, &self.plans, route, asked, body).await;
+        }
+        match parts.extensions.get::<OnUpgrade>().filter(|_| is_websocket(parts)) {
+            Some(upgrade) if route.has_websocket => {
+                self.streams.websocket(&self.gate, route, asked, upgrade.clone()).await
+            }
+            _ => self.streams.call(&self.gate, route, asked, body).await,
         }
     }
 }

@@ -8,7 +8,8 @@ use prost_reflect::MessageDescriptor;
 use crate::field_path::FieldPath;
 
 /// Everything but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A template, compiled for one type of response.
 #[derive(Debug)]

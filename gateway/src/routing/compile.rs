@@ -12,7 +12,7 @@ use super::route::{FIELDS, PathVariable, Route};
 use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
-use crate::response::deprecation;
+use crate::response::deprecation::{self, Successor};
 use crate::response::links::Paging;
 use crate::response::location::Location;
 use crate::transcode::{Plans, Style};
@@ -56,11 +56,14 @@ fn compile_route(
         plans.message(message.full_name()).context("a message has no plan")
     };
     let gives_bytes = rule.gives_bytes(&output);
+    let variables = variables(rule, &input)?;
+    let successor = policy.deprecation.as_ref().map_or("", |deprecation| &deprecation.successor);
     Ok(Route {
         target: target.clone(),
         input: plan_of(&input)?,
         output: plan_of(&output)?,
-        variables: variables(rule, &input)?,
+        successor: optional(successor, |path| Successor::compile(path, &variables))?,
+        variables,
         begins_with_wildcard: matches!(
             rule.template.segments.first(),
             Some(Segment::Any | Segment::Rest)

@@ -5,5 +5,5 @@ mod route;
 mod table;
 
 pub(crate) use compile::{UPDATE_MASK, compile, success};
-pub(crate) use route::{FIELDS, Route};
+pub(crate) use route::{FIELDS, PathVariable, Route};
 pub(crate) use table::{Found, Table};

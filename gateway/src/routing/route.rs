@@ -10,6 +10,7 @@ use crate::errors::problem::Problem;
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
 use crate::response::accept::Accepted;
+use crate::response::deprecation::Successor;
 use crate::response::links::Paging;
 use crate::response::location::Location;
 use crate::template::Place;
@@ -60,6 +61,8 @@ pub(crate) struct Route {
     pub contract: Option<u32>,
     /// Whether anyone may get the answer that another got, by the contract.
     pub is_kept: bool,
+    /// Where what takes its place is, when it is deprecated.
+    pub successor: Option<Successor>,
     /// The headers that every success has.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }

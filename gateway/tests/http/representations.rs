@@ -165,13 +165,24 @@ async fn who_wants_no_content_gets_none_and_the_place_of_what_was_made() {
 }
 
 #[tokio::test]
+async fn what_will_go_away_says_when_and_where_its_successor_is() {
+    let shop = Shop::of(&Fake::answering(product(1))).await;
+    let reply = get(&shop, &[]).await;
+    assert_eq!(reply.header("deprecation"), "@1795996800");
+    assert_eq!(reply.header("sunset"), "Tue, 30 Nov 2027 00:00:00 GMT");
+    assert_eq!(reply.header("link"), "</v2/products/prod_1>; rel=\"successor-version\"");
+    assert_eq!(shop.get("/v1/orders").await.header("deprecation"), "");
+}
+
+#[tokio::test]
 async fn a_page_says_where_the_others_are() {
     let pagination = Pagination { next_cursor: Some("c".to_owned()), ..Pagination::default() };
     let page = ListProductsResponse { data: Vec::new(), pagination: Some(pagination) };
     let shop = Shop::of(&Fake::answering(page)).await;
     let reply = shop.get("/v1/products?size=5&cursor=b").await;
     let expected = "</v1/products?size=5&cursor=b>; rel=\"self\", </v1/products?size=5>; \
-                    rel=\"first\", </v1/products?size=5&cursor=c>; rel=\"next\"";
+                    rel=\"first\", </v1/products?size=5&cursor=c>; rel=\"next\", \
+                    </v2/products>; rel=\"successor-version\"";
     assert_eq!(reply.header("link"), expected);
     let links = &reply.json()["links"];
     assert_eq!(links["next"], "/v1/products?size=5&cursor=c");
