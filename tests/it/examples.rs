@@ -131,6 +131,9 @@ async fn of_a_shop() -> BTreeMap<i32, String> {
     let lost = r#"{"delta":-5,"reason":"lost"}"#;
     jane.writes("POST", &stock, &keyed("lost"), lost).await;
 
+    let counted = r#"{"available":7,"expected":3,"reason":"recount"}"#;
+    let stock = format!("/v2/products/{book}/stock");
+    jane.writes("PUT", &stock, &keyed("recount"), counted).await;
     let tea = r#"{"name":"tea","schema":{"type":"object"}}"#;
     jane.sends("POST", "/v2/product-types", &JSON, tea).await;
     let green = r#"{"sku":"TEA","name":"Green tea","price":4.20,"type":"tea"}"#;

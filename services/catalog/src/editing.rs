@@ -7,9 +7,10 @@ use souk_kit::id::{self, CategoryId, ProductId};
 use sqlx::PgConnection;
 
 use crate::attributes::Attributes;
-use crate::category::{Category, CategoryChange, NewCategory};
+use crate::category::{Category, CategoryChange, Heirs, NewCategory};
 use crate::product::{Market, NewProduct, Product, ProductChange};
-use crate::stock::Actor;
+use crate::stock::{Actor, Stock};
+use crate::store::categories::Contents;
 use crate::store::products::{Locked, Write};
 use crate::typing::Typing;
 use crate::{Error, store};
@@ -124,22 +125,47 @@ pub async fn change_category(
     }
 }
 
+/// Deletes a category, whose products and children go to their heirs.
 pub async fn delete_category(
     access: &Access,
     id: CategoryId,
     if_match: &IfMatch,
+    heirs: Heirs,
 ) -> Result<(), Error> {
     let meant = if_match.clone();
     let work = access.transaction(move |transaction| {
         async move {
-            store::categories::lock(transaction, id).await?;
-            store::categories::delete(transaction, id, &meant).await
+            let contents = store::categories::lock(transaction, id, heirs).await?;
+            let Contents { products, children } = contents.ok_or(Error::CategoryNotFound(id))?;
+            let is_told = (products == 0 || heirs.products.is_some())
+                && (children == 0 || heirs.children.is_some());
+            if !is_told {
+                return Err(Error::CategoryInUse { id, products, children });
+            }
+            if children > 0 {
+                let to = heirs.children.flatten();
+                store::categories::move_children(transaction, id, to).await.map_err(no_heir)?;
+            }
+            if let Some(to) = heirs.products.flatten() {
+                store::categories::copy_products(transaction, id, to).await?;
+            }
+            match store::categories::delete(transaction, id, &meant).await? {
+                true => Ok(()),
+                false => Err(Error::CategoryChanged(id)),
+            }
         }
         .boxed()
     });
-    match work.await? {
-        true => Ok(()),
-        false => Err(unchanged_category(access, id, if_match).await?),
+    work.await
+}
+
+/// What is wrong with a parent is wrong with the heir that should become one.
+fn no_heir(error: Error) -> Error {
+    match error {
+        Error::Invalid { field, issue } if field == "parent_id" => {
+            Error::invalid("children_to", issue)
+        }
+        other => other,
     }
 }
 
@@ -151,4 +177,14 @@ async fn unchanged_category(
 ) -> Result<Error, Error> {
     let exists = *if_match != IfMatch::Any && store::categories::get(access, id).await?.is_some();
     Ok(if exists { Error::CategoryChanged(id) } else { Error::CategoryNotFound(id) })
+}
+
+/// Says with how many available units, or fewer, the stock of a product is low.
+pub async fn set_low_threshold(
+    access: &Access,
+    product: ProductId,
+    threshold: Option<i32>,
+) -> Result<Stock, Error> {
+    let changed = store::stock::set_threshold(access, product, threshold).await?;
+    changed.ok_or(Error::ProductNotFound(product))
 }

@@ -47,6 +47,24 @@ pub enum Error {
         /// The first of them.
         first: ProductId,
     },
+    /// A category that should go away has products or categories, and nobody has said where they go.
+    #[error("category {id} has {products} products and {children} categories")]
+    CategoryInUse {
+        /// The category.
+        id: CategoryId,
+        /// How many products are in it.
+        products: u64,
+        /// How many categories are right below it.
+        children: i64,
+    },
+    /// The available stock is another than is expected.
+    #[error("product {product} has {available} available")]
+    StockMismatch {
+        /// The product.
+        product: ProductId,
+        /// How many units it has.
+        available: i32,
+    },
     /// A path names something by what can be no id.
     #[error("{kind} {id} does not exist")]
     NoSuch {
@@ -154,6 +172,22 @@ impl From<Error> for Failure {
                 let issue =
                     format!("is broken by {products} products, of which {first} is the first");
                 Self::invalid("schema", issue).with("products", products)
+            }
+            Error::CategoryInUse { id, products, children } => {
+                let message = format!(
+                    "the category has {products} products and {children} categories: products_to \
+                     and children_to say where they go"
+                );
+                Self::new(Reason::InUse, message)
+                    .precondition("IN_USE", id, "it is known where all that it has goes")
+                    .with("products", products)
+                    .with("children", children)
+            }
+            Error::StockMismatch { product, available } => {
+                Self::new(Reason::StockMismatch, "the stock is another than expected")
+                    .precondition("STOCK", product, "as many are available as expected")
+                    .with("product_id", product)
+                    .with("available", available)
             }
             Error::NoSuch { kind, id } => Self::not_found(kind, id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),

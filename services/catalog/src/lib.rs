@@ -20,7 +20,7 @@ mod typing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::{Database, idempotency};
+use souk_db::{Database, idempotency, outbox};
 use souk_kit::Channel;
 use souk_kit::auth::Verifier;
 use souk_kit::cursor::Cursors;
@@ -149,6 +149,11 @@ impl Catalog {
                 Ok(1..) => continue,
                 Ok(0) => {}
                 Err(error) => tracing::warn!(%error, "cannot forget idempotency records"),
+            }
+            match outbox::forget_old(&access).await {
+                Ok(1..) => continue,
+                Ok(0) => {}
+                Err(error) => tracing::warn!(%error, "cannot forget old events"),
             }
             if let Err(error) = self.handlers.importing.forget_abandoned().await {
                 let error = souk_kit::failure::chain(&error);

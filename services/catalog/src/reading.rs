@@ -8,9 +8,10 @@ use souk_kit::cursor::Cursors;
 use souk_kit::id::{CategoryId, ProductId};
 use souk_kit::page::{Page, Position};
 
-use crate::category::{self, Category};
+use crate::category::{self, Category, Level};
 use crate::product::{self, Market, Product};
 use crate::product_type::{self, ProductType, TypeName};
+use crate::stock::{self, Moved, Stock};
 use crate::{Error, store};
 
 /// Reads what the catalog has. Cheap to clone.
@@ -106,10 +107,36 @@ impl Reading {
         &self,
         access: &Access,
         page: &Page,
+        level: Level,
     ) -> Result<(Vec<Category>, Position), Error> {
-        let rows = store::categories::list(access, page.window()).await?;
-        let total = self.total(category::LIST, page, access.deadline()).await?;
-        Ok(page.finish(&self.cursors, category::LIST, rows, total)?)
+        let rows = store::categories::list(access, page.window(), level).await?;
+        let total = match (level, page.known_total()) {
+            (_, Some(total)) => total,
+            (Level::All, None) => self.totals.of(category::LIST, access.deadline()).await?,
+            (Level::Below(parent), None) => store::categories::count(access, parent).await?,
+        };
+        Ok(page.finish(&self.cursors, &level.list(), rows, total)?)
+    }
+
+    pub async fn stock(&self, access: &Access, product: ProductId) -> Result<Stock, Error> {
+        let found = store::stock::get(access, product).await?;
+        found.ok_or(Error::ProductNotFound(product))
+    }
+
+    /// The ledger of a product, newest first.
+    pub async fn list_moves(
+        &self,
+        access: &Access,
+        product: ProductId,
+        page: &Page,
+    ) -> Result<(Vec<Moved>, Position), Error> {
+        self.stock(access, product).await?;
+        let rows = store::stock::moves(access, product, page.window()).await?;
+        let total = match page.known_total() {
+            Some(total) => total,
+            None => store::stock::count_moves(access, product).await?,
+        };
+        Ok(page.finish(&self.cursors, &stock::list_of(product), rows, total)?)
     }
 
     pub async fn product_type(

@@ -182,7 +182,8 @@ fn code_of(reason: Reason) -> Code {
         Reason::OutOfStock
         | Reason::IllegalTransition
         | Reason::InsufficientStock
-        | Reason::InUse => Code::FailedPrecondition,
+        | Reason::InUse
+        | Reason::StockMismatch => Code::FailedPrecondition,
         Reason::InFlight | Reason::EtagMismatch => Code::Aborted,
         Reason::RangeNotSatisfiable => Code::OutOfRange,
         Reason::PayloadTooLarge

@@ -10,10 +10,14 @@ use souk_proto::souk::catalog::v2::{
 };
 use tonic::{Request, Response};
 
-use super::messages::categories::{category_change, category_replacement, new_category};
+use super::messages::categories::{
+    category_change, category_replacement, heirs, level, new_category,
+};
 use super::messages::path_id;
+use super::v1::Version;
 use super::{Handlers, Reply};
-use crate::{Error, category, editing};
+use crate::category::Heirs;
+use crate::{Error, editing};
 
 fn category_id(id: &str) -> Result<CategoryId, Error> {
     path_id("category", id)
@@ -24,7 +28,7 @@ pub async fn create(
     request: Request<CreateCategoryRequest>,
 ) -> Reply<Category> {
     let (context, message) = open(request)?;
-    let new = new_category(message);
+    let new = new_category(message)?;
     let category = editing::create_category(&handlers.until(&context), &new).await?;
     Ok(Response::new(category.into()))
 }
@@ -39,11 +43,12 @@ pub async fn list(
     handlers: &Handlers,
     request: Request<ListCategoriesRequest>,
 ) -> Reply<ListCategoriesResponse> {
-    let (context, ListCategoriesRequest { size, cursor, page }) = open(request)?;
-    let page = Page::parse(handlers.reading.cursors(), category::LIST, size, &cursor, page)?;
+    let (context, ListCategoriesRequest { size, cursor, page, parent_id }) = open(request)?;
+    let level = level(&parent_id)?;
+    let page = Page::parse(handlers.reading.cursors(), &level.list(), size, &cursor, page)?;
     let _place = handlers.database.place_to_list().await;
     let (rows, position) =
-        handlers.reading.list_categories(&handlers.until(&context), &page).await?;
+        handlers.reading.list_categories(&handlers.until(&context), &page, level).await?;
     let data = rows.into_iter().map(Category::from).collect();
     let pagination = Some(wire::pagination(position));
     Ok(Response::new(ListCategoriesResponse { data, pagination }))
@@ -65,14 +70,21 @@ pub async fn replace(
     request: Request<ReplaceCategoryRequest>,
 ) -> Reply<Category> {
     let (context, id, message) = open_named(request, |message| category_id(&message.id))?;
-    let change = category_replacement(message);
+    let change = category_replacement(message)?;
     let category =
         editing::change_category(&handlers.until(&context), id, &context.if_match, &change).await?;
     Ok(Response::new(category.into()))
 }
 
 pub async fn delete(handlers: &Handlers, request: Request<DeleteCategoryRequest>) -> Reply<()> {
-    let (context, id, _) = open_named(request, |message| category_id(&message.id))?;
-    editing::delete_category(&handlers.until(&context), id, &context.if_match).await?;
+    let version = Version::of(&request);
+    let (context, id, message) = open_named(request, |message| category_id(&message.id))?;
+    let heirs = match version {
+        // which cannot say where anything goes
+        Version::V1 => Heirs::NONE,
+        Version::V2 => heirs(&message)?,
+    };
+    let access = handlers.until(&context);
+    editing::delete_category(&access, id, &context.if_match, heirs).await?;
     Ok(Response::new(()))
 }

@@ -16,12 +16,12 @@ use souk_proto::souk::catalog::v2::{
     AdjustStockRequest, BatchGetProductsRequest, BatchGetProductsResponse, Category,
     CommitStockRequest, CreateCategoryRequest, CreateProductRequest, CreateProductTypeRequest,
     DeleteCategoryRequest, DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest,
-    GetProductRequest, GetProductTypeRequest, ImportProductsRequest, ImportProductsResponse,
-    ListCategoriesRequest, ListCategoriesResponse, ListProductTypesRequest,
-    ListProductTypesResponse, ListProductsRequest, ListProductsResponse, Product, ProductType,
-    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
-    ReserveStockRequest, Stock, UpdateCategoryRequest, UpdateProductRequest,
-    UpdateProductTypeRequest,
+    GetProductRequest, GetProductTypeRequest, GetStockRequest, ImportProductsRequest,
+    ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListProductTypesRequest,
+    ListProductTypesResponse, ListProductsRequest, ListProductsResponse, ListStockMovesRequest,
+    ListStockMovesResponse, Product, ProductType, ReleaseStockRequest, ReplaceCategoryRequest,
+    ReplaceProductRequest, Reservation, ReserveStockRequest, SetStockRequest, Stock,
+    UpdateCategoryRequest, UpdateProductRequest, UpdateProductTypeRequest, UpdateStockRequest,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -34,8 +34,9 @@ use crate::typing::Typing;
 
 const ADJUST_STOCK: Operation =
     Operation::new(SERVICE_NAME, "AdjustStock").kept_by(v1::SERVICE_NAME);
+const SET_STOCK: Operation = Operation::new(SERVICE_NAME, "SetStock");
 /// The RPCs that keep idempotency keys.
-pub const KEYED: &[Operation] = &[ADJUST_STOCK];
+pub const KEYED: &[Operation] = &[ADJUST_STOCK, SET_STOCK];
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -175,5 +176,24 @@ impl CatalogService for Handlers {
 
     async fn delete_product_type(&self, request: Request<DeleteProductTypeRequest>) -> Reply<()> {
         product_types::delete(self, request).await
+    }
+
+    async fn get_stock(&self, request: Request<GetStockRequest>) -> Reply<Stock> {
+        stock::get(self, request).await
+    }
+
+    async fn update_stock(&self, request: Request<UpdateStockRequest>) -> Reply<Stock> {
+        stock::update(self, request).await
+    }
+
+    async fn set_stock(&self, request: Request<SetStockRequest>) -> Reply<Stock> {
+        stock::set(self, request).await
+    }
+
+    async fn list_stock_moves(
+        &self,
+        request: Request<ListStockMovesRequest>,
+    ) -> Reply<ListStockMovesResponse> {
+        stock::list_moves(self, request).await
     }
 }

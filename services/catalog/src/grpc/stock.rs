@@ -1,23 +1,26 @@
-//! Stock: adjusted, held for orders, given back, sent.
+//! Stock: read, adjusted, held for orders, given back, sent.
 
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use souk_db::idempotency::{self, Answer, Call};
-use souk_kit::Failure;
+use souk_kit::page::Page;
 use souk_kit::request::{open, open_named};
+use souk_kit::{Failure, wire};
 use souk_proto::souk::catalog::v2::{
-    AdjustStockRequest, CommitStockRequest, ReleaseStockRequest, Reservation, ReserveStockRequest,
-    Stock,
+    AdjustStockRequest, CommitStockRequest, GetStockRequest, ListStockMovesRequest,
+    ListStockMovesResponse, ReleaseStockRequest, Reservation, ReserveStockRequest, SetStockRequest,
+    Stock, StockMove, UpdateStockRequest,
 };
 use tonic::{Request, Response};
 
 use super::messages::parse_id;
-use super::messages::stock::lines;
+use super::messages::stock::{lines, threshold};
 use super::products::product_id;
 use super::v1::market;
-use super::{ADJUST_STOCK, Handlers, Reply, actor};
-use crate::{Error, adjusting, reservation};
+use super::{ADJUST_STOCK, Handlers, Reply, SET_STOCK, actor};
+use crate::stock::{Level, list_of};
+use crate::{Error, adjusting, editing, reservation};
 
 pub async fn adjust(handlers: &Handlers, request: Request<AdjustStockRequest>) -> Reply<Stock> {
     let market = market(&request);
@@ -35,6 +38,55 @@ pub async fn adjust(handlers: &Handlers, request: Request<AdjustStockRequest>) -
     });
     let kept = adjust.await?;
     kept.answer.reply(kept.replayed)
+}
+
+pub async fn set(handlers: &Handlers, request: Request<SetStockRequest>) -> Reply<Stock> {
+    let (context, product, message) = open_named(request, |message| product_id(&message.id))?;
+    let (call, actor) = (Call::of(&context, SET_STOCK, &message)?, actor(&context)?);
+    let SetStockRequest { available, expected, reason, .. } = message;
+    let access = handlers.until(&context);
+    let set = idempotency::once(&access, call, move |transaction| {
+        async move {
+            let available = available.ok_or_else(|| Error::invalid("available", "is required"))?;
+            let level = Level { available, expected };
+            let stock = adjusting::set(transaction, product, level, reason, actor).await?;
+            Ok::<_, Error>(Answer::success(&Stock::from(stock)))
+        }
+        .boxed()
+    });
+    let kept = set.await?;
+    kept.answer.reply(kept.replayed)
+}
+
+pub async fn get(handlers: &Handlers, request: Request<GetStockRequest>) -> Reply<Stock> {
+    let (context, product, _) = open_named(request, |message| product_id(&message.id))?;
+    let stock = handlers.reading.stock(&handlers.until(&context), product).await?;
+    Ok(Response::new(stock.into()))
+}
+
+pub async fn update(handlers: &Handlers, request: Request<UpdateStockRequest>) -> Reply<Stock> {
+    let (context, product, message) = open_named(request, |message| product_id(&message.id))?;
+    let access = handlers.until(&context);
+    let stock = match threshold(message) {
+        Some(threshold) => editing::set_low_threshold(&access, product, threshold).await?,
+        None => handlers.reading.stock(&access, product).await?,
+    };
+    Ok(Response::new(stock.into()))
+}
+
+pub async fn list_moves(
+    handlers: &Handlers,
+    request: Request<ListStockMovesRequest>,
+) -> Reply<ListStockMovesResponse> {
+    let (context, product, message) = open_named(request, |message| product_id(&message.id))?;
+    let ListStockMovesRequest { size, cursor, page, .. } = message;
+    let (reading, list) = (&handlers.reading, list_of(product));
+    let page = Page::parse(reading.cursors(), &list, size, &cursor, page)?;
+    let _place = handlers.database.place_to_list().await;
+    let (rows, position) = reading.list_moves(&handlers.until(&context), product, &page).await?;
+    let data = rows.into_iter().map(StockMove::from).collect();
+    let pagination = Some(wire::pagination(position));
+    Ok(Response::new(ListStockMovesResponse { data, pagination }))
 }
 
 pub async fn reserve(

@@ -14,7 +14,7 @@ use crate::product::Market;
 
 pub use catalog_service_server::SERVICE_NAME;
 
-/// Sends the calls of v1 to the service of v2, with the products that there are for them.
+/// Sends the calls of v1 to the service of v2, which learns that they are.
 #[derive(Debug, Clone)]
 pub struct Projection<S>(pub S);
 
@@ -33,7 +33,7 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Projection<S> {
             parts.path_and_query = Some(path);
             if let Ok(uri) = parts.try_into() {
                 *request.uri_mut() = uri;
-                request.extensions_mut().insert(Market::USD);
+                request.extensions_mut().insert(Version::V1);
             }
         }
         self.0.call(request)
@@ -46,7 +46,23 @@ fn successor(path: &str) -> Option<PathAndQuery> {
     PathAndQuery::try_from(format!("/{SUCCESSOR}{method}")).ok()
 }
 
+/// The version of the contract that a caller speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    V1,
+    V2,
+}
+
+impl Version {
+    pub fn of<T>(request: &tonic::Request<T>) -> Self {
+        request.extensions().get().copied().unwrap_or(Self::V2)
+    }
+}
+
 /// The products that there are for a call.
 pub fn market<T>(request: &tonic::Request<T>) -> Market {
-    request.extensions().get().copied().unwrap_or(Market::ALL)
+    match Version::of(request) {
+        Version::V1 => Market::USD,
+        Version::V2 => Market::ALL,
+    }
 }

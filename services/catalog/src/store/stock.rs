@@ -1,8 +1,50 @@
+use souk_db::Access;
 use souk_kit::id::{OrderId, ProductId};
-use sqlx::PgConnection;
+use souk_kit::page::{self, Window};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row as _};
+use uuid::Uuid;
 
 use crate::product::Market;
-use crate::stock::{Entry, Move, Stock};
+use crate::stock::{self, Actor, Entry, Level, Move, MoveKind, Moved, Stock};
+
+/// No more moves are counted.
+const MOST_COUNTED: i64 = 10_000;
+
+impl FromRow<'_, PgRow> for Stock {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            product: ProductId::from_uuid(row.try_get("product_id")?),
+            available: row.try_get("available")?,
+            reserved: row.try_get("reserved")?,
+            low_threshold: row.try_get("low_threshold")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for Moved {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let word: &str = row.try_get("kind")?;
+        let kind = MoveKind::from_word(word)
+            .ok_or_else(|| sqlx::Error::Decode(format!("no such kind: {word}").into()))?;
+        let order: Option<Uuid> = row.try_get("order_id")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            units: Move {
+                product: ProductId::from_uuid(row.try_get("product_id")?),
+                available: row.try_get("available")?,
+                reserved: row.try_get("reserved")?,
+            },
+            entry: Entry {
+                kind,
+                actor: Actor::stored(row.try_get("actor")?),
+                order: order.map(OrderId::from_uuid),
+                reason: row.try_get("reason")?,
+            },
+            at: row.try_get("at")?,
+        })
+    }
+}
 
 /// Moves stock and notes every move in the ledger, in one statement. A move that would leave less than
 /// nothing breaks a constraint, and nothing moves.
@@ -45,7 +87,7 @@ pub async fn adjust(
     delta: i32,
     entry: &Entry,
 ) -> Result<Option<Stock>, sqlx::Error> {
-    let row: Option<(i32, i32)> = sqlx::query_as(
+    sqlx::query_as(
         "with moved as (
              update stock set available = available + $2
              from products
@@ -53,12 +95,12 @@ pub async fn adjust(
                and ($6::text is null or currency = $6)
                -- what is reserved may come back: it has to fit as well
                and available::bigint + $2 between 0 and 1000000000 - reserved
-             returning product_id, available, reserved
+             returning product_id, available, reserved, low_threshold
          ), noted as (
              insert into stock_moves (product_id, kind, available, reserved, reason, actor)
              select product_id, $3, $2, 0, $4, $5 from moved
          )
-         select available, reserved from moved",
+         select * from moved",
     )
     .bind(product.uuid())
     .bind(delta)
@@ -67,8 +109,98 @@ pub async fn adjust(
     .bind(entry.actor.as_str())
     .bind(market.code())
     .fetch_optional(connection)
+    .await
+}
+
+/// Sets the available stock of a live product, if as many are available as expected, and notes the
+/// difference in the ledger; `None` when there is no such product, or another number, or the stock would
+/// leave its bounds.
+pub async fn set(
+    connection: &mut PgConnection,
+    product: ProductId,
+    level: Level,
+    entry: &Entry,
+) -> Result<Option<Stock>, sqlx::Error> {
+    sqlx::query_as(
+        "with locked as (
+             select product_id, available as before from stock join products on id = product_id
+             where product_id = $1 and deleted_at is null for update of stock
+         ), moved as (
+             update stock set available = $2
+             from locked
+             where stock.product_id = locked.product_id and ($3::int is null or before = $3)
+               and $2 <= 1000000000 - reserved
+             returning stock.product_id, available, reserved, low_threshold, before
+         ), noted as (
+             insert into stock_moves (product_id, kind, available, reserved, reason, actor)
+             select product_id, $4, $2 - before, 0, $5, $6 from moved where $2 <> before
+         )
+         select * from moved",
+    )
+    .bind(product.uuid())
+    .bind(level.available)
+    .bind(level.expected)
+    .bind(entry.kind.as_str())
+    .bind(&entry.reason)
+    .bind(entry.actor.as_str())
+    .fetch_optional(connection)
+    .await
+}
+
+pub async fn get(access: &Access, product: ProductId) -> Result<Option<Stock>, sqlx::Error> {
+    let found = sqlx::query_as(
+        "select stock.* from stock join products on id = product_id
+         where product_id = $1 and deleted_at is null",
+    );
+    found.bind(product.uuid()).fetch_optional(access).await
+}
+
+/// Says when the stock of a live product is low; `None` when there is no such product.
+pub async fn set_threshold(
+    access: &Access,
+    product: ProductId,
+    threshold: Option<i32>,
+) -> Result<Option<Stock>, sqlx::Error> {
+    let changed = sqlx::query_as(
+        "update stock set low_threshold = $2 from products
+         where product_id = $1 and id = product_id and deleted_at is null
+         returning stock.*",
+    );
+    changed.bind(product.uuid()).bind(threshold).fetch_optional(access).await
+}
+
+/// The ledger of a product, newest first.
+pub async fn moves(
+    access: &Access,
+    product: ProductId,
+    window: Window,
+) -> Result<Vec<page::Entry<Moved>>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from stock_moves where product_id = $1 and id < $2
+         order by id desc limit $3 offset $4",
+    )
+    .bind(product.uuid())
+    .bind(window.after.map_or(i64::MAX, stock::place_of))
+    .bind(window.limit)
+    .bind(window.offset)
+    .fetch_all(access)
     .await?;
-    Ok(row.map(|(available, reserved)| Stock { product, available, reserved }))
+    let entry = |row: &PgRow| match Moved::from_row(row) {
+        Ok(moved) => Ok(page::Entry::Row(moved)),
+        Err(error) => {
+            tracing::error!(%error, "a row cannot be read");
+            row.try_get("id").map(stock::key_of).map(page::Entry::Unreadable)
+        }
+    };
+    rows.iter().map(entry).collect()
+}
+
+/// How many moves the ledger of a product has, if they are no more than so many.
+pub async fn count_moves(access: &Access, product: ProductId) -> Result<i32, sqlx::Error> {
+    let count = sqlx::query_scalar(
+        "select count(*)::int from (select from stock_moves where product_id = $1 limit $2) as moves",
+    );
+    count.bind(product.uuid()).bind(MOST_COUNTED).fetch_one(access).await
 }
 
 /// How many units of a live product can be ordered.

@@ -58,11 +58,41 @@ const WRONG: &[(&str, &str)] = &[
         "select key from idempotency_keys where status is null or response is null",
     ),
     (
+        "a total of what is gone",
+        "select list from totals where list like 'categories/%'
+             and list not in (select 'categories/' || id from categories)",
+    ),
+    (
+        "a deleted product in a category",
+        "select id::text from products join product_categories on product_id = id
+         where deleted_at is not null",
+    ),
+    (
+        "a version of a product that nobody was told of, or twice",
+        "select id::text from products where array(
+             select sequence from outbox where subject = products.id and sequence is not null
+             order by sequence
+         ) <> array(select generate_series(1, version))",
+    ),
+    (
+        "a category below itself",
+        "with recursive above as (
+             select id, parent_id from categories where parent_id is not null
+             union
+             select above.id, categories.parent_id
+             from above join categories on categories.id = above.parent_id
+         )
+         select id::text from above where id = parent_id",
+    ),
+    (
         "a list whose length is wrong",
         "select list from (
              select 'products' as list, count(*) as rows from products where deleted_at is null
              union all
              select 'categories', count(*) from categories
+             union all
+             select 'categories/' || id, count(product_id)
+             from categories left join product_categories on category_id = id group by id
          ) as lists
          where rows <> (
              select coalesce(sum(count), 0) from totals where totals.list = lists.list)",

@@ -5,14 +5,14 @@ use prost_types::value::Kind;
 use souk_kit::id::{self, OrderId, kind};
 use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME;
 use souk_proto::souk::catalog::v2::{
-    DeleteCategoryRequest, DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest,
-    GetProductTypeRequest, ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest,
-    UpdateProductRequest, UpdateProductTypeRequest,
+    DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest, GetProductTypeRequest,
+    ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest, UpdateProductRequest,
+    UpdateProductTypeRequest,
 };
 use souk_proto::{descriptors, policy_of};
 use tonic::{Code, Request, Status};
 
-use crate::support::{Shop, World, object, price, reason, sku};
+use crate::support::{Shop, World, deletion, object, price, reason, sku};
 
 /// The RPCs whose policy promises that versions are compared.
 fn conditional() -> Vec<String> {
@@ -46,12 +46,11 @@ async fn call(shop: &Shop, rpc: &str, id: &str, versions: &str, name: &str) -> R
         }
         "ReplaceCategory" => {
             let (slug, description) = (slug(), String::new());
-            let message = ReplaceCategoryRequest { id, slug, name, description };
+            let message = ReplaceCategoryRequest { id, slug, name, description, parent_id: None };
             client.replace_category(on(shop, versions, message)).await.map(drop)
         }
         "DeleteCategory" => {
-            let message = DeleteCategoryRequest { id };
-            client.delete_category(on(shop, versions, message)).await.map(drop)
+            client.delete_category(on(shop, versions, deletion(id))).await.map(drop)
         }
         "UpdateProductType" => {
             let (name, schema) = (id, Some(schema(&name)));

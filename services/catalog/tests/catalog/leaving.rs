@@ -3,14 +3,15 @@
 use futures::stream;
 use souk_kit::id::{self, OrderId};
 use souk_proto::souk::catalog::v2::{
-    CommitStockRequest, DeleteCategoryRequest, DeleteProductRequest, ImportProductsRequest,
-    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest,
-    UpdateProductRequest,
+    CommitStockRequest, DeleteProductRequest, ImportProductsRequest, ReleaseStockRequest,
+    ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest, UpdateProductRequest,
 };
 use souk_testing::{Moment, leave_after};
 use tonic::{Response, Status};
 
-use crate::support::{Shop, World, adjustment, new_category, new_product, price, reservation, sku};
+use crate::support::{
+    Shop, World, adjustment, deletion, new_category, new_product, price, reservation, sku,
+};
 
 /// Somebody whose every write is looked at.
 struct Honest<'a> {
@@ -123,8 +124,7 @@ async fn who_leaves_while_writing_categories_costs_nobody_anything() {
         shop.client().replace_category(shop.admin(message)).await
     };
     leave(&mut honest, category, replace).await;
-    let delete =
-        async |id| shop.client().delete_category(shop.admin(DeleteCategoryRequest { id })).await;
+    let delete = async |id| shop.client().delete_category(shop.admin(deletion(id))).await;
     leave(&mut honest, category, delete).await;
 }
 

@@ -4,14 +4,17 @@
 
 mod adjusting;
 mod audit;
+mod categories;
 mod conditions;
 mod ending;
+mod events;
 mod importing;
 mod leaving;
 mod pages;
 mod projection;
 mod reserving;
 mod room;
+mod stock;
 mod support;
 mod totals;
 mod types;

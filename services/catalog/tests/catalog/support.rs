@@ -15,8 +15,8 @@ use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{
     AdjustStockRequest, Category, CommitStockRequest, CreateCategoryRequest, CreateProductRequest,
-    CreateProductTypeRequest, GetProductRequest, Product, ProductType, ReleaseStockRequest,
-    Reservation, ReserveStockRequest, Stock, StockLine,
+    CreateProductTypeRequest, DeleteCategoryRequest, GetProductRequest, Product, ProductType,
+    ReleaseStockRequest, Reservation, ReserveStockRequest, Stock, StockLine,
 };
 use souk_testing::{FakeAuth, TestDatabase, signed};
 use sqlx::postgres::PgConnectOptions;
@@ -200,7 +200,13 @@ pub fn object(fields: &[(&str, &str)]) -> Struct {
 
 pub fn new_category(slug: &str) -> CreateCategoryRequest {
     let (slug, name) = (slug.to_owned(), format!("All of {slug}"));
-    CreateCategoryRequest { slug, name, description: String::new() }
+    CreateCategoryRequest { slug, name, ..CreateCategoryRequest::default() }
+}
+
+/// Asks for a category to be deleted, whose products stay without it.
+pub fn deletion(category: String) -> DeleteCategoryRequest {
+    let (products_to, children_to) = ("none".to_owned(), "none".to_owned());
+    DeleteCategoryRequest { id: category, products_to, children_to }
 }
 
 pub fn adjustment(product: &str, delta: i32) -> AdjustStockRequest {

@@ -5,12 +5,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use futures::stream;
 use souk_proto::souk::catalog::v2::{
-    DeleteCategoryRequest, DeleteProductRequest, ImportProductsRequest, ListCategoriesRequest,
-    ListProductsRequest,
+    DeleteProductRequest, ImportProductsRequest, ListCategoriesRequest, ListProductsRequest,
 };
 use souk_testing::{Dice, Moment, leave_after};
 
-use crate::support::{Shop, World, new_category, new_product, price, sku};
+use crate::support::{Shop, World, deletion, new_category, new_product, price, sku};
 
 /// Creates and deletes, twice sometimes, and leaves in the middle now and then.
 async fn come_and_go(shop: &Shop, seed: u64) {
@@ -52,7 +51,7 @@ async fn come_and_go(shop: &Shop, seed: u64) {
                 if let Some(Ok(category)) = created
                     && turn % 2 == 0
                 {
-                    let request = DeleteCategoryRequest { id: category.into_inner().id };
+                    let request = deletion(category.into_inner().id);
                     client.delete_category(shop.admin(request)).await.unwrap();
                 }
             }

@@ -1,9 +1,9 @@
 //! The etag of a product speaks of its content, and of nothing else.
 
 use souk_kit::id::{self, OrderId};
-use souk_proto::souk::catalog::v2::{DeleteCategoryRequest, Product, UpdateProductRequest};
+use souk_proto::souk::catalog::v2::{Product, UpdateProductRequest};
 
-use crate::support::World;
+use crate::support::{World, deletion};
 
 fn version(product: &Product) -> (String, Option<prost_types::Timestamp>) {
     (product.etag.clone(), product.updated_at)
@@ -37,7 +37,7 @@ async fn deleting_a_category_changes_the_products_that_were_in_it() {
     let (books, maps) = (shop.category("books").await, shop.category("maps").await);
     let within = shop.product_in("IN-BOTH", 1, &[&books, &maps]).await;
     let beside = shop.product_in("IN-MAPS", 1, &[&maps]).await;
-    let request = shop.admin(DeleteCategoryRequest { id: books.id });
+    let request = shop.admin(deletion(books.id));
     shop.client().delete_category(request).await.unwrap();
     let after = shop.get(&within.id).await;
     assert_eq!(after.category_ids, [maps.id]);
@@ -97,7 +97,7 @@ async fn a_category_that_is_deleted_while_products_come_into_it_leaves_them_anot
         let (mut first, mut second) = (shop.client(), shop.client());
         let (changed, deleted) = tokio::join!(
             first.update_product(shop.admin(into)),
-            second.delete_category(shop.admin(DeleteCategoryRequest { id: category.id })),
+            second.delete_category(shop.admin(deletion(category.id))),
         );
         deleted.unwrap();
         let now = shop.get(&product.id).await;

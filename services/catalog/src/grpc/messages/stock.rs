@@ -4,10 +4,10 @@ use souk_kit::id::ProductId;
 use souk_kit::wire;
 use souk_proto::souk::catalog::v2 as proto;
 
-use super::parse_id;
+use super::{Mask, parse_id};
 use crate::Error;
 use crate::reservation::{Line, Reservation, Shortage, Status};
-use crate::stock::Stock;
+use crate::stock::{MoveKind, Moved, Stock};
 
 pub fn lines(lines: &[proto::StockLine]) -> Result<Vec<Line>, Error> {
     lines
@@ -26,6 +26,44 @@ impl From<Stock> for proto::Stock {
             available: stock.available,
             reserved: stock.reserved,
             on_hand: stock.available.saturating_add(stock.reserved),
+            low_stock_threshold: stock.low_threshold,
+        }
+    }
+}
+
+/// The threshold that a change sets, or none; `None` when it changes nothing.
+pub fn threshold(message: proto::UpdateStockRequest) -> Option<Option<i32>> {
+    let threshold = message.low_stock_threshold.map(Some);
+    Mask::of(message.update_mask).clearable("low_stock_threshold", threshold)
+}
+
+impl From<Moved> for proto::StockMove {
+    fn from(moved: Moved) -> Self {
+        let Moved { units, entry, at, .. } = moved;
+        Self {
+            product_id: units.product.to_string(),
+            kind: proto::StockMoveKind::from(entry.kind).into(),
+            available: units.available,
+            reserved: units.reserved,
+            order_id: entry.order.map(|order| order.to_string()),
+            reason: entry.reason,
+            actor: entry.actor.as_str().to_owned(),
+            created_at: Some(wire::timestamp(at)),
+        }
+    }
+}
+
+impl From<MoveKind> for proto::StockMoveKind {
+    fn from(kind: MoveKind) -> Self {
+        match kind {
+            MoveKind::Create => Self::Create,
+            MoveKind::Adjust => Self::Adjust,
+            MoveKind::Set => Self::Set,
+            MoveKind::Import => Self::Import,
+            MoveKind::Reserve => Self::Reserve,
+            MoveKind::Release => Self::Release,
+            MoveKind::Expire => Self::Expire,
+            MoveKind::Commit => Self::Commit,
         }
     }
 }
