@@ -150,7 +150,7 @@ async fn a_category_with_products_or_children_goes_only_when_it_is_said_where_th
     assert_eq!(get(&shop, &new).await.unwrap().product_count, 2);
     for product in [in_both, in_old] {
         let now = shop.get(&product.id).await;
-        assert_eq!(now.category_ids, [new.id.clone()]);
+        assert_eq!(now.category_ids, std::slice::from_ref(&new.id));
         assert_ne!(now.etag, product.etag);
     }
     world.audit().await;
