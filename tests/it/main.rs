@@ -14,6 +14,7 @@ mod connections;
 mod crash;
 mod cut_offs;
 mod deliveries;
+mod editors;
 mod errors;
 mod examples;
 mod faults;
