@@ -16,8 +16,10 @@ pub(super) fn upload(place: &Place<'_>, parameters: &[Value]) -> Value {
         BodyRule::Field(name) => name,
         BodyRule::Ignored | BodyRule::Whole => FILE,
     };
-    let is_in_query = |parameter: &&Value| parameter["in"] == "query";
-    let fields = parameters.iter().filter(is_in_query).map(field);
+    // the entries of a map have names that are not known
+    let is_field =
+        |parameter: &&Value| parameter["in"] == "query" && parameter["schema"]["type"] != "object";
+    let fields = parameters.iter().filter(is_field).map(field);
     let mut properties: Map<String, Value> = fields.collect();
     let mut content = bytes();
     content["description"] = "The file: the last part of the form.".into();

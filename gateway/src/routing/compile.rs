@@ -138,8 +138,9 @@ fn check_variable(input: &MessageDescriptor, path: &str) -> anyhow::Result<()> {
         let field = message
             .and_then(|message| message.get_field_by_name(name))
             .with_context(|| format!("{} has no field `{path}`", input.full_name()))?;
-        is_scalar = !field.is_list() && field.kind().as_message().is_none();
-        message = field.kind().as_message().cloned();
+        let is_singular = !field.is_list() && !field.is_map();
+        is_scalar = is_singular && field.kind().as_message().is_none();
+        message = field.kind().as_message().filter(|_| is_singular).cloned();
     }
     ensure!(is_scalar, "`{path}` of {} cannot be in a path", input.full_name());
     Ok(())

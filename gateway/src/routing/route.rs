@@ -90,6 +90,15 @@ impl Route {
 }
 
 impl Route {
+    /// Whether a field of the request may come in its query: all that are not the body's.
+    pub(crate) fn takes_in_query(&self, field: &str) -> bool {
+        match &self.body {
+            BodyRule::Ignored => true,
+            BodyRule::Whole => false,
+            BodyRule::Field(body) => body != field,
+        }
+    }
+
     /// The fields of an answer that a client names. Those of a list are those of its items.
     ///
     /// # Errors

@@ -141,6 +141,7 @@ fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
         "techniques",
         "since",
         "signed",
+        "lenders",
         "largerThan.width",
         "largerThan.height",
         "recursive.id",
@@ -151,6 +152,23 @@ fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
         "recursive.size.height",
     ];
     assert_eq!(query, expected);
+    let lenders = list["parameters"].as_array().unwrap().iter();
+    let lenders = lenders.clone().find(|parameter| parameter["name"] == "lenders").unwrap();
+    let about = "Who has lent what.\n\nOne parameter for each entry: `lenders.key=value`.";
+    let expected = json!({
+        "name": "lenders",
+        "in": "query",
+        "description": about,
+        "style": "form",
+        "explode": true,
+        "schema": {
+            "type": "object",
+            "propertyNames": { "pattern": "^lenders\\.[a-z]+$", "maxLength": 17 },
+            "additionalProperties": { "type": "string" },
+            "maxProperties": 5,
+        },
+    });
+    assert_eq!(*lenders, expected);
     let create = MUSEUM.operation("createPainting");
     assert_eq!(create["parameters"][1]["name"], "validateOnly");
 }
