@@ -12,6 +12,9 @@ include!(concat!(env!("OUT_DIR"), "/validation.rs"));
 /// No more violations are told than this: they travel in a header, whose size is limited.
 const MAX_FOUND: usize = 50;
 
+/// How many characters of a key are told: it is as long as its sender likes.
+const MAX_KEY: usize = 64;
+
 /// A message that knows the `buf.validate` rules of its contract.
 pub trait Validate {
     /// Notes every broken rule of this message and of the messages in it.
@@ -61,6 +64,29 @@ impl Violations {
             return;
         }
         self.field(&format!("{name}[{index}]"), check);
+    }
+
+    /// Checks each key and each value of a map, in the order of the keys.
+    #[allow(dead_code, reason = "the contracts decide whether there are maps")]
+    fn entries(
+        &mut self,
+        name: &str,
+        map: &HashMap<String, String>,
+        key: impl Fn(&mut Self, &String),
+        value: impl Fn(&mut Self, &String),
+    ) {
+        let mut entries: Vec<_> = map.iter().collect();
+        entries.sort_unstable();
+        for (of, text) in entries {
+            if self.found.len() >= MAX_FOUND {
+                return;
+            }
+            let shortened: String = of.chars().take(MAX_KEY).collect();
+            self.field(&format!("{name}.{shortened}"), |entry| {
+                key(entry, of);
+                value(entry, text);
+            });
+        }
     }
 
     fn broken(&mut self, issue: impl Into<String>) {

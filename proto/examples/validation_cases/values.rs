@@ -102,7 +102,8 @@ pub fn around(field: &FieldDescriptor) -> Vec<Value> {
     }
 }
 
-fn good_text(rules: &Rules, number: usize) -> String {
+/// The `number`th of some valid texts.
+pub fn good_text(rules: &Rules, number: usize) -> String {
     if let Some(allowed) = rules.list("in").first().and_then(Value::as_str) {
         return allowed.to_owned();
     }
@@ -117,7 +118,8 @@ fn good_text(rules: &Rules, number: usize) -> String {
     }
 }
 
-fn texts(rules: &Rules) -> Vec<String> {
+/// Texts around the rules.
+pub fn texts(rules: &Rules) -> Vec<String> {
     let mut texts: Vec<String> = TEXTS.into_iter().map(str::to_owned).collect();
     for length in ["min_len", "max_len"].into_iter().filter_map(|rule| rules.length(rule)) {
         for length in [length.saturating_sub(1), length, length + 1] {
