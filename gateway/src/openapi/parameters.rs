@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{declared_fields, fields_at};
 use super::path;
+use super::place::Place;
 use super::presence::Direction;
 use super::schema::{Schemas, is_deprecated};
+use crate::api::BodyRule;
 use crate::api::comments::Comments;
-use crate::api::{BodyRule, HttpRule};
 
 /// How many fields the path to one has at most that is listed.
 const MAX_DEPTH: usize = 4;
@@ -62,19 +63,19 @@ impl Parameters<'_, '_> {
     pub(super) fn in_query(
         &mut self,
         input: &MessageDescriptor,
-        rule: &HttpRule,
+        place: &Place<'_>,
     ) -> (Vec<Value>, bool) {
-        if rule.body == BodyRule::Whole {
+        if place.rule.body == BodyRule::Whole {
             return (Vec::new(), true);
         }
-        let (leaves, is_all) = self.leaves(input, rule);
+        let (leaves, is_all) = self.leaves(input, place);
         (leaves.iter().filter_map(|path| self.query_parameter(path)).collect(), is_all)
     }
 
     /// Fields that text can say, each with those on the way to it; and whether these are all. Those that
     /// are less deep come first, since of many fields not all are listed.
-    fn leaves(&self, input: &MessageDescriptor, rule: &HttpRule) -> (Vec<FieldPath>, bool) {
-        let in_path = path::fields(&rule.template);
+    fn leaves(&self, input: &MessageDescriptor, place: &Place<'_>) -> (Vec<FieldPath>, bool) {
+        let in_path = path::fields(&place.rule.template);
         let mut leaves = Vec::new();
         let mut is_all = true;
         let mut level = vec![(input.clone(), FieldPath::new())];
@@ -83,7 +84,7 @@ impl Parameters<'_, '_> {
             for (message, outer) in level {
                 for field in declared_fields(&message) {
                     let path = [&*outer, std::slice::from_ref(&field)].concat();
-                    if is_elsewhere(&path, &in_path, rule) {
+                    if is_elsewhere(&path, &in_path, place) {
                         continue;
                     }
                     let kind = value_kind(&field);
@@ -158,11 +159,14 @@ fn entry_names(keys: &Value, prefix: &str) -> Value {
     names
 }
 
-/// Whether a field is in the path of a request, or in its body.
-fn is_elsewhere(path: &[FieldDescriptor], in_path: &[&str], rule: &HttpRule) -> bool {
+/// Whether a field is in the path of a request, in its body, or in its headers.
+fn is_elsewhere(path: &[FieldDescriptor], in_path: &[&str], place: &Place<'_>) -> bool {
     let names: Vec<&str> = path.iter().map(FieldDescriptor::name).collect();
-    let is_of_body = matches!(&rule.body, BodyRule::Field(field) if field == names[0]);
-    is_of_body || in_path.contains(&names.join(".").as_str())
+    let is_of_body = matches!(&place.rule.body, BodyRule::Field(field) if field == names[0]);
+    let download = place.operation.rpc.policy.download.as_ref();
+    let is_of_range = download
+        .is_some_and(|it| [&it.offset_field, &it.limit_field].iter().any(|it| *it == names[0]));
+    is_of_body || is_of_range || in_path.contains(&names.join(".").as_str())
 }
 
 /// Whether a message at the end of a path is also on the way to it.

@@ -20,6 +20,8 @@ pub(crate) struct Given<'a> {
     pub body: &'a [u8],
     /// Fields that came with it, in the parts of a form.
     pub fields: &'a [Pair],
+    /// The name that the form gives its file.
+    pub file_name: Option<&'a str>,
 }
 
 /// What a request asks.
@@ -58,6 +60,11 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
     input.query(given.query)?;
     for (name, value) in given.fields {
         input.parameter(name, value)?;
+    }
+    if let Some((field, name)) = route.file_name.as_ref().zip(given.file_name)
+        && !input.params.has(field)
+    {
+        input.params.append(field, name, &mut input.wire)?;
     }
     input.mask()?;
     if input.params.has_nested() {

@@ -50,6 +50,12 @@ impl<'p> Params<'p> {
         self.has_nested
     }
 
+    /// Whether a field of the message is given, or a part of it.
+    pub fn has(&self, field: &str) -> bool {
+        let index = self.plans.plan(self.message).field_by_any_name(field);
+        self.given.iter().any(|given| given.parent == 0 && Some(given.field) == index)
+    }
+
     /// Appends the wire bytes of one parameter. `path` is the name of a field, or of a field in a
     /// nested message: `a.b.c`; each name may be that of the contract or that in JSON. What comes
     /// after that of a map is a key, with its dots. `text` is the value, decoded. `out` stays as it was when there is an error.
