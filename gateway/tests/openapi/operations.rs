@@ -297,6 +297,24 @@ fn bytes_may_be_asked_for_in_parts() {
 }
 
 #[test]
+fn parts_of_a_download_are_asked_for_by_header_only() {
+    let tour = MUSEUM.operation("tour");
+    let parameters = tour["parameters"].as_array().unwrap().iter();
+    let names: Vec<&str> =
+        parameters.map(|it| MUSEUM.resolve(it)["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["room", "language", "If-None-Match", "Range"]);
+    let success = &tour["responses"]["200"];
+    assert_eq!((media(success), &success["description"]), (vec!["*/*"], &json!("The bytes.")));
+    for header in ["ETag", "Accept-Ranges", "Content-Disposition"] {
+        assert!(success["headers"][header].is_object(), "{header}");
+    }
+    for status in ["206", "304", "416"] {
+        assert!(statuses(tour).contains(&status), "{status}");
+    }
+    assert!(tour["responses"]["206"]["headers"]["Content-Range"].is_object());
+}
+
+#[test]
 fn the_body_of_an_answer_may_be_a_field() {
     let restored = &MUSEUM.operation("restore")["responses"]["200"]["content"]["application/json"];
     assert_eq!(restored["schema"]["type"], "array");
