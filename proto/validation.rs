@@ -183,13 +183,13 @@ impl Violations {
         }
     }
 
-    fn at_least(&mut self, value: i32, min: i32) {
+    fn at_least<T: PartialOrd + Display>(&mut self, value: T, min: T) {
         if value < min {
             self.broken(format!("must be at least {min}"));
         }
     }
 
-    fn at_most(&mut self, value: i32, max: i32) {
+    fn at_most<T: PartialOrd + Display>(&mut self, value: T, max: T) {
         if value > max {
             self.broken(format!("must be at most {max}"));
         }

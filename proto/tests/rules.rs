@@ -129,7 +129,7 @@ fn a_kind_of_rules_that_is_not_known_is_refused() {
         ("int32", "int32.gt = 1", "`gt`"),
         ("int32", "int32.lt = 1", "`lt`"),
         ("int32", "int32.const = 1", "`const`"),
-        ("int64", "int64.gte = 1", "`int64`"),
+        ("int64", "int64.gt = 1", "`gt`"),
         ("uint32", "uint32.gte = 1", "`uint32`"),
         ("double", "double.gte = 1", "`double`"),
         ("bytes", "bytes.max_len = 1", "`bytes`"),
@@ -155,8 +155,10 @@ fn a_kind_of_rules_that_is_not_known_is_refused() {
 
 #[test]
 fn a_range_that_is_the_wrong_way_round_is_refused() {
-    let outside = "int32 a = 1 [(buf.validate.field).int32 = {gte: 5 lte: 1}];";
-    refused(field(outside), "souk.test.v1.Thing.a", "wrong way round");
+    for kind in ["int32", "int64"] {
+        let outside = format!("{kind} a = 1 [(buf.validate.field).{kind} = {{gte: 5 lte: 1}}];");
+        refused(field(&outside), "souk.test.v1.Thing.a", "wrong way round");
+    }
     let outside = "google.protobuf.Duration a = 1 [(buf.validate.field).duration = {
                    gte: {seconds: 5} lte: {seconds: 1}}];";
     refused(field(outside), "souk.test.v1.Thing.a", "wrong way round");

@@ -179,6 +179,8 @@ fn check(kind: &str, rule: &str, value: &Value) -> Option<String> {
         }
         ("int32", "gte", Value::I32(min)) => format!("at_least(*value, {min})"),
         ("int32", "lte", Value::I32(max)) => format!("at_most(*value, {max})"),
+        ("int64", "gte", Value::I64(min)) => format!("at_least(*value, {min})"),
+        ("int64", "lte", Value::I64(max)) => format!("at_most(*value, {max})"),
         ("int32", "in", Value::List(allowed)) => {
             format!("one_of(*value, &{:?})", each_as(allowed, Value::as_i32))
         }
@@ -204,6 +206,7 @@ fn fits(rules: &str, kind: &Kind) -> bool {
     match kind {
         Kind::String => rules == "string",
         Kind::Int32 => rules == "int32",
+        Kind::Int64 => rules == "int64",
         Kind::Bool => rules == "bool",
         Kind::Enum(_) => rules == "enum",
         Kind::Message(message) => match message.full_name() {
@@ -220,6 +223,7 @@ fn refuse_outside(kind: &str, rules: &[(String, Value)]) -> Result<(), String> {
     let limit = |name| {
         rules.iter().find(|(rule, _)| rule == name).and_then(|(_, value)| match value {
             Value::I32(limit) => Some(i64::from(*limit)),
+            Value::I64(limit) => Some(*limit),
             Value::Message(duration) => seconds(duration),
             _ => None,
         })

@@ -61,13 +61,11 @@ fn serve(service: Service, size: usize, name: &'static str) -> Asked {
             let mut call = service.call().await;
             let PictureRequest { offset, limit, .. } = call.hear().await.unwrap().unwrap();
             noted.0.lock().unwrap().push((offset, limit));
-            let length = size as i64;
-            let first = if offset < 0 { (length + offset).max(0) } else { offset.min(length) };
-            let last = if limit == 0 { length } else { first.saturating_add(limit).min(length) };
-            let mut pieces = content[first as usize..last as usize].chunks(64 * 1024);
+            let part = souk_kit::download::part(offset, limit, size as u64);
+            let mut pieces = content[part.start as usize..part.end as usize].chunks(64 * 1024);
             let mut picture = Picture {
                 content: Some(http_body("image/png", pieces.next().unwrap_or_default())),
-                size: length,
+                size: size as i64,
                 etag: "v1".to_owned(),
                 name: name.to_owned(),
             };
