@@ -12,6 +12,9 @@ include!(concat!(env!("OUT_DIR"), "/validation.rs"));
 /// No more violations are told than this: they travel in a header, whose size is limited.
 const MAX_FOUND: usize = 50;
 
+/// How many characters of a key are told: it is as long as its sender likes.
+const MAX_KEY: usize = 64;
+
 /// A message that knows the `buf.validate` rules of its contract.
 pub trait Validate {
     /// Notes every broken rule of this message and of the messages in it.
@@ -61,6 +64,29 @@ impl Violations {
             return;
         }
         self.field(&format!("{name}[{index}]"), check);
+    }
+
+    /// Checks each key and each value of a map, in the order of the keys.
+    #[allow(dead_code, reason = "the contracts decide whether there are maps")]
+    fn entries(
+        &mut self,
+        name: &str,
+        map: &HashMap<String, String>,
+        key: impl Fn(&mut Self, &String),
+        value: impl Fn(&mut Self, &String),
+    ) {
+        let mut entries: Vec<_> = map.iter().collect();
+        entries.sort_unstable();
+        for (of, text) in entries {
+            if self.found.len() >= MAX_FOUND {
+                return;
+            }
+            let shortened: String = of.chars().take(MAX_KEY).collect();
+            self.field(&format!("{name}.{shortened}"), |entry| {
+                key(entry, of);
+                value(entry, text);
+            });
+        }
     }
 
     fn broken(&mut self, issue: impl Into<String>) {
@@ -157,13 +183,13 @@ impl Violations {
         }
     }
 
-    fn at_least(&mut self, value: i32, min: i32) {
+    fn at_least<T: PartialOrd + Display>(&mut self, value: T, min: T) {
         if value < min {
             self.broken(format!("must be at least {min}"));
         }
     }
 
-    fn at_most(&mut self, value: i32, max: i32) {
+    fn at_most<T: PartialOrd + Display>(&mut self, value: T, max: T) {
         if value > max {
             self.broken(format!("must be at most {max}"));
         }

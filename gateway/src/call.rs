@@ -74,6 +74,7 @@ pub(crate) enum Content<'c> {
     /// The parts of a form.
     Form {
         fields: Vec<Pair>,
+        file_name: Option<String>,
         media_type: String,
         file: Bytes,
     },
@@ -117,13 +118,14 @@ async fn form(bytes: Bytes, boundary: String) -> Result<Content<'static>, Proble
     let (most, pieces) = (bytes.len(), stream::iter([Ok(bytes)]));
     let mut parts = Parts::new(pieces, boundary, most, None);
     let (fields, mut part) = parts.file().await?;
+    let file_name = part.name().map(str::to_owned);
     let (media_type, mut file) = (part.media_type(), BytesMut::new());
     while let Some(bytes) = part.next().await? {
         file.extend_from_slice(&bytes);
     }
     drop(part);
     parts.end().await?;
-    Ok(Content::Form { fields, media_type, file: file.freeze() })
+    Ok(Content::Form { fields, file_name, media_type, file: file.freeze() })
 }
 
 /// What the path, the query and the body say: the message for the service, and the fields of the answer
@@ -136,11 +138,15 @@ pub(crate) fn message(
 ) -> Result<(Bytes, Option<Selection>), Problem> {
     let path: Vec<&str> = asked.variables.iter().map(|value| &**value).collect();
     let query = asked.uri.query().unwrap_or_default();
-    let (media, body, fields) = match content {
-        Content::Body(media, bytes) => (*media, bytes, &[][..]),
-        Content::Form { fields, media_type, file } => (Media::Bytes(media_type), file, &fields[..]),
+    let given = match content {
+        Content::Body(media, body) => {
+            Given { path: &path, query, media: *media, body, fields: &[], file_name: None }
+        }
+        Content::Form { fields, file_name, media_type, file } => {
+            let (media, file_name) = (Media::Bytes(media_type), file_name.as_deref());
+            Given { path: &path, query, media, body: file, fields, file_name }
+        }
     };
-    let given = Given { path: &path, query, media, body, fields };
     let Input { wire, fields } = input::read(plans, route, &given)?;
     let selection = fields.map(|names| route.select(plans, &names)).transpose()?;
     Ok((wire.into(), selection))

@@ -1,6 +1,7 @@
 //! What every contract promises, whoever adds to it.
 
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, MethodDescriptor};
+use souk_proto::souk::auth::v1::CreateTokenRequest;
 use souk_proto::souk::catalog::v1::{
     CreateProductRequest, GetProductRequest, ReserveStockRequest, StockLine,
 };
@@ -34,6 +35,11 @@ fn fields_without_rules(message: &MessageDescriptor, found: &mut Vec<String>) {
     let rules = rules.unwrap_or_else(|| panic!("no validation rules"));
     for field in message.fields() {
         match field.kind() {
+            // the rules of a map stand at it
+            Kind::Message(_) if field.is_map() => {
+                let is_ruled = field.options().has_extension(&rules);
+                found.extend((!is_ruled).then(|| field.full_name().to_owned()));
+            }
             Kind::Message(inner) if inner.package_name().starts_with("souk.") => {
                 fields_without_rules(&inner, found);
             }
@@ -169,4 +175,9 @@ fn a_violation_says_in_words_what_is_wrong() {
     let issues: Vec<&str> = violations.iter().map(|violation| violation.issue.as_str()).collect();
     let expected = ["must not contain white space", "must not be only white space", "is required"];
     assert_eq!(issues, expected);
+
+    let token = CreateTokenRequest { grant_type: "magic".to_owned(), ..Default::default() };
+    let violations = token.validate().unwrap_err();
+    let expected = "must be one of password, refresh_token, client_credentials";
+    assert_eq!(violations[0].issue, expected);
 }

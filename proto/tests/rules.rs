@@ -129,7 +129,7 @@ fn a_kind_of_rules_that_is_not_known_is_refused() {
         ("int32", "int32.gt = 1", "`gt`"),
         ("int32", "int32.lt = 1", "`lt`"),
         ("int32", "int32.const = 1", "`const`"),
-        ("int64", "int64.gte = 1", "`int64`"),
+        ("int64", "int64.gt = 1", "`gt`"),
         ("uint32", "uint32.gte = 1", "`uint32`"),
         ("double", "double.gte = 1", "`double`"),
         ("bytes", "bytes.max_len = 1", "`bytes`"),
@@ -155,8 +155,10 @@ fn a_kind_of_rules_that_is_not_known_is_refused() {
 
 #[test]
 fn a_range_that_is_the_wrong_way_round_is_refused() {
-    let outside = "int32 a = 1 [(buf.validate.field).int32 = {gte: 5 lte: 1}];";
-    refused(field(outside), "souk.test.v1.Thing.a", "wrong way round");
+    for kind in ["int32", "int64"] {
+        let outside = format!("{kind} a = 1 [(buf.validate.field).{kind} = {{gte: 5 lte: 1}}];");
+        refused(field(&outside), "souk.test.v1.Thing.a", "wrong way round");
+    }
     let outside = "google.protobuf.Duration a = 1 [(buf.validate.field).duration = {
                    gte: {seconds: 5} lte: {seconds: 1}}];";
     refused(field(outside), "souk.test.v1.Thing.a", "wrong way round");
@@ -179,10 +181,26 @@ fn a_rule_of_a_list_or_of_its_items_that_is_not_known_is_refused() {
 }
 
 #[test]
-fn maps_are_refused_with_and_without_rules() {
-    refused(field("map<string, string> a = 1;"), "souk.test.v1.Thing.a", "map");
-    let rules = "map<string, string> a = 1 [(buf.validate.field).map.min_pairs = 1];";
-    refused(field(rules), "souk.test.v1.Thing.a", "map");
+fn maps_are_known_from_text_to_text() {
+    let rules = "max_pairs: 2 keys: {string: {min_len: 1}} values: {string: {max_len: 9}}";
+    let map = |kind: &str, rules: &str| {
+        field(&format!("map<string, {kind}> a = 1 [(buf.validate.field).map = {{{rules}}}];"))
+    };
+    let code = map("string", rules).unwrap();
+    for check in ["max_items(\"a\", this.a.len(), 2)", "min_len(value, 1)", "max_len(value, 9)"] {
+        assert!(code.contains(check), "{code}");
+    }
+    assert!(field("map<string, string> a = 1;").unwrap().contains("no_nul(value)"));
+    for field in [field("map<string, int32> a = 1;"), field("map<int32, string> a = 1;")] {
+        refused(field, "souk.test.v1.Thing.a", "map");
+    }
+    for (rules, name) in [
+        ("keys: {string: {pattern: \"^a$\"}}", "`pattern`"),
+        ("values: {int32: {gte: 1}}", "`int32`"),
+        ("values: {required: true}", "`required`"),
+    ] {
+        refused(map("string", rules), "souk.test.v1.Thing.a", name);
+    }
 }
 
 #[test]

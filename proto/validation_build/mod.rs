@@ -104,22 +104,26 @@ fn field_checks(
     predefined: &Predefined,
     field: &FieldDescriptor,
 ) -> Result<String, String> {
-    if field.is_map() {
-        return Err("map fields are not known".to_owned());
+    if field.is_map() && !is_map_of_text(field) {
+        return Err("map fields are not known but from text to text".to_owned());
     }
     let mut checks = rules::of_field(field, &rules_of(pool, &field.options(), FIELD), predefined)?;
+    // PostgreSQL stores every character but this one
+    let no_nul = || "no_nul(value)".to_owned();
     if field.kind() == Kind::String {
-        // PostgreSQL stores every character but this one
-        checks.value.insert(0, "no_nul(value)".to_owned());
+        checks.value.insert(0, no_nul());
     }
-    let mut code = String::new();
-    for check in &checks.field {
-        let _ = writeln!(code, "        violations.{check};");
+    let calls = |checks: &[String]| {
+        checks.iter().map(|check| format!("            violations.{check};\n")).collect::<String>()
+    };
+    let mut code = calls(&checks.field);
+    if field.is_map() {
+        checks.key.insert(0, no_nul());
+        checks.value.insert(0, no_nul());
+        code.push_str(&for_each_entry(field, &calls(&checks.key), &calls(&checks.value)));
+        return Ok(code);
     }
-    let mut value = String::new();
-    for check in &checks.value {
-        let _ = writeln!(value, "            violations.{check};");
-    }
+    let mut value = calls(&checks.value);
     if field.kind().as_message().is_some_and(is_ours) {
         value.push_str("            crate::Validate::check(value, violations);\n");
     }
@@ -127,6 +131,22 @@ fn field_checks(
         code.push_str(&for_each_value(field, &value));
     }
     Ok(code)
+}
+
+fn is_map_of_text(field: &FieldDescriptor) -> bool {
+    field.kind().as_message().is_some_and(|entry| {
+        let kinds = [entry.map_entry_key_field().kind(), entry.map_entry_value_field().kind()];
+        kinds == [Kind::String, Kind::String]
+    })
+}
+
+/// Applies checks, which call both `value`, to each key and each value of a map.
+fn for_each_entry(field: &FieldDescriptor, keys: &str, values: &str) -> String {
+    let (name, access) = (field.name(), rust::field(field.name()));
+    format!(
+        "        violations.entries({name:?}, &this.{access}, |violations, value| {{\n{keys}        \
+         }}, |violations, value| {{\n{values}        }});\n"
+    )
 }
 
 /// Applies checks, which call the value `value`, to each value that the field has.

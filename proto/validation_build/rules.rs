@@ -12,6 +12,8 @@ pub struct Checks {
     pub field: Vec<String>,
     /// Those of each value in it, which the generated code calls `value`.
     pub value: Vec<String>,
+    /// Those of each key of a map, which the generated code calls `value` as well.
+    pub key: Vec<String>,
 }
 
 /// The checks of a field.
@@ -41,8 +43,11 @@ pub fn of_field(
             ("repeated", Value::Message(list)) if field.is_list() => {
                 list_checks(field, &access, list, predefined, &mut checks)?;
             }
+            ("map", Value::Message(map)) if field.is_map() => {
+                map_checks(field, &access, map, predefined, &mut checks)?;
+            }
             (kind, Value::Message(of_kind)) if !field.is_list() => {
-                checks.value.extend(value_checks(field, kind, of_kind, predefined)?);
+                checks.value.extend(value_checks(&field.kind(), kind, of_kind, predefined)?);
             }
             (other, _) => return Err(format!("the field rule `{other}` is not known")),
         }
@@ -71,12 +76,7 @@ fn list_checks(
                 checks.field.push(format!("unique({name:?}, &{access})"));
             }
             ("items", Value::Message(items)) => {
-                for (kind, of_kind) in options::each(items) {
-                    let Value::Message(of_kind) = of_kind else {
-                        return Err(format!("the item rule `{kind}` is not known"));
-                    };
-                    checks.value.extend(value_checks(field, &kind, &of_kind, predefined)?);
-                }
+                checks.value.extend(inner_checks(&field.kind(), "item", items, predefined)?);
             }
             (other, _) => return Err(format!("the list rule `{other}` is not known")),
         }
@@ -84,14 +84,59 @@ fn list_checks(
     Ok(())
 }
 
+fn map_checks(
+    field: &FieldDescriptor,
+    access: &str,
+    rules: &DynamicMessage,
+    predefined: &Predefined,
+    checks: &mut Checks,
+) -> Result<(), String> {
+    let name = field.name();
+    for (rule, value) in options::each(rules) {
+        match (rule.as_str(), &value) {
+            ("min_pairs", Value::U64(min)) => {
+                checks.field.push(format!("min_items({name:?}, {access}.len(), {min})"));
+            }
+            ("max_pairs", Value::U64(max)) => {
+                checks.field.push(format!("max_items({name:?}, {access}.len(), {max})"));
+            }
+            ("keys", Value::Message(keys)) => {
+                checks.key.extend(inner_checks(&Kind::String, "key", keys, predefined)?);
+            }
+            ("values", Value::Message(values)) => {
+                checks.value.extend(inner_checks(&Kind::String, "value", values, predefined)?);
+            }
+            (other, _) => return Err(format!("the map rule `{other}` is not known")),
+        }
+    }
+    Ok(())
+}
+
+/// The checks of each item, key or value inside a field.
+fn inner_checks(
+    kind: &Kind,
+    part: &str,
+    rules: &DynamicMessage,
+    predefined: &Predefined,
+) -> Result<Vec<String>, String> {
+    let mut checks = Vec::new();
+    for (name, of_kind) in options::each(rules) {
+        let Value::Message(of_kind) = of_kind else {
+            return Err(format!("the {part} rule `{name}` is not known"));
+        };
+        checks.extend(value_checks(kind, &name, &of_kind, predefined)?);
+    }
+    Ok(checks)
+}
+
 /// The checks of one value, which the generated code calls `value`.
 fn value_checks(
-    field: &FieldDescriptor,
+    of: &Kind,
     kind: &str,
     rules: &DynamicMessage,
     predefined: &Predefined,
 ) -> Result<Vec<String>, String> {
-    if !fits(kind, &field.kind()) {
+    if !fits(kind, of) {
         return Err(format!("the rules `{kind}` are not known for a field of this type"));
     }
     let rules = options::each(rules);
@@ -111,7 +156,7 @@ fn value_checks(
                     .to_owned());
             }
             ("enum", "defined_only", Value::Bool(true)) => {
-                checks.push(format!("defined(*value, &{:?})", numbers(&field.kind())));
+                checks.push(format!("defined(*value, &{:?})", numbers(of)));
             }
             (kind, rule, value) => {
                 let check = check(kind, rule, value)
@@ -134,6 +179,8 @@ fn check(kind: &str, rule: &str, value: &Value) -> Option<String> {
         }
         ("int32", "gte", Value::I32(min)) => format!("at_least(*value, {min})"),
         ("int32", "lte", Value::I32(max)) => format!("at_most(*value, {max})"),
+        ("int64", "gte", Value::I64(min)) => format!("at_least(*value, {min})"),
+        ("int64", "lte", Value::I64(max)) => format!("at_most(*value, {max})"),
         ("int32", "in", Value::List(allowed)) => {
             format!("one_of(*value, &{:?})", each_as(allowed, Value::as_i32))
         }
@@ -159,6 +206,7 @@ fn fits(rules: &str, kind: &Kind) -> bool {
     match kind {
         Kind::String => rules == "string",
         Kind::Int32 => rules == "int32",
+        Kind::Int64 => rules == "int64",
         Kind::Bool => rules == "bool",
         Kind::Enum(_) => rules == "enum",
         Kind::Message(message) => match message.full_name() {
@@ -175,6 +223,7 @@ fn refuse_outside(kind: &str, rules: &[(String, Value)]) -> Result<(), String> {
     let limit = |name| {
         rules.iter().find(|(rule, _)| rule == name).and_then(|(_, value)| match value {
             Value::I32(limit) => Some(i64::from(*limit)),
+            Value::I64(limit) => Some(*limit),
             Value::Message(duration) => seconds(duration),
             _ => None,
         })

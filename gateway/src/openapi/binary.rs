@@ -16,11 +16,17 @@ pub(super) fn upload(place: &Place<'_>, parameters: &[Value]) -> Value {
         BodyRule::Field(name) => name,
         BodyRule::Ignored | BodyRule::Whole => FILE,
     };
-    let is_in_query = |parameter: &&Value| parameter["in"] == "query";
-    let fields = parameters.iter().filter(is_in_query).map(field);
+    // the entries of a map have names that are not known
+    let is_field =
+        |parameter: &&Value| parameter["in"] == "query" && parameter["schema"]["type"] != "object";
+    let fields = parameters.iter().filter(is_field).map(field);
     let mut properties: Map<String, Value> = fields.collect();
     let mut content = bytes();
-    content["description"] = "The file: the last part of the form.".into();
+    let keeps_name = !place.operation.rpc.policy.file_name_field.is_empty();
+    content["description"] = match keeps_name {
+        true => "The file, which keeps its name: the last part of the form.".into(),
+        false => "The file: the last part of the form.".into(),
+    };
     properties.insert(file.to_owned(), content);
     let form = json!({ "type": "object", "properties": properties, "required": [file] });
     let mut content = any_media();
@@ -48,10 +54,11 @@ fn about(place: &Place<'_>) -> String {
 
 /// Whether parts of what is answered can be asked for.
 pub(super) fn has_parts(place: &Place<'_>) -> bool {
-    let rpc = &place.operation.method;
+    let rpc = &place.operation.rpc;
+    let is_in_parts = !rpc.is_server_stream || rpc.policy.download.is_some();
     place.method == Method::GET
-        && !rpc.is_server_streaming()
-        && place.rule.gives_bytes(&rpc.output())
+        && is_in_parts
+        && place.rule.gives_bytes(&place.operation.method.output())
 }
 
 /// What is answered to who asks for a part.

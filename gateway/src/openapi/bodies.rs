@@ -164,6 +164,7 @@ fn headers_of(place: &Place<'_>, has_content: bool) -> impl Iterator<Item = &'st
         (deprecation.is_some_and(|it| !it.sunset.is_empty()), &headers::SUNSET),
         (has_successor || (place.paging().is_some() && has_content), &headers::LINK),
         (binary::has_parts(place) && has_content, &headers::ACCEPT_RANGES),
+        (place.names_file(), &headers::CONTENT_DISPOSITION),
         (place.may_be_minimal() && has_content, &headers::PREFERENCE_APPLIED),
     ];
     let applying = conditions.into_iter().filter(|(applies, _)| *applies).map(|(_, it)| it);
@@ -178,6 +179,7 @@ impl Place<'_> {
             StatusCode::CREATED => "Created.",
             StatusCode::ACCEPTED => "Accepted: what was asked for goes on by itself.",
             StatusCode::NO_CONTENT => "Done.",
+            _ if self.rule.gives_bytes(&self.operation.method.output()) => "The bytes.",
             _ if self.operation.method.is_server_streaming() => {
                 "The messages, as they come. The last event says why there are no more."
             }

@@ -145,6 +145,12 @@ pub(super) const CONTENT_RANGE: Header = Header {
     value: Kind::Text,
     example: "bytes 0-1023/5000",
 };
+pub(super) const CONTENT_DISPOSITION: Header = Header {
+    name: "Content-Disposition",
+    description: "What the file is called, and whether it is to be saved (RFC 6266).",
+    value: Kind::Text,
+    example: "inline; filename=\"blue.png\"",
+};
 pub(super) const LOCATION: Header = Header {
     name: "Location",
     description: "Where the resource is.",

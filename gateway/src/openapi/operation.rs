@@ -60,7 +60,7 @@ impl Describing<'_> {
         let in_path = place.path.parameters.iter().zip(&place.names);
         let in_path = in_path.map(|(parameter, name)| fields.in_path(&message, parameter, name));
         let mut parameters: Vec<Value> = in_path.collect();
-        let (in_query, is_all) = fields.in_query(&message, place.rule);
+        let (in_query, is_all) = fields.in_query(&message, place);
         parameters.extend(in_query);
         let policy = &place.operation.rpc.policy;
         let has_ids = place.operation.rpc.is_server_stream && !policy.event_id_field.is_empty();

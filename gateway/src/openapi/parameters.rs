@@ -1,14 +1,15 @@
 //! The parameters of an operation: those of its path, and the fields that may come in its query.
 
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::parts::{declared_fields, fields_at};
 use super::path;
+use super::place::Place;
 use super::presence::Direction;
 use super::schema::{Schemas, is_deprecated};
+use crate::api::BodyRule;
 use crate::api::comments::Comments;
-use crate::api::{BodyRule, HttpRule};
 
 /// How many fields the path to one has at most that is listed.
 const MAX_DEPTH: usize = 4;
@@ -62,35 +63,35 @@ impl Parameters<'_, '_> {
     pub(super) fn in_query(
         &mut self,
         input: &MessageDescriptor,
-        rule: &HttpRule,
+        place: &Place<'_>,
     ) -> (Vec<Value>, bool) {
-        if rule.body == BodyRule::Whole {
+        if place.rule.body == BodyRule::Whole {
             return (Vec::new(), true);
         }
-        let (leaves, is_all) = self.leaves(input, rule);
+        let (leaves, is_all) = self.leaves(input, place);
         (leaves.iter().filter_map(|path| self.query_parameter(path)).collect(), is_all)
     }
 
     /// Fields that text can say, each with those on the way to it; and whether these are all. Those that
     /// are less deep come first, since of many fields not all are listed.
-    fn leaves(&self, input: &MessageDescriptor, rule: &HttpRule) -> (Vec<FieldPath>, bool) {
-        let in_path = path::fields(&rule.template);
+    fn leaves(&self, input: &MessageDescriptor, place: &Place<'_>) -> (Vec<FieldPath>, bool) {
+        let in_path = path::fields(&place.rule.template);
         let mut leaves = Vec::new();
         let mut is_all = true;
         let mut level = vec![(input.clone(), FieldPath::new())];
         for _ in 0..MAX_DEPTH {
             let mut next_level = Vec::new();
             for (message, outer) in level {
-                for field in declared_fields(&message).filter(|field| !field.is_map()) {
+                for field in declared_fields(&message) {
                     let path = [&*outer, std::slice::from_ref(&field)].concat();
-                    if is_elsewhere(&path, &in_path, rule) {
+                    if is_elsewhere(&path, &in_path, place) {
                         continue;
                     }
-                    let kind = field.kind();
+                    let kind = value_kind(&field);
                     match kind.as_message().map(|inner| (inner, self.schemas.is_text(inner))) {
                         None | Some((_, Some(true))) => leaves.push(path),
                         Some((_, Some(false))) => {}
-                        Some(_) if field.is_list() => {}
+                        Some(_) if field.is_list() || field.is_map() => {}
                         Some((inner, None)) if recurs(inner, &path) => is_all = false,
                         Some((inner, None)) => next_level.push((inner.clone(), path)),
                     }
@@ -107,13 +108,21 @@ impl Parameters<'_, '_> {
 
     fn query_parameter(&mut self, path: &[FieldDescriptor]) -> Option<Value> {
         let (field, on_the_way) = path.split_last()?;
-        let (schema, is_required) = self.schemas.value(field, Direction::Request);
+        let (mut schema, is_required) = self.schemas.value(field, Direction::Request);
         let names: Vec<String> = path.iter().map(|field| self.schemas.name_of(field)).collect();
-        let mut object = described(&names.join("."), "query", self.comments.on(field));
+        let name = names.join(".");
+        let mut description = self.comments.on(field).to_owned();
+        if field.is_map() {
+            // each entry is a parameter, whose name begins with that of the map
+            schema["propertyNames"] = entry_names(&schema["propertyNames"], &format!("{name}."));
+            let note = format!("One parameter for each entry: `{name}.key=value`.");
+            description = format!("{description}\n\n{note}").trim_start().to_owned();
+        }
+        let mut object = described(&name, "query", &description);
         if is_required && on_the_way.is_empty() {
             object.insert("required".to_owned(), true.into());
         }
-        if field.is_list() {
+        if field.is_list() || field.is_map() {
             // once for each value
             object.insert("style".to_owned(), "form".into());
             object.insert("explode".to_owned(), true.into());
@@ -126,11 +135,38 @@ impl Parameters<'_, '_> {
     }
 }
 
-/// Whether a field is in the path of a request, or in its body.
-fn is_elsewhere(path: &[FieldDescriptor], in_path: &[&str], rule: &HttpRule) -> bool {
+/// The kind of what one parameter says of a field.
+fn value_kind(field: &FieldDescriptor) -> Kind {
+    let kind = field.kind();
+    let entry = kind.as_message().filter(|_| field.is_map());
+    entry.map(|entry| entry.map_entry_value_field().kind()).unwrap_or(kind)
+}
+
+/// What the names of parameters are like that are entries of a map with such keys.
+fn entry_names(keys: &Value, prefix: &str) -> Value {
+    let prefixed = |key: &Value| format!("{prefix}{}", key.as_str().unwrap_or_default());
+    if let Some(keys) = keys["enum"].as_array() {
+        return json!({ "enum": keys.iter().map(prefixed).collect::<Vec<_>>() });
+    }
+    let pattern = keys["pattern"].as_str().and_then(|pattern| pattern.strip_prefix('^'));
+    let pattern = pattern.filter(|pattern| !pattern.contains('|')).unwrap_or(".+");
+    let mut names = json!({ "pattern": format!("^{}{pattern}", prefix.replace('.', "\\.")) });
+    for limit in ["minLength", "maxLength"] {
+        if let Some(length) = keys[limit].as_u64() {
+            names[limit] = (length + prefix.len() as u64).into();
+        }
+    }
+    names
+}
+
+/// Whether a field is in the path of a request, in its body, or in its headers.
+fn is_elsewhere(path: &[FieldDescriptor], in_path: &[&str], place: &Place<'_>) -> bool {
     let names: Vec<&str> = path.iter().map(FieldDescriptor::name).collect();
-    let is_of_body = matches!(&rule.body, BodyRule::Field(field) if field == names[0]);
-    is_of_body || in_path.contains(&names.join(".").as_str())
+    let is_of_body = matches!(&place.rule.body, BodyRule::Field(field) if field == names[0]);
+    let download = place.operation.rpc.policy.download.as_ref();
+    let is_of_range = download
+        .is_some_and(|it| [&it.offset_field, &it.limit_field].iter().any(|it| *it == names[0]));
+    is_of_body || is_of_range || in_path.contains(&names.join(".").as_str())
 }
 
 /// Whether a message at the end of a path is also on the way to it.

@@ -1,6 +1,7 @@
 //! Where an operation is in REST.
 
 use http::{Method, StatusCode};
+use souk_kit::policy::Rpc;
 
 use super::path::Path;
 use crate::api::{HttpRule, Operation};
@@ -27,8 +28,14 @@ impl Place<'_> {
 
     /// Whether what is answered says which version of the resource it is.
     pub(super) fn has_tag(&self) -> bool {
-        let rpc = &self.operation.rpc;
-        !rpc.policy.version_field.is_empty() && !rpc.is_server_stream
+        let Rpc { policy, is_server_stream, .. } = &self.operation.rpc;
+        !policy.version_field.is_empty() && (!is_server_stream || policy.download.is_some())
+    }
+
+    /// Whether what is answered says how it is called, or is to be saved.
+    pub(super) fn names_file(&self) -> bool {
+        let download = self.operation.rpc.policy.download.as_ref();
+        download.is_some_and(|it| it.attachment || !it.file_name_field.is_empty())
     }
 
     /// How the pages around what is answered are found, where that is a page.

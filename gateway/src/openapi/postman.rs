@@ -63,7 +63,7 @@ fn request(method: &str, path: &str, operation: &Value, parameters: &[&Value]) -
             "raw": format!("{{{{baseUrl}}}}/{}", segments.join("/")),
             "host": ["{{baseUrl}}"],
             "path": segments,
-            "query": of("query").into_iter().map(|it| optional(it)).collect::<Vec<_>>(),
+            "query": of("query").into_iter().map(|it| in_query(it)).collect::<Vec<_>>(),
             "variable":
                 in_path.iter().filter(is_variable).map(|it| described(it)).collect::<Vec<_>>(),
         },
@@ -107,6 +107,19 @@ fn header(parameter: &Value) -> Value {
         header["value"] = "{{$guid}}".into();
     }
     header
+}
+
+/// A parameter of a query. A map is its first entry.
+fn in_query(parameter: &Value) -> Value {
+    let mut object = optional(parameter);
+    if parameter["schema"]["type"] == "object" {
+        let entry = members(&parameter["example"]).next();
+        let other = (format!("{}.key", text(&parameter["name"])), Value::from(""));
+        let (key, value) = entry.map_or(other, |(key, value)| (key.clone(), value.clone()));
+        object["key"] = key.into();
+        object["value"] = value;
+    }
+    object
 }
 
 /// A parameter that is sent when it must be, and otherwise when somebody ticks it.

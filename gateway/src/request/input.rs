@@ -20,6 +20,8 @@ pub(crate) struct Given<'a> {
     pub body: &'a [u8],
     /// Fields that came with it, in the parts of a form.
     pub fields: &'a [Pair],
+    /// The name that the form gives its file.
+    pub file_name: Option<&'a str>,
 }
 
 /// What a request asks.
@@ -58,6 +60,11 @@ pub(crate) fn read(plans: &Plans, route: &Route, given: &Given<'_>) -> Result<In
     input.query(given.query)?;
     for (name, value) in given.fields {
         input.parameter(name, value)?;
+    }
+    if let Some((field, name)) = route.file_name.as_ref().zip(given.file_name)
+        && !input.params.has(field)
+    {
+        input.params.append(field, name, &mut input.wire)?;
     }
     input.mask()?;
     if input.params.has_nested() {
@@ -161,20 +168,26 @@ impl Reader<'_> {
 
     fn parameter(&mut self, name: &str, value: &str) -> Result<(), InputError> {
         let first = name.split('.').next().unwrap_or_default();
-        let first = self.plans.proto_name(self.route.input, first).unwrap_or(first);
-        let is_bodys = match &self.route.body {
-            BodyRule::Ignored => false,
-            BodyRule::Whole => true,
-            BodyRule::Field(field) => field == first,
+        let first = self.plans.proto_name(self.route.input, first);
+        let Some(first) = first.filter(|first| self.route.takes_in_query(first)) else {
+            return Err(self.unknown(name));
         };
-        if is_bodys {
-            return Err(error(&shortened(name), "is not a known parameter"));
-        }
         self.params.append(name, value, &mut self.wire)?;
         if first == UPDATE_MASK {
             self.note_changed([UPDATE_MASK.to_owned()]);
         }
         Ok(())
+    }
+
+    /// What to say of a parameter that there is not.
+    #[cold]
+    fn unknown(&self, name: &str) -> InputError {
+        let Self { plans, route, .. } = self;
+        let is_variable =
+            |field: &str| route.variables.iter().any(|variable| variable.field == field);
+        let is_known = |field: &str| route.takes_in_query(field) && !is_variable(field);
+        let ours = route.takes_fields.then_some(FIELDS);
+        plans.unknown(route.input, &shortened(name), is_known, ours)
     }
 
     /// The mask of a PATCH, unless the request has one of its own.

@@ -121,6 +121,11 @@ impl<'r> Parts<'r> {
 }
 
 impl File<'_> {
+    /// What it is called.
+    pub fn name(&self) -> Option<&str> {
+        self.field.file_name()
+    }
+
     /// What it is.
     pub fn media_type(&self) -> String {
         self.field.content_type().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)

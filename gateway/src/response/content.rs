@@ -39,7 +39,7 @@ pub(crate) async fn settle(
         return Ok(());
     }
     if let Some(part) = part {
-        range::cut(response, part, caller);
+        range::cut(response, &part, caller);
         return Ok(());
     }
     if request.method == Method::HEAD {

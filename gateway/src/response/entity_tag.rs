@@ -17,17 +17,25 @@ pub(crate) const ANY: &str = "*";
 /// The tag of a representation; `None` where the version has characters that a tag cannot have. It may
 /// have quotation marks around it (AIP-154).
 pub(crate) fn of(version: &str, media: &HeaderValue, content: &[u8]) -> Option<HeaderValue> {
-    let version =
-        version.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(version);
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b',';
-    if version.is_empty() || !version.bytes().all(is_plain) {
-        return None;
-    }
+    let version = plain(version)?;
     // the same in every process of a release, which is all that a cache needs
     let mut hasher = DefaultHasher::new();
     hasher.write(media.as_bytes());
     hasher.write(content);
     HeaderValue::try_from(format!("\"{version}{SEPARATOR}{:016x}\"", hasher.finish())).ok()
+}
+
+/// The tag of bytes that are others in another version, and not looked at before they are sent.
+pub(crate) fn of_bytes(version: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{}\"", plain(version)?)).ok()
+}
+
+/// A version without quotation marks, where a tag can have it.
+fn plain(version: &str) -> Option<&str> {
+    let version =
+        version.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(version);
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b',';
+    Some(version).filter(|version| !version.is_empty() && version.bytes().all(is_plain))
 }
 
 /// The tag of a representation in another coding.

@@ -181,11 +181,11 @@ mod tests {
     fn a_cursor_leads_to_the_next_page_and_keeps_the_rest_of_the_query() {
         let pagination =
             Pagination { next_cursor: Some("a/b".to_owned()), ..Pagination::default() };
-        let links = links("/v1/things?size=5&cursor=old&q=x%20y", pagination);
+        let links = links("/v1/things?size=5&cursor=old&q=x%20y&attr.page=1%26", pagination);
         let expected = Links {
-            this: "/v1/things?size=5&cursor=old&q=x%20y".to_owned(),
-            first: "/v1/things?size=5&q=x%20y".to_owned(),
-            next: Some("/v1/things?size=5&q=x%20y&cursor=a%2Fb".to_owned()),
+            this: "/v1/things?size=5&cursor=old&q=x%20y&attr.page=1%26".to_owned(),
+            first: "/v1/things?size=5&q=x%20y&attr.page=1%26".to_owned(),
+            next: Some("/v1/things?size=5&q=x%20y&attr.page=1%26&cursor=a%2Fb".to_owned()),
             prev: None,
         };
         assert_eq!(links, expected);

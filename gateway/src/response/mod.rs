@@ -6,6 +6,7 @@ pub(crate) mod caller;
 pub(crate) mod coding;
 pub(crate) mod content;
 pub(crate) mod deprecation;
+pub(crate) mod download;
 pub(crate) mod entity_tag;
 pub(crate) mod links;
 pub(crate) mod location;

@@ -13,6 +13,7 @@ use crate::api::{Api, BodyRule, HttpRule, Operation, Segment};
 use crate::event_id::EventId;
 use crate::field_path::FieldPath;
 use crate::response::deprecation::{self, Successor};
+use crate::response::download::Download;
 use crate::response::links::Paging;
 use crate::response::location::Location;
 use crate::transcode::{Plans, Style};
@@ -74,6 +75,8 @@ fn compile_route(
         takes_fields: !operation.rpc.is_client_stream
             && !gives_bytes
             && input.get_field_by_name(FIELDS).is_none(),
+        file_name: optional(&policy.file_name_field, |name| file_name(name, &input))?,
+        download: download(operation, gives_bytes)?,
         response_body: response_body(rule, &output)?,
         gives_bytes,
         has_websocket: operation.has_websocket(rule),
@@ -138,8 +141,9 @@ fn check_variable(input: &MessageDescriptor, path: &str) -> anyhow::Result<()> {
         let field = message
             .and_then(|message| message.get_field_by_name(name))
             .with_context(|| format!("{} has no field `{path}`", input.full_name()))?;
-        is_scalar = !field.is_list() && field.kind().as_message().is_none();
-        message = field.kind().as_message().cloned();
+        let is_singular = !field.is_list() && !field.is_map();
+        is_scalar = is_singular && field.kind().as_message().is_none();
+        message = field.kind().as_message().filter(|_| is_singular).cloned();
     }
     ensure!(is_scalar, "`{path}` of {} cannot be in a path", input.full_name());
     Ok(())
@@ -162,6 +166,21 @@ fn masked(rule: &HttpRule, input: &MessageDescriptor) -> anyhow::Result<Option<M
     };
     let has_mask = input.get_field_by_name(UPDATE_MASK).is_some_and(|field| is_mask(field.kind()));
     Ok(body.filter(|_| has_mask && rule.method == Some(Method::PATCH)))
+}
+
+fn file_name(name: &str, input: &MessageDescriptor) -> anyhow::Result<String> {
+    let field = input.get_field_by_name(name);
+    let is_text = field.is_some_and(|field| field.kind() == Kind::String && !field.is_list());
+    ensure!(is_text, "{} has no string `{name}`", input.full_name());
+    Ok(name.to_owned())
+}
+
+fn download(operation: &Operation, gives_bytes: bool) -> anyhow::Result<Option<Download>> {
+    let Some(policy) = &operation.rpc.policy.download else { return Ok(None) };
+    let method = &operation.method;
+    let is_download = gives_bytes && operation.rpc.is_server_stream;
+    ensure!(is_download, "it answers with no stream of bytes that could be downloaded");
+    Download::compile(policy, &method.input(), &method.output()).map(Some)
 }
 
 fn response_body(rule: &HttpRule, output: &MessageDescriptor) -> anyhow::Result<Option<String>> {

@@ -11,6 +11,7 @@ use crate::event_id::EventId;
 use crate::field_path::FieldPath;
 use crate::response::accept::Accepted;
 use crate::response::deprecation::Successor;
+use crate::response::download::Download;
 use crate::response::links::Paging;
 use crate::response::location::Location;
 use crate::template::Place;
@@ -41,6 +42,10 @@ pub(crate) struct Route {
     /// Whether `fields` is ours, and not a field of the request message. What takes a stream has no such
     /// parameter.
     pub takes_fields: bool,
+    /// The field of the request that has the name of a file.
+    pub file_name: Option<String>,
+    /// How the bytes of its answers can be asked for in parts.
+    pub download: Option<Download>,
     /// The field of the response that its body is; `None` is the whole of it.
     pub response_body: Option<String>,
     /// Whether that is a `google.api.HttpBody`.
@@ -90,6 +95,17 @@ impl Route {
 }
 
 impl Route {
+    /// Whether a field of the request may come in its query: all that neither its body nor its headers
+    /// have.
+    pub(crate) fn takes_in_query(&self, field: &str) -> bool {
+        let is_bodys = match &self.body {
+            BodyRule::Ignored => false,
+            BodyRule::Whole => true,
+            BodyRule::Field(body) => body == field,
+        };
+        !is_bodys && !self.download.as_ref().is_some_and(|download| download.has(field))
+    }
+
     /// The fields of an answer that a client names. Those of a list are those of its items.
     ///
     /// # Errors

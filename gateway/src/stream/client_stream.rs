@@ -161,7 +161,7 @@ async fn send_bytes<B: Body<Data = Bytes> + Unpin>(
 /// Sends the file of a form, with the fields before it.
 async fn send_file(mut parts: Parts<'_>, mut messages: Messages) -> Result<(), Problem> {
     let (fields, mut file) = parts.file().await?;
-    messages.add(fields);
+    messages.add(fields, file.name());
     let media_type = file.media_type();
     let mut upload = Upload::new(messages, &media_type);
     while let Some(bytes) = file.next().await? {

@@ -20,8 +20,9 @@ pub(super) struct Messages {
     /// What path and query say, until it has gone with the first message.
     path: Vec<String>,
     query: String,
-    /// The fields of a form, as well.
+    /// The fields of a form and the name of its file, as well.
     fields: Vec<Pair>,
+    file_name: Option<String>,
     writer: Writer<Bytes>,
 }
 
@@ -43,12 +44,13 @@ impl Messages {
     ) -> Self {
         let path = asked.variables.iter().map(|value| value.clone().into_owned()).collect();
         let query = asked.uri.query().unwrap_or_default().to_owned();
-        Self { plans, route, path, query, fields: Vec::new(), writer }
+        Self { plans, route, path, query, fields: Vec::new(), file_name: None, writer }
     }
 
-    /// Adds the fields of a form to the first message.
-    pub(super) fn add(&mut self, fields: Vec<Pair>) {
+    /// Adds the fields of a form to the first message, and the name of its file.
+    pub(super) fn add(&mut self, fields: Vec<Pair>, file_name: Option<&str>) {
         self.fields = fields;
+        self.file_name = file_name.map(str::to_owned);
     }
 
     /// Sends a message, as soon as the one before it has been taken.
@@ -63,9 +65,10 @@ impl Messages {
     ) -> Result<Wants, InputError> {
         let Self { plans, route, writer, .. } = self;
         let (path, query) = (take(&mut self.path), take(&mut self.query));
-        let fields = take(&mut self.fields);
+        let (fields, file_name) = (take(&mut self.fields), self.file_name.take());
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let given = Given { path: &path, query: &query, media, body, fields: &fields };
+        let (fields, file_name) = (&fields[..], file_name.as_deref());
+        let given = Given { path: &path, query: &query, media, body, fields, file_name };
         let message = input::read(plans, route, &given)?;
         let sent = writer.send(message.wire.into()).await;
         Ok(if sent.is_ok() { Wants::More } else { Wants::NoMore })

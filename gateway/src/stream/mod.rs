@@ -23,7 +23,9 @@
 //!
 //! Where the messages are bytes of any media type (`google.api.HttpBody`), they are the answer as they
 //! stand, one after the other. Nothing can be told between them: an answer that is not whole is cut. Over
-//! HTTP/1.0 nobody could tell that from its end, so there are none.
+//! HTTP/1.0 nobody could tell that from its end, so there are none. Where the policy says how parts of them
+//! are asked for (`download`), the service is asked for no more than the client wants (`Range`, `HEAD`), its
+//! first message says how long all of it is, and the answer is cut as well when it has another length.
 //!
 //! An RPC that takes a stream takes a body of JSON in lines, each of them a message, or the field of it
 //! that the rule names. What path and query say is a part of the first message. Each line becomes a

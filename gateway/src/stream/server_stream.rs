@@ -5,30 +5,59 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response, Version};
-use souk_proto::souk::types::v1::Reason;
+use http::{HeaderName, HeaderValue, Response};
+use souk_kit::request::Context;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
-use super::download::Download;
 use super::event::Event;
 use super::form::Form;
 use super::frames::Frames;
 use super::pump::Pump;
 use super::source::{Answers, Source};
 use super::term::Term;
-use super::{Streams, resume};
-use crate::admission::places::Place;
+use super::{Streams, download, resume};
+use crate::admission::places::{Place, Quota};
 use crate::admission::{Client, Gate};
 use crate::call::{self, Asked};
 use crate::errors::problem::Problem;
+use crate::options;
 use crate::response::answer::Answer;
 use crate::routing::Route;
+use crate::transcode::{Plans, Selection};
 use crate::upstream::pipe::pipe;
-use crate::{options, reply};
 
 /// Keeps a proxy of nginx's kind from collecting events before it passes them on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What it takes to ask a service for a stream.
+pub(super) struct Opening<'a> {
+    pub plans: &'a Arc<Plans>,
+    pub route: &'a Arc<Route>,
+    pub client: Client<'a>,
+    /// That of the stream, which may last longer than a request.
+    context: Context,
+    quota: Quota,
+}
+
+impl Opening<'_> {
+    /// Asks for it, and waits until the service has taken the call.
+    pub(super) async fn open(
+        &self,
+        wire: Bytes,
+        selection: Option<Selection>,
+    ) -> Result<Source, Problem> {
+        let Self { plans, route, client, context, quota } = self;
+        let mut outgoing = Client { context, ..*client }.outgoing(wire);
+        resume(route, *client, outgoing.metadata_mut());
+        let answer = route.target.call_for_stream(outgoing).await;
+        client.forwarding.take(&answer);
+        let answer = answer.map_err(|status| route.target.problem(&status, client.context))?;
+        let answers = Answers::Begun(Box::new(answer.into_inner()));
+        let (plans, route) = (Arc::clone(plans), Arc::clone(route));
+        Ok(Source::new(answers, plans, route, selection, context.clone(), quota.clone()))
+    }
+}
 
 impl Streams {
     /// The way is that of other calls; but it goes on when the answer has begun, and the place is kept
@@ -41,14 +70,12 @@ impl Streams {
         body: &mut B,
     ) -> Result<Response<Answer>, Problem> {
         let (target, client) = (&route.target, asked.client);
-        if route.gives_bytes && asked.version < Version::HTTP_11 {
-            let message = "the answer comes in pieces: ask for it over HTTP/1.1 or newer, where a \
-                           client can tell whether it is whole";
-            return Err(Problem::new(Reason::MalformedRequest, message));
-        }
         let form = (!route.gives_bytes)
             .then(|| Form::of(client.headers, route.has_websocket))
             .transpose()?;
+        if form.is_none() {
+            download::check_version(route, asked.version)?;
+        }
         let admitted = gate.admit(target, client).await?;
         let body = call::read(gate, route, client, body).await?;
         let place = gate.place(client)?;
@@ -56,42 +83,22 @@ impl Streams {
 
         let until = Instant::now() + self.options.limit;
         let context = client.context.until(until.into_std());
-        let mut outgoing = Client { context: &context, ..client }.outgoing(wire);
-        resume(route, client, outgoing.metadata_mut());
-        let answer = target.call_for_stream(outgoing).await;
-        client.forwarding.take(&answer);
-        let answer = answer.map_err(|status| target.problem(&status, client.context))?;
-        let plans = self.plans.clone();
-        let answers = Answers::Begun(Box::new(answer.into_inner()));
-        let source =
-            Source::new(answers, plans, route.clone(), selection, context, place.quota.clone());
-        let (media_type, pieces) = match form {
+        let quota = place.quota.clone();
+        let opening = Opening { plans: &self.plans, route, client, context, quota };
+        let mut response = match form {
             Some(form) => {
+                let source = opening.open(wire, selection).await?;
                 let term = Term::new(until, admitted.principal.as_deref(), self.ending.clone());
-                (form.content_type(), self.events(source, form, term, place).await?)
+                let events = self.events(source, form, term, place).await?;
+                let mut response = Response::new(Answer::from(events));
+                response.headers_mut().extend(route.headers.iter().cloned());
+                response.headers_mut().insert(CONTENT_TYPE, form.content_type());
+                response
             }
-            None => self.bytes(source, until, place).await?,
+            None => self.download(&opening, asked.method, wire, until, place).await?,
         };
-        let mut response = Response::new(Answer::from(pieces));
-        let headers = response.headers_mut();
-        headers.extend(route.headers.iter().cloned());
-        headers.insert(CONTENT_TYPE, media_type);
-        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         Ok(response)
-    }
-
-    /// Waits for the first bytes, which say what they are; all of them.
-    async fn bytes(
-        &self,
-        mut source: Source,
-        until: Instant,
-        place: Place,
-    ) -> Result<(HeaderValue, Body), Problem> {
-        let first = source.bytes().await?.unwrap_or_default();
-        let media_type = reply::media_type(&first);
-        let patience = self.options.patience;
-        let download = Download { source, first: first.data, until, patience, place };
-        Ok((media_type, download.into_body()))
     }
 
     /// Waits until the service begins to speak; what it says from then on.

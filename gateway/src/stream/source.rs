@@ -73,15 +73,21 @@ impl Source {
 
     /// The next bytes of a service that answers with those; `None` when there are no more.
     pub(super) async fn bytes(&mut self) -> Result<Option<HttpBody>, Problem> {
-        let Some(wire) = self.wire().await? else { return Ok(None) };
-        let body = reply::bytes(&self.plans, &self.route, &wire);
+        let wire = self.wire().await?;
+        wire.map(|wire| self.body(&wire)).transpose()
+    }
+
+    /// The bytes that a message has.
+    pub(super) fn body(&self, wire: &Bytes) -> Result<HttpBody, Problem> {
+        let body = reply::bytes(&self.plans, &self.route, wire);
         let mut body = body.map_err(|error| self.internal(&error))?;
         let room = self.quota.take(body.data.len())?;
         body.data = held(body.data, room);
-        Ok(Some(body))
+        Ok(body)
     }
 
-    async fn wire(&mut self) -> Result<Option<Bytes>, Problem> {
+    /// The next message as it is.
+    pub(super) async fn wire(&mut self) -> Result<Option<Bytes>, Problem> {
         let next = self.answers.next().await;
         let wire = next.map_err(|status| self.route.target.problem(&status, &self.context))?;
         let size = wire.as_ref().map_or(0, Bytes::len);

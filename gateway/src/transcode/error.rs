@@ -6,6 +6,9 @@ use std::fmt;
 /// What is wrong with a value, as a phrase that follows the name of its field.
 pub(super) type Issue = Cow<'static, str>;
 
+/// How long the text of an unknown field may be, with the names of others, in bytes.
+const MAX_UNKNOWN: usize = 300;
+
 /// A client's error on its way out. Boxed, so that the results of the hot path stay small.
 pub(super) type Refusal = Box<InputError>;
 
@@ -29,6 +32,22 @@ impl InputError {
     #[cold]
     pub(super) fn value(issue: impl Into<Issue>) -> Refusal {
         Box::new(Self { field: String::new(), issue: issue.into(), offset: None })
+    }
+
+    /// A field that is none of those that there are. The first of them are named.
+    #[cold]
+    pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Refusal {
+        let (mut issue, mut separator) = ("is not a known field".to_owned(), ": known are ");
+        for name in names {
+            issue.push_str(separator);
+            if issue.len() + name.len() > MAX_UNKNOWN {
+                issue.push('…');
+                break;
+            }
+            issue.push_str(name);
+            separator = ", ";
+        }
+        Self::value(issue)
     }
 
     /// A text that is not JSON from `offset` on.

@@ -169,7 +169,7 @@ impl<'p> PathReader<'p, '_, '_> {
         while !self.json.take(b'}') {
             let key = self.json.key()?;
             let Some(index) = plan.field_by_name(&key, 0) else {
-                return Err(InputError::value("is not a known field").in_field(&shortened(&key)));
+                return Err(plan.unknown().in_field(&shortened(&key)));
             };
             let field = &plan.fields[index];
             if outer > 0 {

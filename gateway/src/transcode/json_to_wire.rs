@@ -6,6 +6,7 @@ use souk_kit::failure::shortened;
 
 use super::error::{InputError, Refusal};
 use super::json::{Scanner, deeper};
+use super::map_key::put_key_text;
 use super::number::{not_a_number, put_number, put_quoted_number};
 use super::plan::{Cardinality, EnumId, FieldPlan, Kind, MessageId, MessagePlan, Plans, Shape};
 use super::scalar::Scalar;
@@ -134,7 +135,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
         depth: u32,
     ) -> Result<(), Refusal> {
         let Some(index) = plan.field_by_name(key, before.next) else {
-            return Err(InputError::value("is not a known field").in_field(&shortened(key)));
+            return Err(plan.unknown().in_field(&shortened(key)));
         };
         before.next = index + 1;
         let field = &plan.fields[index];
@@ -212,7 +213,8 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
             put_varint(decoder.out, entry_tag);
             let start = open_length(decoder.out);
             put_varint(decoder.out, tag(1, key_type.wire_type()).into());
-            put_map_key(decoder.out, key_type, &key).map_err(|error| error.in_field(&key))?;
+            put_key_text(decoder.out, key_type, &key)
+                .map_err(|issue| InputError::value(issue).in_field(&key))?;
             put_varint(decoder.out, tag(2, value.wire_type()).into());
             decoder.value(value, depth).map_err(|error| error.in_field(&key))?;
             close_length(decoder.out, start);
@@ -377,15 +379,4 @@ fn refuse_repetition(mut keys: Vec<Cow<'_, str>>) -> Result<(), Refusal> {
         Some(twice) => Err(InputError::value("is given twice").in_field(&shortened(&twice[0]))),
         None => Ok(()),
     }
-}
-
-fn put_map_key(out: &mut Vec<u8>, scalar: Scalar, key: &str) -> Result<(), Refusal> {
-    match (scalar, key) {
-        (Scalar::String, _) => put_bytes(out, key.as_bytes()),
-        (Scalar::Bool, "true") => out.push(1),
-        (Scalar::Bool, "false") => out.push(0),
-        (Scalar::Bool, _) => return Err(InputError::value("must be true or false")),
-        _ => put_quoted_number(out, scalar, key).map_err(InputError::value)?,
-    }
-    Ok(())
 }

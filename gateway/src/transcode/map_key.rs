@@ -1,11 +1,11 @@
-//! Keys of maps, on their way from wire bytes to JSON.
+//! Keys of maps, which are text in JSON and in parameters.
 
-use super::error::{Fault, WireError};
+use super::error::{Fault, Issue, WireError};
 use super::escape::put_string;
 use super::index::Place;
-use super::number::put_quoted_integer;
+use super::number::{put_quoted_integer, put_quoted_number};
 use super::scalar::Scalar;
-use super::wire::{Reader, unzigzag};
+use super::wire::{Reader, put_bytes, unzigzag};
 
 /// In the order in which a map is written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,4 +46,16 @@ pub(super) fn put_map_key(out: &mut Vec<u8>, key: MapKey<'_>) {
         MapKey::Integer(value) => put_quoted_integer(out, value),
         MapKey::Text(text) => put_string(out, text),
     }
+}
+
+/// Appends a key that is given as text, as it is on the wire.
+pub(super) fn put_key_text(out: &mut Vec<u8>, scalar: Scalar, text: &str) -> Result<(), Issue> {
+    match (scalar, text) {
+        (Scalar::String, _) => put_bytes(out, text.as_bytes()),
+        (Scalar::Bool, "true") => out.push(1),
+        (Scalar::Bool, "false") => out.push(0),
+        (Scalar::Bool, _) => return Err("must be true or false".into()),
+        _ => return put_quoted_number(out, scalar, text),
+    }
+    Ok(())
 }

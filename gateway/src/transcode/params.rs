@@ -6,16 +6,18 @@ use percent_encoding::percent_decode_str;
 use souk_kit::failure::shortened;
 
 use super::error::{InputError, Refusal};
-use super::path::Step;
-use super::plan::{Cardinality, Kind, MessageId, Plans};
+use super::map_key::put_key_text;
+use super::path::{Step, Way};
+use super::plan::{Cardinality, Kind, MessageId, Plans, Shape};
+use super::scalar::Scalar;
 use super::wire::{WireType, close_length, open_length, put_varint, tag};
 
-/// Singular fields that parameters may name, and messages on the way to any: far more than any honest
-/// request does. Each is compared with all before it.
+/// Singular fields and keys of maps that parameters may name, and messages on the way to any: far more
+/// than any honest request does. Each is compared with all before it.
 const MAX_GIVEN: usize = 512;
 
 /// Reads the parameters of one request. It remembers them: only a repeated field may be given more
-/// than once, and only one member of a oneof.
+/// than once, a map once for each key, and of a oneof only one member.
 #[derive(Debug)]
 pub struct Params<'p> {
     plans: &'p Plans,
@@ -25,7 +27,7 @@ pub struct Params<'p> {
     has_nested: bool,
 }
 
-/// A singular field that has been given, or that something in it has.
+/// A singular field that has been given, or that something in it has; or a key of a map.
 #[derive(Debug, PartialEq)]
 struct Given {
     /// The message that has the field: 0 is the whole, others are one more than their own place
@@ -33,6 +35,8 @@ struct Given {
     parent: usize,
     /// Its index in the plan of that message.
     field: usize,
+    /// The wire bytes of the key; none for a field.
+    key: Vec<u8>,
 }
 
 impl<'p> Params<'p> {
@@ -46,12 +50,20 @@ impl<'p> Params<'p> {
         self.has_nested
     }
 
+    /// Whether a field of the message is given, or a part of it.
+    pub fn has(&self, field: &str) -> bool {
+        let index = self.plans.plan(self.message).field_by_any_name(field);
+        self.given.iter().any(|given| given.parent == 0 && Some(given.field) == index)
+    }
+
     /// Appends the wire bytes of one parameter. `path` is the name of a field, or of a field in a
-    /// nested message: `a.b.c`; each name may be that of the contract or that in JSON. `text` is
-    /// its value, decoded. `out` stays as it was when there is an error.
+    /// nested message: `a.b.c`; each name may be that of the contract or that in JSON. What comes
+    /// after that of a map is a key, with its dots. `text` is the value, decoded. `out` stays as it was when there is an error.
     pub fn append(&mut self, path: &str, text: &str, out: &mut Vec<u8>) -> Result<(), InputError> {
         let before = out.len();
-        let result = self.steps(path).and_then(|steps| self.put(out, &steps, text));
+        let result = self
+            .way(path)
+            .and_then(|way| self.put(out, &way.steps, way.key.unwrap_or_default(), text));
         result.map_err(|error| {
             out.truncate(before);
             *error.in_field(&shortened(path))
@@ -67,24 +79,45 @@ impl<'p> Params<'p> {
         Ok(())
     }
 
-    /// The fields on the way to a parameter, which are given now.
-    fn steps(&mut self, path: &str) -> Result<Vec<Step<'p>>, Refusal> {
-        let steps = self.plans.steps(self.message, path, |field| field == Cardinality::Singular);
-        let steps = steps.ok_or_else(|| InputError::value("is not a known field"))?;
-        self.has_nested |= steps.len() > 1;
+    /// The way to a parameter, which is given now.
+    fn way<'t>(&mut self, path: &'t str) -> Result<Way<'p, 't>, Refusal> {
+        let is_singular = |field| field == Cardinality::Singular;
+        let way = self.plans.way(self.message, path, is_singular)?;
+        self.has_nested |= way.steps.len() > 1;
         let mut parent = 0;
-        for (place, step) in steps.iter().enumerate() {
-            if step.field().cardinality == Cardinality::Singular {
-                parent = self.note(step, parent, place + 1 == steps.len())?;
+        for (place, step) in way.steps.iter().enumerate() {
+            let is_whole = place + 1 == way.steps.len();
+            match step.field().cardinality {
+                Cardinality::Singular => parent = self.note(step, parent, Vec::new(), is_whole)?,
+                Cardinality::Map { key, value } => {
+                    self.refuse_objects(value)?;
+                    let key = key_of(&way, key, path)?;
+                    self.note(step, parent, key, true)?;
+                }
+                Cardinality::Repeated | Cardinality::Packed => {}
             }
         }
-        Ok(steps)
+        Ok(way)
+    }
+
+    /// Refuses the entries of a map that no text can say.
+    fn refuse_objects(&self, value: Kind) -> Result<(), Refusal> {
+        match value.message().map(|message| self.plans.plan(message).shape) {
+            Some(Shape::Object) => Err(InputError::value("cannot be a parameter")),
+            _ => Ok(()),
+        }
     }
 
     /// Notes that a field is given, or only a part of it, and returns what the fields inside it have
     /// as their parent.
-    fn note(&mut self, step: &Step<'p>, parent: usize, is_whole: bool) -> Result<usize, Refusal> {
-        let given = Given { parent, field: step.index };
+    fn note(
+        &mut self,
+        step: &Step<'p>,
+        parent: usize,
+        key: Vec<u8>,
+        is_whole: bool,
+    ) -> Result<usize, Refusal> {
+        let given = Given { parent, field: step.index, key };
         match self.given.iter().position(|other| *other == given) {
             Some(_) if is_whole => return Err(InputError::value("is given twice")),
             Some(place) => return Ok(place + 1),
@@ -105,28 +138,53 @@ impl<'p> Params<'p> {
     }
 
     /// The value of a parameter, inside the messages on the way to it.
-    fn put(&self, out: &mut Vec<u8>, steps: &[Step<'_>], text: &str) -> Result<(), Refusal> {
+    fn put(
+        &self,
+        out: &mut Vec<u8>,
+        steps: &[Step<'_>],
+        key: &str,
+        text: &str,
+    ) -> Result<(), Refusal> {
         let Some((step, inner)) = steps.split_first() else {
             return Ok(());
         };
         let field = step.field();
-        if matches!(field.cardinality, Cardinality::Map { .. }) {
-            return Err(InputError::value("cannot be a parameter"));
-        }
         put_varint(out, field.tag());
-        if inner.is_empty() {
-            return self.plans.put_text(out, field.kind, text).map_err(InputError::value);
+        match (field.cardinality, field.kind) {
+            (Cardinality::Map { key: kind, value }, _) => {
+                let start = open_length(out);
+                put_varint(out, tag(1, kind.wire_type()).into());
+                put_key_text(out, kind, key).map_err(InputError::value)?;
+                put_varint(out, tag(2, value.wire_type()).into());
+                self.plans.put_text(out, value, text).map_err(InputError::value)?;
+                close_length(out, start);
+            }
+            (_, kind) if inner.is_empty() => {
+                self.plans.put_text(out, kind, text).map_err(InputError::value)?;
+            }
+            (_, Kind::Group { number, .. }) => {
+                self.put(out, inner, key, text)?;
+                put_varint(out, tag(number, WireType::EndGroup).into());
+            }
+            _ => {
+                let start = open_length(out);
+                self.put(out, inner, key, text)?;
+                close_length(out, start);
+            }
         }
-        if let Kind::Group { number, .. } = field.kind {
-            self.put(out, inner, text)?;
-            put_varint(out, tag(number, WireType::EndGroup).into());
-            return Ok(());
-        }
-        let start = open_length(out);
-        self.put(out, inner, text)?;
-        close_length(out, start);
         Ok(())
     }
+}
+
+/// The key at the end of a way, as it is on the wire.
+fn key_of(way: &Way<'_, '_>, kind: Scalar, path: &str) -> Result<Vec<u8>, Refusal> {
+    let Some(key) = way.key.filter(|key| !key.is_empty()) else {
+        let map = shortened(path.trim_end_matches('.'));
+        return Err(InputError::value(format!("must be given by its keys: {map}.key=value")));
+    };
+    let mut wire = Vec::new();
+    put_key_text(&mut wire, kind, key).map_err(InputError::value)?;
+    Ok(wire)
 }
 
 /// The names and values of a query string or `application/x-www-form-urlencoded` body, decoded.

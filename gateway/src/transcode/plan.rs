@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::enums::EnumPlan;
+use super::error::{InputError, Refusal};
 use super::scalar::Scalar;
 use super::style::Style;
 use super::wire::{self, Reader, WireType};
@@ -153,6 +154,12 @@ impl MessagePlan {
             return Some(guess);
         }
         look_up(&self.names, name)
+    }
+
+    /// What to say of a name that no field has.
+    #[cold]
+    pub(super) fn unknown(&self) -> Refusal {
+        InputError::unknown(self.fields.iter().map(|field| &*field.name))
     }
 
     /// The field with this name, be it that of the contract or that in JSON.

@@ -61,10 +61,10 @@ impl Plans {
         names: &str,
     ) -> Result<Selection, InputError> {
         let plan = self.plan(message);
-        let inner = self.steps(message, field, |_| false).and_then(|steps| {
-            let step = steps.first()?;
-            let has_fields = leads_into(step.field().cardinality);
-            Some((step.index, step.field().kind.message().filter(|_| has_fields)?))
+        let inner = plan.field_by_any_name(field).and_then(|index| {
+            let field = &plan.fields[index];
+            let is_map = matches!(field.cardinality, Cardinality::Map { .. });
+            Some((index, field.kind.message().filter(|_| !is_map)?))
         });
         let Some((inner, inner_message)) = inner else {
             return Err(*InputError::value("has no fields").in_field(field));
@@ -113,10 +113,6 @@ impl Plans {
     }
 }
 
-fn leads_into(field: Cardinality) -> bool {
-    !matches!(field, Cardinality::Map { .. })
-}
-
 impl Selection {
     /// Adds fields of `message` to one of the nodes.
     fn add_names(
@@ -137,7 +133,8 @@ impl Selection {
                 let path = shortened(path);
                 *InputError::value(format!("names {path}, which is not a known field"))
             };
-            self.add(node, &plans.steps(message, path, leads_into).ok_or_else(unknown)?);
+            let way = plans.way(message, path, |_| true).ok().filter(|way| way.key.is_none());
+            self.add(node, &way.ok_or_else(unknown)?.steps);
         }
         Ok(())
     }

@@ -123,6 +123,70 @@ async fn queries_have_nested_and_repeated_fields() {
 }
 
 #[tokio::test]
+async fn queries_have_maps_whose_keys_stand_behind_a_dot() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    let reply = shop.get("/v1/books/1?attr.genre=a%26b&attr.%C3%A9.%3D=1").await;
+    let call = asked(&fake);
+    assert_eq!(reply.status, 200);
+    for entry in [r#"{key:"genre",value:"a&b"}"#, r#"{key:"\303\251.=",value:"1"}"#] {
+        assert!(call.contains(entry), "{call}");
+    }
+    for (query, field, issue) in [
+        ("attr=1", "attr", "must be given by its keys: attr.key=value"),
+        ("attr.=1", "attr.", "must be given by its keys: attr.key=value"),
+        ("attr.a=1&attr.%61=2", "attr.a", "is given twice"),
+    ] {
+        let reply = shop.get(&format!("/v1/books/1?{query}")).await;
+        let detail = &reply.error()["details"][0];
+        assert_eq!((&detail["field"], &detail["issue"]), (&field.into(), &issue.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_there_is_not_is_refused_with_those_that_there_are() {
+    let fake = Fake::answering(());
+    let shop = library(&fake).await;
+    const KNOWN: &str = "is not a known field: known are ";
+    for (method, path, field, known) in [
+        // what the path says is no parameter
+        (
+            "GET",
+            "/v1/books/1?ide=2",
+            "ide",
+            "name, book, numberList, updateMask, pageToken, attr, fields",
+        ),
+        ("GET", "/v1/books/1?book.x=2", "book.x", "id, pageCount, authors"),
+        // nor what the body says
+        (
+            "POST",
+            "/v1/shelves/7/books?book.id=1",
+            "book.id",
+            "name, numberList, updateMask, pageToken, attr, fields",
+        ),
+        ("POST", "/v1/shelves/1/books/2:publish?id=1", "id", "fields"),
+    ] {
+        let reply = shop.json(method, path, "{}").await;
+        let detail = reply.error()["details"][0].clone();
+        assert_eq!((reply.status, &detail["field"]), (400, &field.into()), "{path}");
+        assert_eq!(detail["issue"], format!("{KNOWN}{known}"), "{path}");
+    }
+    assert!(fake.last_call().is_none());
+}
+
+#[test]
+fn an_entry_of_a_map_is_in_no_path() {
+    let mut descriptors = descriptors();
+    let (path, other) = (b"/v1/books/{id}/authors", b"/v1/{attr.key}/authors");
+    let at = descriptors.windows(path.len()).position(|text| text == path).unwrap();
+    descriptors[at..at + path.len()].copy_from_slice(other);
+    let fake = Fake::answering(());
+    let refusal = gateway_of(&descriptors, &fake, Some(Access::Public), None).err().unwrap();
+    let refusal = format!("{refusal:#}");
+    assert!(refusal.ends_with("library.v1.Request has no field `attr.key`"), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_body_is_one_field_where_the_rule_says_so() {
     let fake = Fake::answering(());
     let shop = library(&fake).await;

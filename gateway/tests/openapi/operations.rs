@@ -141,6 +141,7 @@ fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
         "techniques",
         "since",
         "signed",
+        "lenders",
         "largerThan.width",
         "largerThan.height",
         "recursive.id",
@@ -151,6 +152,23 @@ fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
         "recursive.size.height",
     ];
     assert_eq!(query, expected);
+    let lenders = list["parameters"].as_array().unwrap().iter();
+    let lenders = lenders.clone().find(|parameter| parameter["name"] == "lenders").unwrap();
+    let about = "Who has lent what.\n\nOne parameter for each entry: `lenders.key=value`.";
+    let expected = json!({
+        "name": "lenders",
+        "in": "query",
+        "description": about,
+        "style": "form",
+        "explode": true,
+        "schema": {
+            "type": "object",
+            "propertyNames": { "pattern": "^lenders\\.[a-z]+$", "maxLength": 17 },
+            "additionalProperties": { "type": "string" },
+            "maxProperties": 5,
+        },
+    });
+    assert_eq!(*lenders, expected);
     let create = MUSEUM.operation("createPainting");
     assert_eq!(create["parameters"][1]["name"], "validateOnly");
 }
@@ -276,6 +294,24 @@ fn bytes_may_be_asked_for_in_parts() {
     let mut parameters = scan["parameters"].as_array().unwrap().iter();
     assert!(parameters.any(|parameter| MUSEUM.resolve(parameter)["name"] == "Range"));
     assert!(!statuses(MUSEUM.operation("watch")).contains(&"206"));
+}
+
+#[test]
+fn parts_of_a_download_are_asked_for_by_header_only() {
+    let tour = MUSEUM.operation("tour");
+    let parameters = tour["parameters"].as_array().unwrap().iter();
+    let names: Vec<&str> =
+        parameters.map(|it| MUSEUM.resolve(it)["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["room", "language", "If-None-Match", "Range"]);
+    let success = &tour["responses"]["200"];
+    assert_eq!((media(success), &success["description"]), (vec!["*/*"], &json!("The bytes.")));
+    for header in ["ETag", "Accept-Ranges", "Content-Disposition"] {
+        assert!(success["headers"][header].is_object(), "{header}");
+    }
+    for status in ["206", "304", "416"] {
+        assert!(statuses(tour).contains(&status), "{status}");
+    }
+    assert!(tour["responses"]["206"]["headers"]["Content-Range"].is_object());
 }
 
 #[test]

@@ -54,6 +54,20 @@ fn a_request_can_be_sent_as_it_is() {
 }
 
 #[test]
+fn a_map_in_a_query_is_one_of_its_entries() {
+    let collection = collection(&MUSEUM);
+    let keys = |name: &str| {
+        let query = request(&collection, name)["url"]["query"].as_array().unwrap().clone();
+        query.iter().map(|it| it["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(
+        keys("Lists paintings").contains(&"lenders.key".to_owned()),
+        "{:?}",
+        keys("Lists paintings")
+    );
+}
+
+#[test]
 fn a_verb_is_no_part_of_a_variable() {
     let collection = collection(&MUSEUM);
     let restore = request(&collection, "Restore");

@@ -110,7 +110,10 @@ fn an_any_that_is_wrong_is_refused_with_the_name_of_the_field() {
             r#"{"any":{"@type":"test.Tree"}}"#,
             "any.@type names test.Tree, which is not a known type",
         ),
-        (r#"{"any":{"@type":"a/test.Tree","x":1}}"#, "any.x is not a known field"),
+        (
+            r#"{"any":{"@type":"a/test.Tree","x":1}}"#,
+            "any.x is not a known field: known are name, left, right, children, named",
+        ),
         (r#"{"any":{"@type":"a/test.Tree","name":1}}"#, "any.name must be a string"),
         (r#"{"any":{"@type":"a/test.Tree","@type":"a/test.Tree"}}"#, "any.@type is given twice"),
         (r#"{"any":{"@type":1,"@type":"a/test.Tree"}}"#, "any.@type is given twice"),

@@ -98,8 +98,8 @@ fn what_is_not_canonical_is_refused() {
     let names =
         r#"must be one of "COLOR_UNSPECIFIED", "COLOR_RED", "COLOR_DARK_BLUE", "COLOR_NEGATIVE""#;
     let cases = [
-        ("test.Scalars", r#"{"unknown":1}"#, "unknown", "is not a known field"),
-        ("test.Scalars", r#"{"INT32_VALUE":1}"#, "INT32_VALUE", "is not a known field"),
+        ("test.MapHolder", r#"{"unknown":1}"#, "unknown", "is not a known field: known are inner"),
+        ("test.MapHolder", r#"{"INNER":1}"#, "INNER", "is not a known field: known are inner"),
         ("test.Scalars", r#"{"color":"red"}"#, "color", names),
         ("test.Scalars", r#"{"color":"1"}"#, "color", names),
         ("test.Scalars", r#"{"int32Value":1,"int32Value":1}"#, "int32Value", "is given twice"),

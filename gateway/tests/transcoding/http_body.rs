@@ -78,5 +78,8 @@ fn plain_json_knows_a_body_without_its_extensions() {
     assert_eq!(String::from_utf8(out).unwrap().as_bytes(), json);
     let json = br#"{"file":{"extensions":[]}}"#;
     let error = plans.json_to_wire(id, json, &mut Vec::new()).unwrap_err();
-    assert_eq!(error.to_string(), "file.extensions is not a known field");
+    assert_eq!(
+        error.to_string(),
+        "file.extensions is not a known field: known are content_type, data"
+    );
 }

@@ -36,7 +36,7 @@ fn an_error_names_the_field_and_what_is_wrong_with_it() {
             "souk.catalog.v1.CreateProductRequest",
             r#"{"categoryIds":[]}"#,
             "categoryIds",
-            "is not a known field",
+            "is not a known field: known are sku, name, description, price, available, category_ids",
         ),
         (
             "souk.catalog.v1.CreateProductRequest",

@@ -1,9 +1,15 @@
 //! Path variables, query parameters and form fields.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message as _;
+use serde_json::Value as Json;
 use souk_gateway::transcode::{InputError, Params};
 
-use crate::contracts::{CANONICAL, Contracts, PLAIN, decode, styles};
+use crate::contracts::{CANONICAL, Contracts, PLAIN, decode, seed, styles};
+use crate::generate::Random;
+
+/// What is said of a name that no field of `test.Tree` has.
+const TREE: &str = "is not a known field: known are name, left, right, children, named";
 
 fn read(contracts: &Contracts, name: &str, query: &str) -> Result<Vec<u8>, InputError> {
     let mut wire = Vec::new();
@@ -15,8 +21,8 @@ fn assert_means(contracts: &Contracts, name: &str, query: &str, json: &str) {
     let wire = read(contracts, name, query).unwrap_or_else(|error| panic!("{error}: {query}"));
     let descriptor = contracts.descriptor(name);
     let expected = contracts.to_message(descriptor, json.as_bytes());
-    // NaN is not itself
-    assert_eq!(decode(descriptor, &wire).to_string(), expected.to_string(), "{query}");
+    println!("{query}");
+    contracts.assert_same(&decode(descriptor, &wire), &expected);
 }
 
 #[test]
@@ -115,10 +121,92 @@ fn a_path_in_the_names_of_the_contract_is_known_for_any_other() {
 }
 
 #[test]
+fn what_follows_the_name_of_a_map_is_a_key_with_its_dots() {
+    let cases = [
+        (
+            "test.Maps",
+            "strings.genre=fantasy&strings.a.b.=1&strings.%3D%26+%C3%A9=x+y&strings.e=",
+            r#"{"strings":{"genre":"fantasy","a.b.":"1","=& é":"x y","e":""}}"#,
+        ),
+        (
+            "test.Maps",
+            "int32s.-7=8&bools.true=false&doubles.x=1e3&colors.x=red&bytesMap.x=_-8",
+            r#"{"int32s":{"-7":8},"bools":{"true":false},"doubles":{"x":1000},"colors":{"x":"red"},"bytes_map":{"x":"/+8="}}"#,
+        ),
+        (
+            "test.Maps",
+            "times.t=1970-01-01T00:00:00Z&decimals.d=1.50",
+            r#"{"times":{"t":"1970-01-01T00:00:00Z"},"decimals":{"d":1.50}}"#,
+        ),
+        (
+            "test.MapHolder",
+            "inner.strings.a=1&inner.strings.b=2&inner.int32s.1=2",
+            r#"{"inner":{"strings":{"a":"1","b":"2"},"int32s":{"1":2}}}"#,
+        ),
+    ];
+    for (name, query, json) in cases {
+        assert_means(&PLAIN, name, query, json);
+    }
+    let path = |path| PLAIN.plans.proto_path(PLAIN.id("test.MapHolder"), path);
+    assert_eq!(path("inner.bytesMap.a.b").as_deref(), Some("inner.bytes_map"));
+}
+
+#[test]
+fn entries_of_maps_mean_what_the_same_json_means() {
+    for contracts in styles() {
+        let descriptor = contracts.descriptor("test.Maps");
+        let mut random = Random::new(seed());
+        let mut count = 0;
+        for _ in 0..500 {
+            let message = random.message(descriptor, 2).encode_to_vec();
+            let json = serde_json::from_slice(&contracts.to_json(descriptor, &message));
+            // decimals may be more than it can read
+            let Ok(Json::Object(mut json)) = json else { continue };
+            json.retain(|name, map| name != "values" && is_sayable(map));
+            // one that is empty is no key
+            json.values_mut().for_each(|map| drop(map.as_object_mut().unwrap().remove("")));
+            let query: String = json.iter().map(|(name, map)| entries(name, map)).collect();
+            count += query.matches('&').count();
+            assert_means(contracts, "test.Maps", &query, &Json::Object(json).to_string());
+        }
+        assert!(count > 1_000, "{count} entries");
+    }
+}
+
+/// Whether text can say each of the values of a map.
+fn is_sayable(map: &Json) -> bool {
+    let mut values = map.as_object().unwrap().values();
+    values.all(|value| !value.is_object() && !value.is_array() && !value.is_null())
+}
+
+/// A map as parameters.
+fn entries(name: &str, map: &Json) -> String {
+    let entry = |(key, value): (&String, &Json)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        format!("{name}.{}={}&", encoded(key), encoded(&value))
+    };
+    map.as_object().unwrap().iter().map(entry).collect()
+}
+
+#[test]
+fn a_field_that_is_not_known_is_refused_with_those_that_are() {
+    let issue = |name: &str, query: &str| read(&PLAIN, name, query).unwrap_err().issue;
+    let mut wire = Vec::new();
+    let of_json = PLAIN.plans.json_to_wire(PLAIN.id("test.Wide"), b"{\"x\":1}", &mut wire);
+    let wide = issue("test.Wide", "x=1");
+    assert_eq!(of_json.unwrap_err().issue, wide);
+    assert!(wide.starts_with("is not a known field: known are field_1, field_2, "), "{wide}");
+    assert!(wide.ends_with(", …") && wide.len() <= 310, "{wide}");
+}
+
+#[test]
 fn a_parameter_that_is_wrong_is_named() {
     let cases = [
-        ("test.Scalars", "nothing=1", "nothing", "is not a known field"),
-        ("test.Scalars", "INT32_VALUE=1", "INT32_VALUE", "is not a known field"),
+        ("test.Tree", "nothing=1", "nothing", TREE),
+        ("test.Tree", "NAME=1", "NAME", TREE),
+        ("test.Tree", "left.right.nothing=1", "left.right.nothing", TREE),
+        ("test.Nothing", "nothing=1", "nothing", "is not a known field"),
         ("test.Scalars", "int32_value=1&int32Value=1", "int32Value", "is given twice"),
         (
             "test.Optionals",
@@ -148,8 +236,18 @@ fn a_parameter_that_is_wrong_is_named() {
         ),
         ("test.Lists", "scalars.text=a", "scalars.text", "is not a known field"),
         ("test.Lists", "scalars=a", "scalars", "must be given by its fields"),
-        ("test.Maps", "strings=a", "strings", "cannot be a parameter"),
-        ("test.Maps", "strings.key=a", "strings.key", "is not a known field"),
+        ("test.Maps", "strings=a", "strings", "must be given by its keys: strings.key=value"),
+        ("test.Maps", "strings.=a", "strings.", "must be given by its keys: strings.key=value"),
+        ("test.Maps", "strings.a=1&strings.a=2", "strings.a", "is given twice"),
+        ("test.Maps", "int32s.1=1&int32s.1.0=2", "int32s.1.0", "is given twice"),
+        ("test.Maps", "int32s.a=1", "int32s.a", "must be an integer"),
+        ("test.Maps", "int32s.1=a", "int32s.1", "must be an integer"),
+        ("test.Maps", "uint32s.-1=1", "uint32s.-1", "must be an integer from 0 to 4294967295"),
+        ("test.Maps", "bools.1=true", "bools.1", "must be true or false"),
+        ("test.Maps", "messages.a=1", "messages.a", "cannot be a parameter"),
+        ("test.Maps", "messages.a.text=1", "messages.a.text", "cannot be a parameter"),
+        ("test.Maps", "messages=1", "messages", "cannot be a parameter"),
+        ("test.Maps", "values.a=1", "values.a", "cannot be a parameter"),
         (
             "test.Oneofs",
             "text=a&number=1",
@@ -210,12 +308,17 @@ fn many_parameters_are_refused_and_many_values_are_not() {
     let error = read(&PLAIN, "test.Tree", &query).unwrap_err();
     assert_eq!(error.issue, "is one parameter too many");
     assert!(read(&PLAIN, "test.Lists", &"texts=a&".repeat(100_000)).is_ok());
+    let keys = |count: usize| (0..count).map(|key| format!("strings.{key}=a&")).collect::<String>();
+    assert!(read(&PLAIN, "test.Maps", &keys(512)).is_ok());
+    let error = read(&PLAIN, "test.Maps", &keys(513)).unwrap_err();
+    assert_eq!(error.issue, "is one parameter too many");
 }
 
 #[test]
 fn each_message_is_written_once_for_those_who_do_not_merge() {
     let cases = [
         ("test.Tree", "name=r&left.name=c&left.left.name=a&left.left.left.name=b&right.name=d"),
+        ("test.MapHolder", "inner.strings.a=1&inner.int32s.1=2"),
         ("test.Groups", "number=1&single.text=a&single.inner.numbers=1&single.inner.numbers=2"),
     ];
     for contracts in styles() {

@@ -1,10 +1,13 @@
 //! Messages around the rules of a contract.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 
 use crate::dice::Dice;
-use crate::rules::ListRules;
+use crate::rules::{Counts, Rules};
 use crate::values;
+
+/// The limit of what has none.
+const USUAL: usize = 3;
 
 /// How many messages have several odd fields at once.
 const MIXED: usize = 300;
@@ -13,13 +16,13 @@ const MIXED: usize = 300;
 pub fn good(message: &MessageDescriptor, number: usize) -> DynamicMessage {
     let mut good = DynamicMessage::new(message.clone());
     for field in message.fields() {
-        let value = match field.is_list() {
-            true => Value::List(
-                (0..ListRules::of(&field).min_items.max(1))
-                    .map(|index| good_value(&field, index))
-                    .collect(),
-            ),
-            false => good_value(&field, number),
+        let count = Counts::of(&field).min.max(1);
+        let value = if field.is_list() {
+            Value::List((0..count).map(|index| good_value(&field, index)).collect())
+        } else if field.is_map() {
+            map((0..count).map(|index| good_entry(&field, index)))
+        } else {
+            good_value(&field, number)
         };
         good.set_field(&field, value);
     }
@@ -74,6 +77,9 @@ fn good_value(field: &FieldDescriptor, number: usize) -> Value {
 
 /// Values of a field; `None` means that it is absent.
 fn field_values(field: &FieldDescriptor) -> Vec<Option<Value>> {
+    if field.is_map() {
+        return std::iter::once(None).chain(maps(field).into_iter().map(Some)).collect();
+    }
     let items = match ours(field) {
         Some(message) => alone(&message).into_iter().map(Value::Message).collect(),
         None => values::around(field),
@@ -84,11 +90,10 @@ fn field_values(field: &FieldDescriptor) -> Vec<Option<Value>> {
 
 /// Lists of every length around the limits, with odd items at each end, and with items twice.
 fn lists(field: &FieldDescriptor, odd: Vec<Value>) -> Vec<Value> {
-    let rules = ListRules::of(field);
     let good = |length| (0..length).map(|index| good_value(field, index)).collect::<Vec<_>>();
-    let (min, max) = (rules.min_items, rules.max_items.unwrap_or(3));
-    let lengths = [0, 1, min.saturating_sub(1), min, min + 1, max.saturating_sub(1), max, max + 1];
-    let mut lists: Vec<Vec<Value>> = lengths.into_iter().map(good).collect();
+    let Counts { max, .. } = Counts::of(field);
+    let max = max.unwrap_or(USUAL);
+    let mut lists: Vec<Vec<Value>> = lengths(field).into_iter().map(good).collect();
 
     let pair = good(2);
     lists.push(vec![pair[0].clone(), pair[0].clone()]);
@@ -101,6 +106,34 @@ fn lists(field: &FieldDescriptor, odd: Vec<Value>) -> Vec<Value> {
         lists.push(vec![pair[0].clone(), odd]);
     }
     lists.into_iter().map(Value::List).collect()
+}
+
+/// Lengths around the limits of a list or a map.
+fn lengths(field: &FieldDescriptor) -> [usize; 8] {
+    let Counts { min, max } = Counts::of(field);
+    let max = max.unwrap_or(USUAL);
+    [0, 1, min.saturating_sub(1), min, min + 1, max.saturating_sub(1), max, max + 1]
+}
+
+/// Maps of every length around the limits, and with odd keys and odd values. They are from text to text.
+fn maps(field: &FieldDescriptor) -> Vec<Value> {
+    let good = |length| (0..length).map(|index| good_entry(field, index));
+    let (key, value) = good_entry(field, 0);
+    let keys = values::texts(&Rules::of_part(field, "keys"));
+    let keys = keys.into_iter().map(|key| map([good_entry(field, 1), (key, value.clone())]));
+    let values = values::texts(&Rules::of_part(field, "values"));
+    let values = values.into_iter().map(|value| map([(key.clone(), value)]));
+    lengths(field).into_iter().map(|length| map(good(length))).chain(keys).chain(values).collect()
+}
+
+fn good_entry(field: &FieldDescriptor, number: usize) -> (String, String) {
+    let good = |part| values::good_text(&Rules::of_part(field, part), number);
+    (good("keys"), good("values"))
+}
+
+fn map(entries: impl IntoIterator<Item = (String, String)>) -> Value {
+    let entries = entries.into_iter();
+    Value::Map(entries.map(|(key, value)| (MapKey::String(key), Value::String(value))).collect())
 }
 
 /// The type of a field that is a message with rules of its own.

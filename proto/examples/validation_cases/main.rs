@@ -14,6 +14,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use prost_reflect::MessageDescriptor;
 use prost_reflect::prost::Message;
 use serde_json::json;
 use souk_proto::{DESCRIPTORS, Validate, Violation, descriptors};
@@ -29,7 +30,10 @@ fn main() -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let ours = || {
         let messages = descriptors().all_messages();
-        messages.filter(|message| message.package_name().starts_with("souk."))
+        let is_ours = |message: &MessageDescriptor| {
+            message.package_name().starts_with("souk.") && !message.is_map_entry()
+        };
+        messages.filter(is_ours)
     };
     let rules: Vec<(String, String)> = ours().flat_map(|message| rules::ids(&message)).collect();
     let descriptors = BASE64_STANDARD.encode(DESCRIPTORS);

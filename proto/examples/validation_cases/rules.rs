@@ -7,10 +7,10 @@ use souk_proto::descriptors;
 #[derive(Default)]
 pub struct Rules(Vec<(String, Value)>);
 
-/// The rules of a list as a whole.
-pub struct ListRules {
-    pub min_items: usize,
-    pub max_items: Option<usize>,
+/// How many items a list may have, or entries a map.
+pub struct Counts {
+    pub min: usize,
+    pub max: Option<usize>,
 }
 
 impl Rules {
@@ -22,6 +22,17 @@ impl Rules {
             true => of_items.and_then(|rules| inner(&rules, "items")),
             false => rules,
         };
+        Self::inside(rules)
+    }
+
+    /// The rules of the `keys` or `values` of a map.
+    pub fn of_part(field: &FieldDescriptor, part: &str) -> Self {
+        let map = field_rules(field).and_then(|rules| inner(&rules, "map"));
+        Self::inside(map.and_then(|rules| inner(&rules, part)))
+    }
+
+    /// Those that rules have for the type of a value.
+    fn inside(rules: Option<DynamicMessage>) -> Self {
         let kinds = rules.iter().flat_map(DynamicMessage::fields);
         let kinds = kinds.filter_map(|(_, value)| value.as_message().cloned());
         Self(kinds.flat_map(|rules| named(&rules)).map(|(_, name, value)| (name, value)).collect())
@@ -45,15 +56,16 @@ impl Rules {
     }
 }
 
-impl ListRules {
+impl Counts {
     pub fn of(field: &FieldDescriptor) -> Self {
-        let list = field_rules(field).and_then(|rules| inner(&rules, "repeated"));
+        let (kind, min, max) = match field.is_map() {
+            true => ("map", "min_pairs", "max_pairs"),
+            false => ("repeated", "min_items", "max_items"),
+        };
+        let whole = field_rules(field).and_then(|rules| inner(&rules, kind));
         let rules =
-            Rules(list.iter().flat_map(named).map(|(_, rule, value)| (rule, value)).collect());
-        Self {
-            min_items: rules.length("min_items").unwrap_or_default(),
-            max_items: rules.length("max_items"),
-        }
+            Rules(whole.iter().flat_map(named).map(|(_, rule, value)| (rule, value)).collect());
+        Self { min: rules.length(min).unwrap_or_default(), max: rules.length(max) }
     }
 }
 
@@ -86,7 +98,9 @@ fn of_rules(rules: &DynamicMessage, ids: &mut Vec<String>) {
                 let has = |name: &str| named.iter().any(|(_, rule, _)| rule == name);
                 for (id, name, value) in &named {
                     match (name.as_str(), value) {
-                        ("items", Value::Message(items)) => of_rules(items, ids),
+                        ("items" | "keys" | "values", Value::Message(inner)) => {
+                            of_rules(inner, ids)
+                        }
                         ("gte", _) if has("lte") => ids.push(format!("{kind}.gte_lte")),
                         ("lte", _) if has("gte") => {}
                         // documentation

@@ -56,8 +56,10 @@ pub fn good(field: &FieldDescriptor, number: usize) -> Value {
             let min = rules.get("gte").and_then(Value::as_i32);
             Value::I32(allowed.unwrap_or(min.unwrap_or_default().max(1)))
         }
-        // none has a rule
-        Kind::Int64 => Value::I64(1),
+        Kind::Int64 => {
+            let min = rules.get("gte").and_then(Value::as_i64);
+            Value::I64(min.unwrap_or_default().max(1))
+        }
         Kind::Enum(kind) => {
             let refused = rules.list("not_in").iter().filter_map(Value::as_i32);
             let refused: Vec<i32> = refused.collect();
@@ -86,7 +88,7 @@ pub fn around(field: &FieldDescriptor) -> Vec<Value> {
         Kind::String => texts(&rules).into_iter().map(Value::String).collect(),
         Kind::Bool => vec![Value::Bool(false), Value::Bool(true)],
         Kind::Int32 => numbers(&rules).into_iter().map(Value::I32).collect(),
-        Kind::Int64 => [i64::MIN, 0, i64::MAX].map(Value::I64).into(),
+        Kind::Int64 => long_numbers(&rules).into_iter().map(Value::I64).collect(),
         Kind::Enum(kind) => {
             let numbers = kind.values().map(|value| value.number());
             let edges = numbers.flat_map(|number| [number - 1, number, number + 1]);
@@ -102,7 +104,8 @@ pub fn around(field: &FieldDescriptor) -> Vec<Value> {
     }
 }
 
-fn good_text(rules: &Rules, number: usize) -> String {
+/// The `number`th of some valid texts.
+pub fn good_text(rules: &Rules, number: usize) -> String {
     if let Some(allowed) = rules.list("in").first().and_then(Value::as_str) {
         return allowed.to_owned();
     }
@@ -117,7 +120,8 @@ fn good_text(rules: &Rules, number: usize) -> String {
     }
 }
 
-fn texts(rules: &Rules) -> Vec<String> {
+/// Texts around the rules.
+pub fn texts(rules: &Rules) -> Vec<String> {
     let mut texts: Vec<String> = TEXTS.into_iter().map(str::to_owned).collect();
     for length in ["min_len", "max_len"].into_iter().filter_map(|rule| rules.length(rule)) {
         for length in [length.saturating_sub(1), length, length + 1] {
@@ -158,6 +162,12 @@ fn numbers(rules: &Rules) -> Vec<i32> {
     let edges = limits.chain(listed);
     let edges = edges.flat_map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]);
     edges.chain([0, 1, -1, i32::MIN, i32::MAX]).collect()
+}
+
+fn long_numbers(rules: &Rules) -> Vec<i64> {
+    let limits = ["gte", "lte"].into_iter().filter_map(|rule| rules.get(rule)?.as_i64());
+    let edges = limits.flat_map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]);
+    edges.chain([0, 1, -1, i64::MIN, i64::MAX]).collect()
 }
 
 fn masks(message: &MessageDescriptor, rules: &Rules) -> Vec<Value> {

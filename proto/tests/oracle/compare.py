@@ -17,6 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 
 MAX_FOUND = 50
+MAX_KEY = 64
 NUL = "must not contain the character U+0000"
 MAX_SHOWN = 20
 
@@ -33,11 +34,14 @@ class Contracts:
 
 
 def path_of(violation):
-    """The path of a violation as ours are written: `items[1].quantity`."""
+    """The path of a violation as ours are written: `items[1].quantity`, `labels.key`."""
     parts = []
     for element in violation.proto.field.elements:
-        index = element.subscript
-        parts.append(element.field_name + (f"[{index.value}]" if index else ""))
+        inside = element.subscript
+        if inside and inside.field == "string_key":
+            parts += [element.field_name, inside.value[:MAX_KEY]]
+        else:
+            parts.append(element.field_name + (f"[{inside.value}]" if inside else ""))
     return ".".join(parts)
 
 
@@ -56,6 +60,10 @@ def with_nul(message, prefix=""):
     if not message.DESCRIPTOR.full_name.startswith("souk."):
         return
     for field, value in message.ListFields():
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            entries = ((key, text) for key, text in value.items() if "\0" in key + text)
+            yield from (f"{prefix}{field.name}.{key[:MAX_KEY]}" for key, _ in entries)
+            continue
         repeated = not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
         for index, item in enumerate(value if repeated else [value]):
             path = f"{prefix}{field.name}" + (f"[{index}]" if repeated else "")

@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use souk_proto::souk::types::v1::Reason;
+use tokio::time::{Sleep, sleep_until};
 use tonic::Status;
 use tonic::body::Body;
 use tracing::Span;
@@ -60,11 +62,28 @@ impl http_body::Body for Whole {
 }
 
 /// An answer that comes in pieces: its call is under way, with its permit and its span, until the
-/// last of them.
+/// last of them, and no longer than its caller waits.
 pub(crate) struct Pieces {
-    pub body: Body,
-    pub _permit: Permit,
-    pub span: Span,
+    body: Body,
+    until: Pin<Box<Sleep>>,
+    _permit: Permit,
+    span: Span,
+}
+
+impl Pieces {
+    pub(crate) fn new(body: Body, until: Instant, permit: Permit, span: Span) -> Self {
+        Self { body, until: Box::pin(sleep_until(until.into())), _permit: permit, span }
+    }
+}
+
+/// The last frame of an answer that goes no further: what has been sent of it stays, and its caller is
+/// told why there is no more.
+fn failed(body: &mut Body, reason: Reason, message: &'static str) -> Frame<Bytes> {
+    *body = Body::empty();
+    let mut trailers = HeaderMap::new();
+    // there is nothing in it that a header cannot have
+    let _ = Status::from(Failure::new(reason, message)).add_header(&mut trailers);
+    Frame::trailers(trailers)
 }
 
 impl http_body::Body for Pieces {
@@ -75,12 +94,19 @@ impl http_body::Body for Pieces {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body, span, .. } = &mut *self;
+        let Self { body, until, span, .. } = &mut *self;
         let _entered = span.enter();
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx)));
-        polled.unwrap_or_else(|_| {
-            let failure = Failure::new(Reason::Internal, "internal error");
-            Poll::Ready(Some(Err(Status::from(failure))))
+        if body.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        if until.as_mut().poll(cx).is_ready() {
+            let message = "the call took longer than its deadline";
+            return Poll::Ready(Some(Ok(failed(body, Reason::DeadlineExceeded, message))));
+        }
+        let poll = AssertUnwindSafe(|| Pin::new(&mut *body).poll_frame(cx));
+        std::panic::catch_unwind(poll).unwrap_or_else(|_| {
+            // the panic hook has told what and where
+            Poll::Ready(Some(Ok(failed(body, Reason::Internal, "internal error"))))
         })
     }
 
@@ -95,6 +121,8 @@ impl http_body::Body for Pieces {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::stream;
     use http_body_util::StreamBody;
 
@@ -103,11 +131,15 @@ mod tests {
 
     fn pieces(permits: &Permits, frames: Vec<fn() -> Frame<Bytes>>) -> Pieces {
         let frames = frames.into_iter().map(|frame| Ok::<_, Status>(frame()));
-        Pieces {
-            body: Body::new(StreamBody::new(stream::iter(frames))),
-            _permit: permits.take(None).unwrap(),
-            span: Span::none(),
-        }
+        let body = Body::new(StreamBody::new(stream::iter(frames)));
+        let until = Instant::now() + Duration::from_secs(60);
+        Pieces::new(body, until, permits.take(None).unwrap(), Span::none())
+    }
+
+    /// Why a stream ends.
+    async fn failure(stream: &mut Pieces) -> Status {
+        let trailers = stream.frame().await.unwrap().unwrap().into_trailers().expect("trailers");
+        Status::from_header_map(&trailers).expect("a status")
     }
 
     #[tokio::test]
@@ -121,12 +153,21 @@ mod tests {
         assert!(permits.take(None).is_some());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_of_answers_ends_when_its_caller_stops_waiting() {
+        let (permits, until) = (Permits::new(1), Instant::now() + Duration::from_secs(60));
+        let body = Body::new(StreamBody::new(stream::pending::<Result<_, Status>>()));
+        let mut stream = Pieces::new(body, until, permits.take(None).unwrap(), Span::none());
+        assert_eq!(failure(&mut stream).await.code(), tonic::Code::DeadlineExceeded);
+    }
+
     #[tokio::test]
     async fn a_panic_in_a_stream_is_an_error_of_the_stream() {
         let permits = Permits::new(1);
         let mut stream = pieces(&permits, vec![|| panic!("in the middle")]);
-        let error = stream.frame().await.unwrap().unwrap_err();
+        let error = failure(&mut stream).await;
         assert_eq!((error.code(), error.message()), (tonic::Code::Internal, "internal error"));
+        assert!(stream.frame().await.is_none());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ pub mod channel;
 pub mod clock;
 pub mod condition;
 pub mod cursor;
+pub mod download;
 pub mod failure;
 pub mod frame;
 pub mod id;

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -34,10 +34,13 @@ use crate::permit::{Permit, Permits};
 use crate::policy::{self, Rpc};
 use crate::request::{Context, REQUEST_ID};
 
-/// No call to a service runs longer than this, whatever its caller says.
+/// No call to a service runs longer than this, whatever its caller says. Of a stream of answers it is the
+/// beginning.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// A client stream (an import) may take its time, but not for ever.
 const STREAM_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// So may a stream of answers (an export, a download), which takes as long as its client does.
+const ANSWERS_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// How long a client stream may pause while the service waits for its next message. It has a permit
 /// meanwhile, of which there are few.
 const STREAM_IDLE: Duration = Duration::from_secs(30);
@@ -119,8 +122,7 @@ impl Shared {
     /// Answers a call, whatever happens, and no later than its deadline.
     async fn answer(&self, inner: Inner, request: Request<Body>) -> Response<Body> {
         let rpc = policy::rpc(request.uri().path());
-        let limit =
-            if rpc.is_some_and(|rpc| rpc.is_client_stream) { STREAM_LIMIT } else { CALL_LIMIT };
+        let (limit, begin_limit) = rpc.map_or((CALL_LIMIT, CALL_LIMIT), limits);
         let context = Context::from_grpc(request.headers(), limit);
         let request_id = HeaderValue::from_str(&context.request_id);
         // a span of this level is there whatever is logged: an error has its request id
@@ -129,7 +131,7 @@ impl Shared {
             rpc = request.uri().path(),
             request_id = &*context.request_id
         );
-        let deadline = context.deadline;
+        let deadline = context.deadline.min(Instant::now() + begin_limit);
         let call = AssertUnwindSafe(self.carry_out(inner, request, rpc, context)).catch_unwind();
         let answer = timeout_at(deadline.into(), call).instrument(span).await;
         let mut response = match answer {
@@ -177,6 +179,7 @@ impl Shared {
             drop(waiting);
             (request, permit(&self.calls, peer.map(|peer| &peer.calls))?)
         };
+        let until = context.deadline;
         request.extensions_mut().insert(context);
         let response = match inner.call(request).await {
             Ok(response) => response,
@@ -184,7 +187,7 @@ impl Shared {
         };
         if rpc.is_server_stream {
             let span = Span::current();
-            return Ok(response.map(|body| Body::new(Pieces { body, _permit: permit, span })));
+            return Ok(response.map(|body| Body::new(Pieces::new(body, until, permit, span))));
         }
         // its client may take it as slowly as it likes: the call is over
         Ok(whole(response).await)
@@ -203,6 +206,17 @@ impl Shared {
         let message = self.messages.read(body, limits, peer.map(|peer| &peer.bytes)).await?;
         frame::check_single(&message, most)?;
         Ok(Request::from_parts(parts, Body::new(Full::new(message))))
+    }
+}
+
+/// How long a call may take, and how long until its answer begins.
+fn limits(rpc: &Rpc) -> (Duration, Duration) {
+    match (rpc.is_client_stream, rpc.is_server_stream) {
+        (false, false) => (CALL_LIMIT, CALL_LIMIT),
+        (false, true) => (ANSWERS_LIMIT, CALL_LIMIT),
+        (true, false) => (STREAM_LIMIT, STREAM_LIMIT),
+        // it may hear much before it says anything
+        (true, true) => (ANSWERS_LIMIT, STREAM_LIMIT),
     }
 }
 
@@ -227,4 +241,24 @@ fn refuse_compression(headers: &HeaderMap) -> Result<(), Failure> {
 
 fn refuse(failure: Failure) -> Response<Body> {
     Status::from(failure).into_http()
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_proto::souk::policy::v1::Policy;
+
+    use super::*;
+
+    fn rpc(is_client_stream: bool, is_server_stream: bool) -> Rpc {
+        let policy = Policy::default();
+        let (max_request_bytes, max_stream_bytes) = (0, 0);
+        Rpc { policy, is_client_stream, is_server_stream, max_request_bytes, max_stream_bytes }
+    }
+
+    #[test]
+    fn an_export_may_last_far_longer_than_it_may_take_to_begin() {
+        assert_eq!(limits(&rpc(false, false)), (CALL_LIMIT, CALL_LIMIT));
+        assert_eq!(limits(&rpc(false, true)), (ANSWERS_LIMIT, CALL_LIMIT));
+        assert_eq!(limits(&rpc(true, false)), (STREAM_LIMIT, STREAM_LIMIT));
+    }
 }

@@ -88,6 +88,22 @@ async fn a_line_may_be_one_field_and_the_query_comes_with_the_first() {
 }
 
 #[tokio::test]
+async fn path_and_query_come_with_the_first_line() {
+    for (service, shop) in feeds(Options::default()).await {
+        let request = publish("/v1/topics/n%2F1/entries:rows?sequence=7");
+        let serving = async {
+            let mut call = service.call().await;
+            let heard = hear_all(&mut call).await;
+            call.say(Summary::default()).await;
+            heard
+        };
+        let (answer, heard) = join!(Answer::to(&shop, request, "\"a\"\n\"b\""), serving);
+        let first = Entry { topic: "n/1".to_owned(), ..entry(7, "a") };
+        assert_eq!((answer.status.as_u16(), heard), (200, vec![first, entry(0, "b")]));
+    }
+}
+
+#[tokio::test]
 async fn a_stream_may_have_no_line_and_what_path_and_query_say_is_heard_all_the_same() {
     let service = Service::new();
     let shop = feed(&service, Options::default()).await;

@@ -130,7 +130,7 @@ async fn bytes_may_be_a_field_of_what_is_sent() {
     let request = Request::put(format!("{FILE}?size=7")).header("content-type", "text/csv");
     let (answer, file) = join!(Answer::to(&shop, request, "a,b"), asked(&service));
     let content = Some(http_body("text/csv", "a,b"));
-    let expected = File { topic: "news".to_owned(), size: 7, content };
+    let expected = File { topic: "news".to_owned(), size: 7, content, ..File::default() };
     assert_eq!((answer.status.as_u16(), file), (200, expected));
 }
 
@@ -254,7 +254,8 @@ async fn an_upload_goes_to_the_service_as_it_comes() {
             pieces.send("one").await.unwrap();
             let mut call = service.call().await;
             let content = Some(http_body("text/csv", "one"));
-            let first = File { topic: "news".to_owned(), size: 3, content };
+            let topic = "news".to_owned();
+            let first = File { topic, size: 3, content, ..File::default() };
             assert_eq!(call.hear().await.unwrap(), Some(first));
             pieces.send("two").await.unwrap();
             let second = File { content: Some(http_body("", "two")), ..File::default() };

@@ -45,7 +45,8 @@ async fn a_file_goes_to_the_service_as_it_comes_and_the_fields_before_it_with_it
             pieces.send(file).await.unwrap();
             let mut call = service.call().await;
             let content = Some(http_body("text/csv", "one,"));
-            let first = File { topic: "news".to_owned(), size: 7, content };
+            let (topic, name) = ("news".to_owned(), "a".to_owned());
+            let first = File { topic, size: 7, content, name };
             assert_eq!(call.hear().await.unwrap(), Some(first));
             pieces.send("two\r\n--x--\r\n").await.unwrap();
             let second = File { content: Some(http_body("", "two")), ..File::default() };
@@ -72,8 +73,37 @@ async fn a_file_may_be_a_part_of_one_message() {
     };
     let (answer, file) = join!(Answer::to(&shop, put(FILE), &body), serving);
     let content = Some(http_body("text/csv", "a,b\r\n"));
-    let expected = File { topic: "news".to_owned(), size: 7, content };
+    // the policy asks for no name
+    let expected = File { topic: "news".to_owned(), size: 7, content, ..File::default() };
     assert_eq!((answer.status.as_u16(), file), (200, expected));
+}
+
+#[tokio::test]
+async fn a_file_keeps_its_name_unless_a_parameter_gives_it_another() {
+    let service = Service::new();
+    let shop = feed(&service, Options::default()).await;
+    let file = "name=f; filename=\"a b.csv\"\r\ncontent-type: text/csv";
+    let with_field = form(&[("name=name", "field"), (file, "x")]);
+    for (path, body, expected) in [
+        (ARCHIVE.to_owned(), form(&[(file, "x")]), "a b.csv"),
+        (ARCHIVE.to_owned(), form(&[("name=f; filename=é.csv", "x")]), "é.csv"),
+        (format!("{ARCHIVE}?name=query"), form(&[(file, "x")]), "query"),
+        (ARCHIVE.to_owned(), with_field, "field"),
+    ] {
+        let serving = async {
+            let mut call = service.call().await;
+            let file: File = call.hear().await.unwrap().unwrap();
+            call.say(Summary::default()).await;
+            file.name
+        };
+        let (answer, name) = join!(Answer::to(&shop, put(&path), &body), serving);
+        assert_eq!((answer.status.as_u16(), name.as_str()), (200, expected));
+    }
+    // bytes as they stand have the name that a parameter gives them
+    let request = Request::put(format!("{ARCHIVE}?name=a.csv"));
+    let serving = async { service.call().await.hear::<File>().await.unwrap().unwrap().name };
+    let sending = timeout(SHORT * 10, Answer::to(&shop, request, "x"));
+    assert_eq!(join!(sending, serving).1, "a.csv");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod bytes;
 mod client;
+mod downloads;
 mod forms;
 mod forwarding;
 mod limits;
@@ -62,6 +63,8 @@ struct File {
     size: i32,
     #[prost(message, optional, tag = "3")]
     content: Option<HttpBody>,
+    #[prost(string, tag = "4")]
+    name: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
