@@ -12,8 +12,12 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-pub const SERVICES: [&str; 3] =
-    ["souk.auth.v1.AuthService", "souk.catalog.v1.CatalogService", "souk.orders.v1.OrdersService"];
+pub const SERVICES: [&str; 4] = [
+    "souk.auth.v1.AuthService",
+    "souk.catalog.v1.CatalogService",
+    "souk.catalog.v2.CatalogService",
+    "souk.orders.v1.OrdersService",
+];
 
 pub type Answer = Result<Response<Bytes>, Status>;
 type Answers = Arc<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;

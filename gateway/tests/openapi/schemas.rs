@@ -207,7 +207,7 @@ fn comments_become_descriptions() {
     let status = SOUK.schema("OrderStatus")["description"].as_str().unwrap();
     assert!(status.contains("\n\n- `unspecified`: Not used.\n- `pending`: Accepted;"), "{status}");
     let price = property(SOUK.schema("Product"), "price");
-    assert_eq!(price["description"], "The price of one unit, in US dollars.");
+    assert_eq!(price["description"], "The price of one unit, in `currency`.");
     assert_eq!(SOUK.schema("Product")["description"], "Something that can be bought.");
 }
 
