@@ -156,7 +156,8 @@ async fn write(
     actor: &Actor,
     rows: Vec<Row>,
 ) -> Result<Stored, Error> {
-    store::import::plan_each_time(transaction).await?;
+    // an import into an empty shop would otherwise go on with plans for tables that were small
+    store::planning::plan_each_time(transaction).await?;
     let (rows, repeated) = without_repeats(transaction, import, rows).await?;
     let existing = store::import::lock(transaction, &rows).await?;
     let existing: HashMap<&str, &Existing> =

@@ -8,6 +8,7 @@ mod error;
 mod grpc;
 mod import;
 mod importing;
+mod listing;
 mod product;
 mod product_type;
 mod reading;

@@ -64,6 +64,11 @@ impl Market {
         self.0.is_none_or(|currency| currency == product.price.money().currency())
     }
 
+    /// Its currency, if it has one.
+    pub fn currency(self) -> Option<Currency> {
+        self.0
+    }
+
     /// The code of its currency, if it has one.
     pub fn code(self) -> Option<&'static str> {
         self.0.map(Currency::code)

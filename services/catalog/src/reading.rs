@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use futures::FutureExt as _;
 use souk_db::{Access, Batches, Database, Limits, Totals, Work};
-use souk_kit::cursor::Cursors;
+use souk_kit::cursor::{Cursors, Total};
 use souk_kit::id::{CategoryId, ProductId};
-use souk_kit::page::{Page, Position};
+use souk_kit::page::{Entry, Page, Position};
 
 use crate::category::{self, Category, Level};
-use crate::product::{self, Market, Product};
+use crate::listing::{self, COUNTED, Categories, Filter, Listed, Listing, SortKey, Wanted};
+use crate::product::{Market, Product};
 use crate::product_type::{self, ProductType, TypeName};
 use crate::stock::{self, Moved, Stock};
 use crate::{Error, store};
@@ -88,15 +90,96 @@ impl Reading {
         Ok(found)
     }
 
+    /// A list whose names mean something to the database: categories, a type, its attributes.
+    pub async fn listing(&self, access: &Access, wanted: Wanted) -> Result<Listing, Error> {
+        let Wanted { mut listing, categories, all_categories: all, category, attributes } = wanted;
+        let filter = &mut listing.filter;
+        if !categories.is_empty() {
+            let ids = store::categories::ids(access, &categories).await?;
+            filter.categories.push(Categories { ids, all });
+        }
+        if let Some(id) = category {
+            self.category(access, id).await?;
+            filter.categories.push(Categories { ids: vec![id], all: true });
+        }
+        if !attributes.is_empty() {
+            let name = filter.product_type.as_ref();
+            let name = name.ok_or_else(|| Error::invalid("attr", "needs a type"))?;
+            let found = store::product_types::get(access, name).await?;
+            let found =
+                found.ok_or_else(|| Error::invalid("type", "must name a type that exists"))?;
+            for (name, text) in attributes {
+                let value = listing::attribute(&found.definition, &name, &text);
+                let value = value.map_err(|issue| Error::invalid(format!("attr.{name}"), issue))?;
+                filter.attributes.push((name, value));
+            }
+        }
+        Ok(listing)
+    }
+
     pub async fn list_products(
         &self,
         access: &Access,
-        page: &Page,
+        listing: Listing,
         market: Market,
+        page: Page,
     ) -> Result<(Vec<Product>, Position), Error> {
-        let rows = store::products::list(access, page.window(), market).await?;
-        let total = self.total(product::LIST, page, access.deadline()).await?;
-        Ok(page.finish(&self.cursors, product::LIST, rows, total)?)
+        let name = listing.name(market);
+        if listing.is_of_all() {
+            let rows =
+                store::products::list(access, page.window(), listing.filter.currency).await?;
+            let total = self.total_of(&listing.filter, &page, access.deadline()).await?;
+            let total = total.unwrap_or(Total::Exactly(0));
+            return Ok(page.finish(&self.cursors, &name, rows, total)?);
+        }
+        let known = self.total_of(&listing.filter, &page, access.deadline()).await?;
+        let (rows, total) = self.found(access, listing, &page, known).await?;
+        let (rows, position) = page.finish(&self.cursors, &name, rows, total)?;
+        Ok((rows.into_iter().map(|listed| listed.product).collect(), position))
+    }
+
+    /// How many products a list has, where that is known without counting them.
+    async fn total_of(
+        &self,
+        filter: &Filter,
+        page: &Page,
+        deadline: Instant,
+    ) -> Result<Option<Total>, Error> {
+        match (page.known_total(), filter.counter()) {
+            (Some(total), _) => Ok(Some(total)),
+            (None, Some(counter)) => Ok(Some(self.totals.of(counter, deadline).await?.into())),
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn found(
+        &self,
+        access: &Access,
+        listing: Listing,
+        page: &Page,
+        known: Option<Total>,
+    ) -> Result<(Vec<Entry<Listed>>, Total), Error> {
+        let window = page.window();
+        let after = page.cursor().and_then(|at| SortKey::from_bytes(listing.sort, &at.sort_key));
+        let most = listing.most_counted(page.is_numbered());
+        let work = access.transaction(move |transaction| {
+            async move {
+                store::planning::plan_each_time(transaction).await?;
+                let rows =
+                    store::listing::page(transaction, &listing, after.as_ref(), window).await?;
+                let total = match known {
+                    Some(total) => total,
+                    None => {
+                        let filter = &listing.filter;
+                        let rows = store::listing::count(transaction, filter, most).await?;
+                        Total::counted(rows, most)
+                    }
+                };
+                Ok::<_, Error>((rows, total))
+            }
+            .boxed()
+        });
+        work.await
     }
 
     pub async fn category(&self, access: &Access, id: CategoryId) -> Result<Category, Error> {
@@ -112,8 +195,8 @@ impl Reading {
         let rows = store::categories::list(access, page.window(), level).await?;
         let total = match (level, page.known_total()) {
             (_, Some(total)) => total,
-            (Level::All, None) => self.totals.of(category::LIST, access.deadline()).await?,
-            (Level::Below(parent), None) => store::categories::count(access, parent).await?,
+            (Level::All, None) => self.totals.of(category::LIST, access.deadline()).await?.into(),
+            (Level::Below(parent), None) => store::categories::count(access, parent).await?.into(),
         };
         Ok(page.finish(&self.cursors, &level.list(), rows, total)?)
     }
@@ -134,7 +217,9 @@ impl Reading {
         let rows = store::stock::moves(access, product, page.window()).await?;
         let total = match page.known_total() {
             Some(total) => total,
-            None => store::stock::count_moves(access, product).await?,
+            None => {
+                Total::counted(store::stock::count_moves(access, product, COUNTED).await?, COUNTED)
+            }
         };
         Ok(page.finish(&self.cursors, &stock::list_of(product), rows, total)?)
     }
@@ -163,10 +248,10 @@ impl Reading {
         Ok(store::products::none_ever(access).await?)
     }
 
-    async fn total(&self, list: &str, page: &Page, deadline: Instant) -> Result<i32, Error> {
+    async fn total(&self, list: &str, page: &Page, deadline: Instant) -> Result<Total, Error> {
         match page.known_total() {
             Some(total) => Ok(total),
-            None => Ok(self.totals.of(list, deadline).await?),
+            None => Ok(self.totals.of(list, deadline).await?.into()),
         }
     }
 }

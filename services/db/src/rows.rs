@@ -20,7 +20,7 @@ pub fn entries<T: for<'r> FromRow<'r, PgRow>>(
 ) -> Result<Vec<Entry<T>>, sqlx::Error> {
     let entry = |row| match read(row) {
         Some(row) => Ok(Entry::Row(row)),
-        None => row.try_get("id").map(Entry::Unreadable),
+        None => row.try_get("id").map(Entry::unreadable),
     };
     rows.iter().map(entry).collect()
 }

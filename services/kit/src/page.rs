@@ -3,7 +3,7 @@
 use souk_proto::souk::types::v1::Reason;
 use uuid::Uuid;
 
-use crate::cursor::{Cursor, Cursors};
+use crate::cursor::{Cursor, Cursors, Total};
 use crate::failure::Failure;
 
 const DEFAULT_SIZE: i32 = 20;
@@ -12,15 +12,18 @@ const CURSOR_BYTES: usize = 1024 * 1024;
 /// No page has more bytes than this: clients of gRPC take 4 MiB, unless told otherwise.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
 
+/// A page by number begins after no more rows than this: they are read to be skipped.
+const MAX_OFFSET: i64 = 10_000;
+
 /// Which rows of a list a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     size: i32,
     start: Start,
 }
 
 /// Where a page starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// At the first row.
     First,
@@ -49,7 +52,7 @@ pub struct Position {
     /// The cursor of the next page; `None` on the last.
     pub next_cursor: Option<String>,
     /// How many rows the whole list has.
-    pub total: i32,
+    pub total: Total,
     /// The number of the page, in page mode.
     pub number: Option<i32>,
 }
@@ -59,7 +62,8 @@ impl Page {
     ///
     /// # Errors
     ///
-    /// A cursor that `list` did not make, or a cursor and a page number at once.
+    /// A cursor that `list` did not make, a cursor and a page number at once, or a page too far from the
+    /// beginning.
     pub fn parse(
         cursors: &Cursors,
         list: &str,
@@ -81,12 +85,31 @@ impl Page {
                 Start::After(cursor)
             }
         };
-        Ok(Self { size: size.unwrap_or(DEFAULT_SIZE), start })
+        let page = Self { size: size.unwrap_or(DEFAULT_SIZE), start };
+        if page.window().offset > MAX_OFFSET {
+            let last = MAX_OFFSET / i64::from(page.size) + 1;
+            let issue = format!("must be at most {last} here: cursors lead further");
+            return Err(Failure::invalid("page", issue));
+        }
+        Ok(page)
+    }
+
+    /// Where the page before ended, if that is where this one goes on.
+    pub fn cursor(&self) -> Option<&Cursor> {
+        match &self.start {
+            Start::After(cursor) => Some(cursor),
+            Start::First | Start::Number(_) => None,
+        }
+    }
+
+    /// Whether it is asked for by its number.
+    pub fn is_numbered(&self) -> bool {
+        matches!(self.start, Start::Number(_))
     }
 
     /// The rows to read.
     pub fn window(&self) -> Window {
-        let (after, offset) = match self.start {
+        let (after, offset) = match &self.start {
             Start::First => (None, 0),
             Start::After(cursor) => (Some(cursor.after), 0),
             Start::Number(number) => (None, i64::from(number - 1) * i64::from(self.size)),
@@ -95,11 +118,8 @@ impl Page {
     }
 
     /// How many rows the list has, where the request itself says so; else it must be counted.
-    pub fn known_total(&self) -> Option<i32> {
-        match self.start {
-            Start::After(cursor) => Some(cursor.total),
-            Start::First | Start::Number(_) => None,
-        }
+    pub fn known_total(&self) -> Option<Total> {
+        self.cursor().map(|cursor| cursor.total)
     }
 
     /// Cuts the rows that [`Page::window`] read to the page, and says where it stands. A page by
@@ -113,11 +133,11 @@ impl Page {
         cursors: &Cursors,
         list: &str,
         mut rows: Vec<Entry<T>>,
-        total: i32,
+        total: impl Into<Total>,
     ) -> Result<(Vec<T>, Position), Failure> {
-        let size = usize::try_from(self.size).unwrap_or_default();
-        let number = match self.start {
-            Start::Number(number) => Some(number),
+        let (size, total) = (usize::try_from(self.size).unwrap_or_default(), total.into());
+        let number = match &self.start {
+            Start::Number(number) => Some(*number),
             Start::First | Start::After(_) => None,
         };
         let fit = rows_that_fit(&rows, if number.is_some() { MAX_BYTES } else { CURSOR_BYTES });
@@ -129,8 +149,9 @@ impl Page {
         }
         let has_more = rows.len() > size.min(fit);
         rows.truncate(size.min(fit));
-        let last = rows.last().filter(|_| has_more).map(Entry::key);
-        let next_cursor = last.map(|after| cursors.seal(list, Cursor { after, total }));
+        let last = rows.last().filter(|_| has_more);
+        let cursor = |row: &Entry<T>| Cursor { after: row.key(), sort_key: row.sort_key(), total };
+        let next_cursor = last.map(|row| cursors.seal(list, &cursor(row)));
         let rows = rows.into_iter().filter_map(Entry::row).collect();
         Ok((rows, Position { size: self.size, next_cursor, total, number }))
     }
@@ -151,6 +172,11 @@ pub trait Row {
     /// The key that the list is sorted by.
     fn key(&self) -> Uuid;
 
+    /// What the list is sorted by before that, if by anything: see [`Cursor`].
+    fn sort_key(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// About how many bytes the row takes in an answer, where that is largest: in JSON.
     fn bytes(&self) -> usize;
 }
@@ -160,16 +186,26 @@ pub trait Row {
 pub enum Entry<T> {
     /// One that can be shown.
     Row(T),
-    /// The key of one that this version cannot read. It is left out, and the list goes on behind it.
-    Unreadable(Uuid),
+    /// One that this version cannot read. It is left out, and the list goes on behind it.
+    Unreadable {
+        /// Its key.
+        key: Uuid,
+        /// What the list is sorted by before that, if by anything.
+        sort_key: Vec<u8>,
+    },
 }
 
 impl<T> Entry<T> {
+    /// One of a list that is sorted by its key alone that cannot be read.
+    pub fn unreadable(key: Uuid) -> Self {
+        Self::Unreadable { key, sort_key: Vec::new() }
+    }
+
     /// The row, if it can be shown.
     pub fn row(self) -> Option<T> {
         match self {
             Self::Row(row) => Some(row),
-            Self::Unreadable(_) => None,
+            Self::Unreadable { .. } => None,
         }
     }
 }
@@ -178,14 +214,21 @@ impl<T: Row> Entry<T> {
     fn key(&self) -> Uuid {
         match self {
             Self::Row(row) => row.key(),
-            Self::Unreadable(key) => *key,
+            Self::Unreadable { key, .. } => *key,
+        }
+    }
+
+    fn sort_key(&self) -> Vec<u8> {
+        match self {
+            Self::Row(row) => row.sort_key(),
+            Self::Unreadable { sort_key, .. } => sort_key.clone(),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Row(row) => row.bytes(),
-            Self::Unreadable(_) => 0,
+            Self::Unreadable { .. } => 0,
         }
     }
 }
@@ -193,7 +236,8 @@ impl<T: Row> Entry<T> {
 impl Position {
     /// How many pages there are, in page mode.
     pub fn pages(&self) -> Option<i32> {
-        let pages = self.total.div_euclid(self.size) + i32::from(self.total % self.size > 0);
+        let total = self.total.rows();
+        let pages = total.div_euclid(self.size) + i32::from(total % self.size > 0);
         self.number.map(|_| pages)
     }
 }
@@ -235,11 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_far_from_the_beginning_is_refused_and_the_last_is_named() {
+        let page = |size, number| Page::parse(&cursors(), "list", Some(size), "", Some(number));
+        assert!(page(100, 101).is_ok());
+        let refused = tonic::Status::from(page(100, 102).unwrap_err());
+        assert!(refused.message().contains("at most 101"), "{refused}");
+        assert!(page(100, 1_000_000).is_err());
+    }
+
+    #[test]
     fn a_page_that_ends_with_a_row_that_cannot_be_read_is_not_the_last() {
         let page = Page::parse(&cursors(), "list", Some(2), "", None).unwrap();
         let mut all = rows();
         let unreadable = all[1].key();
-        all[1] = Entry::Unreadable(unreadable);
+        all[1] = Entry::unreadable(unreadable);
         all.truncate(3);
         let (rows, position) = page.finish(&cursors(), "list", all, 3).unwrap();
         assert_eq!(rows.len(), 1);

@@ -4,6 +4,7 @@ use prost_types::Timestamp;
 use souk_proto::souk::types::v1::Pagination;
 use time::OffsetDateTime;
 
+use crate::cursor::Total;
 use crate::page::Position;
 
 /// The point in time of a message; `None` for one that no calendar has.
@@ -27,7 +28,8 @@ pub fn pagination(position: Position) -> Pagination {
         size: position.size,
         has_more: position.next_cursor.is_some(),
         next_cursor: position.next_cursor,
-        total: position.total,
+        total: position.total.rows(),
+        total_is_lower_bound: matches!(position.total, Total::MoreThan(_)),
         page: position.number,
     }
 }

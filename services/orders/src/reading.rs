@@ -26,7 +26,7 @@ pub async fn list(
     let rows = store::orders::list(access, customer, page.window()).await?;
     let total = match page.known_total() {
         Some(total) => total,
-        None => totals.of(&*list, access.deadline()).await?,
+        None => totals.of(&*list, access.deadline()).await?.into(),
     };
     Ok(page.finish(cursors, &list, rows, total)?)
 }

@@ -11,13 +11,14 @@ use souk_proto::souk::catalog::v2::{
 };
 use tonic::{Request, Response};
 
+use super::messages::listing::wanted;
 use super::messages::products::{new_product, product_change, product_replacement};
 use super::messages::{parse_id, path_id};
 use super::v1::market;
 use super::{Handlers, Reply, actor};
 use crate::editing::Meant;
 use crate::product::Market;
-use crate::{Error, editing, product};
+use crate::{Error, editing};
 
 pub fn product_id(id: &str) -> Result<ProductId, Error> {
     path_id("product", id)
@@ -60,11 +61,13 @@ pub async fn list(
     request: Request<ListProductsRequest>,
 ) -> Reply<ListProductsResponse> {
     let market = market(&request);
-    let (context, ListProductsRequest { size, cursor, page }) = open(request)?;
-    let page = Page::parse(handlers.reading.cursors(), product::LIST, size, &cursor, page)?;
+    let (context, message) = open(request)?;
+    let (size, number, cursor) = (message.size, message.page, message.cursor.clone());
+    let (reading, access) = (&handlers.reading, handlers.until(&context));
+    let listing = reading.listing(&access, wanted(message, market)?).await?;
+    let page = Page::parse(reading.cursors(), &listing.name(market), size, &cursor, number)?;
     let _place = handlers.database.place_to_list().await;
-    let (rows, position) =
-        handlers.reading.list_products(&handlers.until(&context), &page, market).await?;
+    let (rows, position) = reading.list_products(&access, listing, market, page).await?;
     let data = rows.into_iter().map(Product::from).collect();
     let pagination = Some(wire::pagination(position));
     Ok(Response::new(ListProductsResponse { data, pagination }))

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use souk_db::Access;
 use souk_kit::condition::IfMatch;
 use souk_kit::id::CategoryId;
@@ -8,6 +10,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::category::{Category, CategoryChange, Heirs, Level, NewCategory};
+use crate::listing::CategoryName;
 
 impl FromRow<'_, PgRow> for Category {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -114,6 +117,25 @@ pub async fn count(access: &Access, parent: Option<CategoryId>) -> Result<i32, s
         count = count.bind(parent.uuid());
     }
     count.fetch_one(access).await
+}
+
+/// The ids of categories of these names. What has no name of a category has the id of none.
+pub async fn ids(access: &Access, names: &[CategoryName]) -> Result<Vec<CategoryId>, sqlx::Error> {
+    let slugs: Vec<&str> = names.iter().filter_map(CategoryName::slug).collect();
+    let found: HashMap<String, Uuid> = if slugs.is_empty() {
+        HashMap::new()
+    } else {
+        let found = sqlx::query_as("select slug, id from categories where slug = any ($1)");
+        let found: Vec<(String, Uuid)> = found.bind(slugs).fetch_all(access).await?;
+        found.into_iter().collect()
+    };
+    let id = |name: &CategoryName| match name {
+        CategoryName::Id(id) => *id,
+        CategoryName::Slug(slug) => {
+            CategoryId::from_uuid(found.get(slug).copied().unwrap_or(Uuid::nil()))
+        }
+    };
+    Ok(names.iter().map(id).collect())
 }
 
 /// Keeps categories from being deleted until the end of the transaction.

@@ -25,13 +25,6 @@ pub struct Write<'a> {
     pub available: Option<i32>,
 }
 
-/// Has each statement of this transaction planned for its own values. An import into an empty shop
-/// would otherwise go on with plans for tables that were small when it began.
-pub async fn plan_each_time(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let custom = sqlx::query("set local plan_cache_mode = force_custom_plan");
-    custom.execute(connection).await.map(drop)
-}
-
 /// Notes the SKUs of a batch; those that earlier batches of the import had, with their lines.
 pub async fn note_lines(
     connection: &mut PgConnection,

@@ -2,6 +2,8 @@
 
 pub mod categories;
 pub mod import;
+pub mod listing;
+pub mod planning;
 pub mod product_types;
 pub mod products;
 pub mod reservations;

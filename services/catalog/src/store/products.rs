@@ -8,6 +8,7 @@ use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, Row as _};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::Error;
@@ -55,6 +56,13 @@ fn attributes(row: &PgRow) -> Result<Attributes, sqlx::Error> {
     row.try_get("attributes").map(|Json(attributes)| attributes)
 }
 
+/// When something was created: in the millisecond that its id has (RFC 9562, section 5.7).
+fn time_of(id: ProductId) -> OffsetDateTime {
+    let millis = i128::try_from(id.uuid().as_u128() >> 80).unwrap_or_default();
+    OffsetDateTime::from_unix_timestamp_nanos(millis * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// Creates a product with its stock, the first move in its ledger, and its categories.
 pub async fn insert(
     executor: impl PgExecutor<'_>,
@@ -66,8 +74,9 @@ pub async fn insert(
     sqlx::query_as(
         "with created as (
              insert into products
-                 (id, sku, name, description, price_minor, currency, type, attributes)
-             values ($1, $2, $3, $4, $5, $6, $11, $12)
+                 (id, sku, name, description, price_minor, currency, type, attributes,
+                  created_at, updated_at)
+             values ($1, $2, $3, $4, $5, $6, $11, $12, $13, $13)
              returning *
          ), stocked as (
              insert into stock (product_id, available) select id, $7 from created
@@ -95,6 +104,7 @@ pub async fn insert(
     .bind(actor.as_str())
     .bind(new.product_type.as_ref().map(TypeName::as_str))
     .bind(Json(&new.attributes))
+    .bind(time_of(id))
     .fetch_one(executor)
     .await
     .map_err(write_error)
@@ -205,19 +215,22 @@ pub async fn get_many(access: &Access, ids: &[ProductId]) -> Result<Vec<Product>
 pub async fn list(
     access: &Access,
     window: Window,
-    market: Market,
+    currency: Option<Currency>,
 ) -> Result<Vec<Entry<Product>>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select * from live_products where id > $1 and ($4::text is null or currency = $4)
-         order by id limit $2 offset $3",
-    )
-    .bind(window.after.unwrap_or(Uuid::nil()))
-    .bind(window.limit)
-    .bind(window.offset)
-    .bind(market.code())
-    .fetch_all(access)
-    .await?;
-    souk_db::entries(&rows)
+    let mut rows = match currency {
+        None => {
+            sqlx::query("select * from live_products where id > $1 order by id limit $2 offset $3")
+        }
+        Some(_) => sqlx::query(
+            "select * from live_products where currency = $4 and id > $1
+             order by id limit $2 offset $3",
+        ),
+    };
+    rows = rows.bind(window.after.unwrap_or(Uuid::nil())).bind(window.limit).bind(window.offset);
+    if let Some(currency) = currency {
+        rows = rows.bind(currency.code());
+    }
+    souk_db::entries(&rows.fetch_all(access).await?)
 }
 
 /// Marks a product as deleted; `false` when there is no such product, or of no version that is meant.

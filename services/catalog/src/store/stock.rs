@@ -8,9 +8,6 @@ use uuid::Uuid;
 use crate::product::Market;
 use crate::stock::{self, Actor, Entry, Level, Move, MoveKind, Moved, Stock};
 
-/// No more moves are counted.
-const MOST_COUNTED: i64 = 10_000;
-
 impl FromRow<'_, PgRow> for Stock {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -189,18 +186,22 @@ pub async fn moves(
         Ok(moved) => Ok(page::Entry::Row(moved)),
         Err(error) => {
             tracing::error!(%error, "a row cannot be read");
-            row.try_get("id").map(stock::key_of).map(page::Entry::Unreadable)
+            row.try_get("id").map(stock::key_of).map(page::Entry::unreadable)
         }
     };
     rows.iter().map(entry).collect()
 }
 
-/// How many moves the ledger of a product has, if they are no more than so many.
-pub async fn count_moves(access: &Access, product: ProductId) -> Result<i32, sqlx::Error> {
+/// How many moves the ledger of a product has, counted as far as one more than `most`.
+pub async fn count_moves(
+    access: &Access,
+    product: ProductId,
+    most: i32,
+) -> Result<i32, sqlx::Error> {
     let count = sqlx::query_scalar(
         "select count(*)::int from (select from stock_moves where product_id = $1 limit $2) as moves",
     );
-    count.bind(product.uuid()).bind(MOST_COUNTED).fetch_one(access).await
+    count.bind(product.uuid()).bind(i64::from(most) + 1).fetch_one(access).await
 }
 
 /// How many units of a live product can be ordered.

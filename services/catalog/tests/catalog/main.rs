@@ -10,6 +10,7 @@ mod ending;
 mod events;
 mod importing;
 mod leaving;
+mod listing;
 mod pages;
 mod projection;
 mod reserving;

@@ -13,7 +13,7 @@ const MIB: usize = 1024 * 1024;
 async fn listed(shop: &Shop, size: i32) -> (Vec<String>, usize) {
     let (mut products, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
     loop {
-        let request = ListProductsRequest { size: Some(size), cursor, page: None };
+        let request = ListProductsRequest { size: Some(size), cursor, ..Default::default() };
         let page = shop.client().list_products(request).await.unwrap().into_inner();
         assert!(page.encoded_len() <= MIB + MIB / 10, "{} bytes", page.encoded_len());
         products.extend(page.data.into_iter().map(|product| product.id));

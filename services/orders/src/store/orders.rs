@@ -101,7 +101,7 @@ pub async fn with_lines(
         .iter()
         .filter_map(|head| match head {
             Entry::Row(Head(order)) => Some(order.id.uuid()),
-            Entry::Unreadable(_) => None,
+            Entry::Unreadable { .. } => None,
         })
         .collect();
     let rows: Vec<(Uuid, Uuid, String, i64, i32)> = sqlx::query_as(
@@ -120,7 +120,7 @@ pub async fn with_lines(
             let rows = lines.remove(&order.id.uuid()).unwrap_or_default();
             completed(order, rows)
         }
-        Entry::Unreadable(id) => Entry::Unreadable(id),
+        Entry::Unreadable { key, sort_key } => Entry::Unreadable { key, sort_key },
     };
     Ok(heads.into_iter().map(complete).collect())
 }
@@ -134,7 +134,7 @@ fn completed(mut order: Order, rows: Vec<LineRow>) -> Entry<Order> {
         }
         Err(error) => {
             tracing::error!(order_id = %order.id, %error, "the lines of an order cannot be read");
-            Entry::Unreadable(order.id.uuid())
+            Entry::unreadable(order.id.uuid())
         }
     }
 }

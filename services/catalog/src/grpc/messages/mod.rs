@@ -2,6 +2,7 @@
 
 pub mod categories;
 pub mod imports;
+pub mod listing;
 pub mod product_types;
 pub mod products;
 pub mod stock;

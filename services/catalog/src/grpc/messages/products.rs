@@ -19,7 +19,7 @@ pub fn price(decimal: Option<&Decimal>, code: &str) -> Result<Price, Error> {
     Price::parse(&decimal.value, currency).map_err(|issue| Error::invalid("price", issue))
 }
 
-fn currency(code: &str) -> Result<Currency, Error> {
+pub fn currency(code: &str) -> Result<Currency, Error> {
     code.parse().map_err(|issue| Error::invalid("currency", issue))
 }
 
