@@ -26,13 +26,13 @@ async fn error_of(process: &Process, request_id: &str) -> Value {
 #[tokio::test]
 async fn an_error_is_one_json_line_with_its_causes_and_its_request() {
     let suite = Suite::start_with(&[("SOUK_LOG_FORMAT", "json"), ("SOUK_LOG", "info")]).await;
-    let mislaid = "alter table categories rename to mislaid";
+    let mislaid = "alter view counted_categories rename to mislaid";
     sqlx::query(mislaid).execute(&mut suite.database("catalog").await).await.unwrap();
     let mislaid = "alter table orders rename to mislaid";
     sqlx::query(mislaid).execute(&mut suite.database("orders").await).await.unwrap();
     let token = suite.admin().await;
     for (path, role, cause) in [
-        ("/v1/categories", "catalog", r#"relation "categories" does not exist"#),
+        ("/v1/categories", "catalog", r#"relation "counted_categories" does not exist"#),
         ("/v1/orders", "orders", r#"relation "orders" does not exist"#),
     ] {
         let request_id = format!("what-went-wrong-in-{role}");

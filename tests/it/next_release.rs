@@ -30,7 +30,7 @@ const NEXT_RELEASE: [(&str, &str); 3] = [
     (
         "catalog",
         "alter table products add column weight_grams integer;
-         alter table categories add column parent_id uuid;
+         alter table categories add column image_id uuid;
          alter table stock add column incoming integer not null default 0;
          alter table reservations add column pinned_at timestamptz;
          alter table idempotency_keys add column trace text",

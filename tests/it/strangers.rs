@@ -294,13 +294,15 @@ async fn bytes_go_up_as_the_file_of_a_form() {
     let form = b"--x\r\ncontent-disposition: form-data; name=size\r\n\r\n3\r\n\
                  --x\r\ncontent-disposition: form-data; name=f; filename=a.png\r\n\
                  content-type: image/png\r\n\r\n\xff\0\n\r\n--x--\r\n";
-    for (path, rpc) in [("file", "StoreFile"), ("archive", "Upload")] {
+    // only where the policy names a field for it does the name go with them
+    for (path, rpc, name) in [("file", "StoreFile", ""), ("archive", "Upload", r#",name:"a.png""#)]
+    {
         let path = format!("{TOPIC}/{path}");
         let media = "multipart/form-data; boundary=x";
         let answer = gateway.send(Method::PUT, &path, media, form).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"count": 3})));
         let file = r#"topic:"news",size:3,content{content_type:"image/png",data:"\377\000\n"}"#;
-        assert_eq!(stranger.heard(), [format!("{rpc} {file}")]);
+        assert_eq!(stranger.heard(), [format!("{rpc} {file}{name}")]);
     }
 }
 

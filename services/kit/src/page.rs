@@ -283,7 +283,8 @@ mod tests {
         let page = |size, number| Page::parse(&cursors(), "list", Some(size), "", Some(number));
         assert!(page(100, 101).is_ok());
         let refused = tonic::Status::from(page(100, 102).unwrap_err());
-        assert!(refused.message().contains("at most 101"), "{refused}");
+        let details = tonic_types::StatusExt::get_details_bad_request(&refused).unwrap();
+        assert!(details.field_violations[0].description.contains("at most 101"), "{details:?}");
         assert!(page(100, 1_000_000).is_err());
     }
 
