@@ -33,6 +33,7 @@ pub fn list(length: usize) -> ListProductsResponse {
     ListProductsResponse {
         data: (0..length).map(product).collect(),
         pagination: Some(Pagination {
+            total_is_lower_bound: false,
             size: length as i32,
             next_cursor: Some(
                 "eyJhZnRlciI6InByb2RfMDFoNDU1dmI0cGV4NXZza25rMDg0c24wMnEifQ".to_owned(),
