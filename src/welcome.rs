@@ -38,7 +38,7 @@ impl Welcome<'_> {
         } else {
             println!("  admin      {}  (with the password that you gave)", admin.email);
         }
-        println!("\nList products:\n\n  curl -s '{scheme}://{http}/v1/products?size=3'");
+        println!("\nList products:\n\n  curl -s '{scheme}://{http}/v2/products?size=3'");
         match &self.product {
             Some(product) => println!("\nOrder one:\n\n{}", self.order_command(product)),
             None => println!("\nImport some:\n\n{}", self.import_command()),

@@ -20,14 +20,21 @@ pub const LIST: &str = "product_types";
 /// How many things that are wrong with attributes are told.
 const MAX_TOLD: usize = 50;
 
-/// The name of a product type. The contract has checked its form.
+/// The longest name of a type.
+const MAX_NAME: usize = 64;
+
+/// The name of a product type: lowercase words joined by `-`, up to 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TypeName(String);
 
 impl TypeName {
-    /// The type that a text names; `None` where it is empty.
+    /// The type that a text names; `None` where it can name none.
     pub fn parse(text: String) -> Option<Self> {
-        (!text.is_empty()).then_some(Self(text))
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
+        };
+        let is_name = text.len() <= MAX_NAME && text.split('-').all(is_word);
+        is_name.then_some(Self(text))
     }
 
     pub fn as_str(&self) -> &str {
@@ -257,6 +264,16 @@ mod tests {
         assert!(kinds[0].starts_with("attributes.year "), "{kinds:?}");
         assert!(kinds[1].starts_with("attributes.tags[1] "), "{kinds:?}");
         assert!(!kinds.concat().contains('x'), "the value is not told: {kinds:?}");
+    }
+
+    #[test]
+    fn a_name_is_words_that_a_path_can_have() {
+        for name in ["book", "art-print", "2b"] {
+            assert!(TypeName::parse(name.to_owned()).is_some(), "{name}");
+        }
+        for name in ["", "Book", "a--b", "-a", "a-", "a b", "é", &"a".repeat(65)] {
+            assert_eq!(TypeName::parse(name.to_owned()), None, "{name}");
+        }
     }
 
     #[test]

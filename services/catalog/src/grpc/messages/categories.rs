@@ -14,7 +14,7 @@ pub fn new_category(message: proto::CreateCategoryRequest) -> Result<NewCategory
 }
 
 fn parent(id: Option<String>) -> Result<Option<CategoryId>, Error> {
-    id.as_deref().map(|id| parse_id("parent_id", id)).transpose()
+    Ok(id_or_none("parent_id", &id.unwrap_or_default())?.flatten())
 }
 
 /// The id of a category, or that of none; `None` where nothing is said.
@@ -43,7 +43,10 @@ pub fn category_change(message: proto::UpdateCategoryRequest) -> Result<Category
         slug: mask.required("slug", message.slug)?,
         name: mask.required("name", message.name)?,
         description: mask.clearable("description", message.description),
-        parent: mask.clearable("parent_id", parent(message.parent_id)?.map(Some)),
+        parent: match message.parent_id {
+            None => mask.clearable("parent_id", None),
+            id => mask.clearable("parent_id", Some(parent(id)?)),
+        },
     })
 }
 
