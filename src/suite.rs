@@ -15,6 +15,7 @@ use souk_kit::secret::{MasterSecret, random_token};
 use souk_kit::server::{self, Service};
 use souk_orders::Orders;
 use souk_proto::souk::auth::v1::auth_service_server::SERVICE_NAME as AUTH;
+use souk_proto::souk::books::v1::book_service_server::SERVICE_NAME as BOOKS;
 use souk_proto::souk::catalog::v1::catalog_service_server::SERVICE_NAME as CATALOG_V1;
 use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME as CATALOG;
 use souk_proto::souk::orders::v1::orders_service_server::SERVICE_NAME as ORDERS;
@@ -83,7 +84,7 @@ async fn serve_all(
     let database = databases.open("catalog", &souk_catalog::MIGRATOR, connections).await?;
     let settings = souk_catalog::Options { secret: secret.clone(), limits: limits.of_service() };
     let catalog = Catalog::new(database, settings, to_auth.clone())?;
-    let catalog_services = catalog.services();
+    let catalog_services = with_books(&catalog, to_auth.clone(), limits).await?;
     let to_catalog = Channel::in_process(catalog_services[0].stack.clone());
 
     let database = databases.open("orders", &souk_orders::MIGRATOR, connections).await?;
@@ -155,8 +156,9 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
                 souk_catalog::Options { secret: master_secret()?, limits: limits.of_service() };
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let database = open(&options, &souk_catalog::MIGRATOR).await?;
-            let catalog = Catalog::new(database, settings, to_auth)?;
-            serve_grpc(&mut parts, &options, catalog.services().into()).await?;
+            let catalog = Catalog::new(database, settings, to_auth.clone())?;
+            let services = with_books(&catalog, to_auth, limits).await?;
+            serve_grpc(&mut parts, &options, services).await?;
             parts.spawn("catalog", |end| async move { catalog.run(end).await });
         }
         Role::Orders => {
@@ -175,7 +177,8 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             let upstreams = vec![
                 behind(AUTH, to_auth.clone()),
                 behind(CATALOG_V1, to_catalog.clone()),
-                behind(CATALOG, to_catalog),
+                behind(CATALOG, to_catalog.clone()),
+                behind(BOOKS, to_catalog),
                 behind(ORDERS, remote(options.orders_url.as_ref(), "--orders-url")?),
             ];
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
@@ -210,6 +213,21 @@ async fn start_auth(
     let limits = limits.of_service();
     let options = souk_auth::Options { secret, clients: vec![orders], limits };
     Ok(Auth::start(database, options).await?)
+}
+
+/// The services of a catalog, and what stands on it, in the same process: the newest version of the catalog
+/// comes first.
+async fn with_books(
+    catalog: &Catalog,
+    to_auth: Channel,
+    limits: &Limits,
+) -> anyhow::Result<Vec<Service>> {
+    catalog.ensure_type(souk_books::product_type()).await.context("the type of books")?;
+    let mut services = Vec::from(catalog.services());
+    let to_catalog = Channel::in_process(services[0].stack.clone());
+    let probe = services[0].probe.clone();
+    services.push(souk_books::service(to_catalog, to_auth, probe, limits.of_service()));
+    Ok(services)
 }
 
 fn orders_options(

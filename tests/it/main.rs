@@ -8,6 +8,7 @@
 mod support;
 
 mod accounts;
+mod books;
 mod catalog;
 mod cli;
 mod connections;

@@ -27,7 +27,7 @@ fn every_operation_is_a_request_in_the_folder_of_its_service() {
     let folders = collection(&SOUK)["item"].clone();
     let names: Vec<&Value> =
         folders.as_array().unwrap().iter().map(|folder| &folder["name"]).collect();
-    assert_eq!(names, ["Auth", "CatalogV1", "Catalog", "Orders"]);
+    assert_eq!(names, ["Auth", "Book", "CatalogV1", "Catalog", "Orders"]);
 }
 
 #[test]

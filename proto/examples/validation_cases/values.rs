@@ -129,7 +129,7 @@ pub fn texts(rules: &Rules) -> Vec<String> {
         }
     }
     for allowed in rules.list("in").iter().filter_map(Value::as_str) {
-        texts.extend([allowed, &allowed[1..]].map(str::to_owned));
+        texts.extend([allowed, allowed.get(1..).unwrap_or_default()].map(str::to_owned));
         texts.extend([format!("{allowed} "), format!("{allowed}x"), allowed.to_uppercase()]);
     }
     if rules.get("email").is_some() {

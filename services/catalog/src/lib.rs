@@ -28,6 +28,7 @@ use souk_kit::cursor::Cursors;
 use souk_kit::secret::MasterSecret;
 use souk_kit::server::Service;
 use souk_kit::stack::{Limits, Stack};
+use souk_proto::souk::catalog::v2::CreateProductTypeRequest;
 use souk_proto::souk::catalog::v2::catalog_service_server::{CatalogServiceServer, SERVICE_NAME};
 use sqlx::migrate::Migrator;
 use tokio::time::sleep;
@@ -126,6 +127,20 @@ impl Catalog {
     pub async fn is_untouched(&self) -> Result<bool, Error> {
         let access = self.handlers.database.within(STATEMENT_LIMIT);
         self.handlers.reading.is_untouched(&access).await
+    }
+
+    /// Makes sure that there is a product type of this name. One that is there stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The type makes no sense, or the database does not answer.
+    pub async fn ensure_type(&self, message: CreateProductTypeRequest) -> Result<(), Error> {
+        let (name, definition) = grpc::new_product_type(message)?;
+        let access = self.handlers.database.within(STATEMENT_LIMIT);
+        match self.handlers.typing.create(&access, &name, &definition).await {
+            Ok(_) | Err(Error::TypeNameTaken) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn expire(&self) {

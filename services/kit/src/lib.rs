@@ -16,6 +16,7 @@ pub mod frame;
 pub mod id;
 pub mod idempotency;
 pub mod listener;
+pub mod mask;
 pub mod money;
 pub mod options;
 pub mod page;

@@ -168,9 +168,9 @@ impl Suite {
     pub fn url_of(&self, service: &str) -> &str {
         match service {
             "souk.auth.v1.AuthService" => &self.addresses.auth,
-            "souk.catalog.v1.CatalogService" | "souk.catalog.v2.CatalogService" => {
-                &self.addresses.catalog
-            }
+            "souk.catalog.v1.CatalogService"
+            | "souk.catalog.v2.CatalogService"
+            | "souk.books.v1.BookService" => &self.addresses.catalog,
             "souk.orders.v1.OrdersService" => &self.addresses.orders,
             other => panic!("no such service: {other}"),
         }

@@ -8,6 +8,7 @@ mod products;
 mod stock;
 pub mod v1;
 
+pub use self::messages::product_types::new_product_type;
 use souk_db::{Access, Database};
 use souk_kit::idempotency::Operation;
 use souk_kit::request::Context;

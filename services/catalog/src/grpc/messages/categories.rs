@@ -1,10 +1,11 @@
 //! Categories.
 
 use souk_kit::id::CategoryId;
+use souk_kit::mask::Mask;
 use souk_kit::wire;
 use souk_proto::souk::catalog::v2 as proto;
 
-use super::{Mask, etag, parse_id};
+use super::{etag, parse_id};
 use crate::Error;
 use crate::category::{Category, CategoryChange, Heirs, Level, NewCategory};
 

@@ -1,10 +1,11 @@
 //! Product types.
 
 use prost_types::Struct;
+use souk_kit::mask::Mask;
 use souk_kit::wire;
 use souk_proto::souk::catalog::v2 as proto;
 
-use super::{Mask, etag};
+use super::etag;
 use crate::Error;
 use crate::attributes::Attributes;
 use crate::product_type::{Definition, ProductType, TypeChange, TypeName};

@@ -2,11 +2,12 @@
 
 use prost_types::Struct;
 use souk_kit::id::CategoryId;
+use souk_kit::mask::Mask;
 use souk_kit::{Currency, wire};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2 as proto;
 
-use super::{Mask, etag, parse_id};
+use super::{etag, parse_id};
 use crate::Error;
 use crate::attributes::Attributes;
 use crate::product::{NewPrice, NewProduct, Price, Product, ProductChange};

@@ -1,10 +1,11 @@
 //! Stock, and what is held of it.
 
 use souk_kit::id::ProductId;
+use souk_kit::mask::Mask;
 use souk_kit::wire;
 use souk_proto::souk::catalog::v2 as proto;
 
-use super::{Mask, parse_id};
+use super::parse_id;
 use crate::Error;
 use crate::reservation::{Line, Reservation, Shortage, Status};
 use crate::stock::{MoveKind, Moved, Stock};
