@@ -11,11 +11,14 @@ use souk_kit::Channel;
 use souk_proto::souk::auth::v1::CreateTokenRequest;
 use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
-use souk_proto::souk::catalog::v2::{ImportProductsRequest, ImportProductsResponse, RejectedRow};
+use souk_proto::souk::catalog::v2::{
+    GetProductTypeRequest, ImportProductsRequest, ImportProductsResponse, RejectedRow,
+};
 use tokio::sync::mpsc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
+use crate::attribute_columns::AttributeColumns;
 use crate::cli::Import;
 use crate::products_file::ProductsFile;
 use crate::secrets;
@@ -38,10 +41,14 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     let path = &command.file;
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let size = file.metadata().map_or(0, |file| file.len());
-    let rows = ProductsFile::open(BufReader::new(file))
+    let channel = Channel::remote(command.server.clone());
+    let attributes = match &command.product_type {
+        Some(name) => Some(attributes_of(channel.clone(), name).await?),
+        None => None,
+    };
+    let rows = ProductsFile::open(BufReader::new(file), attributes)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let ignored = rows.ignored();
-    let channel = Channel::remote(command.server.clone());
     let token = token(&command, channel.clone())
         .await
         .with_context(|| format!("cannot sign in at {}", command.server))?;
@@ -83,6 +90,14 @@ fn read(
         }
     }
     Ok(unreadable)
+}
+
+/// The columns that are attributes of a type.
+async fn attributes_of(channel: Channel, name: &str) -> anyhow::Result<AttributeColumns> {
+    let request = GetProductTypeRequest { name: name.to_owned() };
+    let found = CatalogServiceClient::new(channel).get_product_type(request).await;
+    let found = found.map_err(|status| explain(&status));
+    Ok(AttributeColumns::of(found.with_context(|| format!("the type {name}"))?.into_inner()))
 }
 
 fn received<T>(receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> {

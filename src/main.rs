@@ -1,5 +1,6 @@
 //! `souk`: the whole suite in one process, or one role of it.
 
+mod attribute_columns;
 mod cli;
 mod databases;
 mod gateway;

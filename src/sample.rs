@@ -25,7 +25,7 @@ pub async fn load(auth: Channel, catalog: Channel, admin: &Admin) -> anyhow::Res
 }
 
 fn rows() -> anyhow::Result<Vec<ImportProductsRequest>> {
-    let mut file = ProductsFile::open(SAMPLE.as_bytes())?;
+    let mut file = ProductsFile::open(SAMPLE.as_bytes(), None)?;
     let mut rows = Vec::new();
     while let Some(row) = file.next_row()? {
         rows.push(row.map_err(|row| anyhow::anyhow!("line {}: {}", row.line, row.issue))?);

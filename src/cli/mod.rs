@@ -249,8 +249,11 @@ pub struct Migrate {
 #[derive(Debug, Args)]
 pub struct Import {
     /// A CSV file with a header line: sku, name, price, and, if you like, description, stock,
-    /// categories (slugs separated by |), currency (USD)
+    /// categories (slugs separated by |), currency (USD), and the attributes of --type
     pub file: PathBuf,
+    /// The type of its products: columns that this type knows become attributes (lists separated by |)
+    #[arg(long = "type", value_name = "NAME")]
+    pub product_type: Option<String>,
     /// The running suite
     #[arg(long, env = "SOUK_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub server: Uri,

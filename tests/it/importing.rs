@@ -24,10 +24,20 @@ fn import(suite: &Suite, file: &Path) -> (bool, String) {
 
 /// An import that signs in and one that imports need the same address: one process has both.
 async fn import_with_token(suite: &Suite, file: &Path) -> (bool, String) {
+    import_with(suite, file, &[]).await
+}
+
+/// The same of a type.
+async fn import_as(suite: &Suite, file: &Path, product_type: &str) -> (bool, String) {
+    import_with(suite, file, &["--type", product_type]).await
+}
+
+async fn import_with(suite: &Suite, file: &Path, options: &[&str]) -> (bool, String) {
     let mut command = souk();
     command
         .arg("import")
         .arg(file)
+        .args(options)
         .args(["--server", &suite.catalog_url()])
         .env("SOUK_TOKEN", suite.admin().await);
     let (status, text) = run(command);
@@ -164,4 +174,74 @@ async fn importing_needs_the_right_password_or_token() {
     assert!(!status.success() && text.contains("(Unauthenticated)"), "{text}");
     let (succeeded, text) = import_with_token(&suite, &file).await;
     assert!(succeeded && text.contains("0 rejected"), "{text}");
+}
+
+/// A file of books as others have them: some have no ISBN, or a list of authors that is too long.
+fn books_of_others(rows: usize) -> String {
+    let mut file = "sku,name,author,isbn,year,rating,price,stock,publisher\n".to_owned();
+    for row in 0..rows {
+        let isbn = if row % 10 == 3 { String::new() } else { format!("97800000{row:05}") };
+        let author = if row % 20 == 5 { "x".repeat(101) } else { format!("Author {}", row % 7) };
+        let year =
+            if row % 50 == 7 { "long ago".to_owned() } else { (1900 + row % 100).to_string() };
+        file += &format!("B-{row},Book {row},{author},{isbn},{year},4.5,9.99,3,Someone\n");
+    }
+    file
+}
+
+#[tokio::test]
+async fn a_file_of_books_becomes_products_of_that_type_and_what_is_no_book_is_reported() {
+    let suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let file = scratch.0.join("books.csv");
+    std::fs::write(&file, books_of_others(200)).unwrap();
+    let (succeeded, text) = import_as(&suite, &file, "book").await;
+    assert!(!succeeded, "{text}");
+    // 20 without an ISBN, 10 authors that are too long, 4 years that are none
+    assert!(text.contains("166 created, 0 updated, 34 rejected"), "{text}");
+    for line in [
+        "line 5: attributes.isbn is required",
+        "line 9: attributes.year must be a whole number",
+        "columns that are not imported: publisher",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+    assert!(text.contains("line 7: attributes.author "), "{text}");
+    let found =
+        suite.http().get("/v2/products?type=book&attr.year=1904&attr.author=Author+4").await;
+    let book = found.json()["data"][0].clone();
+    assert_eq!((book["sku"].as_str(), book["type"].as_str()), (Some("B-4"), Some("book")));
+    assert_eq!(book["attributes"]["rating"], 4.5);
+    assert_eq!(suite.http().get("/v1/books?size=1").await.json()["pagination"]["total"], 166);
+
+    // the same again changes them, and products of another kind keep their type
+    let (_, text) = import_as(&suite, &file, "book").await;
+    assert!(text.contains("0 created, 166 updated, 34 rejected"), "{text}");
+    let rows = "sku,name,price\nB-4,Renamed,5\n";
+    std::fs::write(&file, rows).unwrap();
+    let (succeeded, text) = import_with_token(&suite, &file).await;
+    assert!(succeeded, "{text}");
+    let found = suite.http().get("/v2/products?type=book&q=renamed").await.json();
+    assert_eq!(found["data"][0]["attributes"]["year"], 1904);
+    let (succeeded, text) = import_as(&suite, &file, "film").await;
+    assert!(!succeeded && text.contains("film"), "{text}");
+}
+
+#[tokio::test]
+async fn ten_thousand_real_books_are_imported_but_for_those_without_an_isbn_or_with_too_many_authors()
+ {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/books.csv");
+    if !file.exists() {
+        return; // the data is not everywhere
+    }
+    let suite = Suite::start().await;
+    let (succeeded, text) = import_as(&suite, &file, "book").await;
+    assert!(!succeeded, "rejected rows are an error");
+    assert!(text.contains("created, 0 updated, 73"), "about 730 are rejected: {}", &text[..200]);
+    let found = suite.http().get("/v2/products?q=rowling&type=book&size=100").await.json();
+    let found = found["data"].as_array().unwrap();
+    assert!(found.len() > 5, "{found:?}");
+    for book in found {
+        assert!(book["attributes"]["author"].as_str().unwrap().contains("Rowling"), "{book}");
+    }
 }

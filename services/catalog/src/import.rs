@@ -1,6 +1,8 @@
 //! Imports: many products at once, created or updated by SKU.
 
+use crate::attributes::Attributes;
 use crate::product::Price;
+use crate::product_type::TypeName;
 
 /// How many rejected rows the report names.
 const MAX_REPORTED: usize = 1_000;
@@ -16,6 +18,17 @@ pub struct Row {
     pub price: Price,
     pub stock: Option<i32>,
     pub categories: Vec<String>,
+    /// The type, or none; absent, a product keeps the one that it has.
+    pub product_type: Option<Option<TypeName>>,
+    /// Absent, a product keeps those that it has.
+    pub attributes: Option<Attributes>,
+}
+
+impl Row {
+    /// Why it is left out.
+    pub fn rejected(&self, field: impl Into<String>, issue: impl Into<String>) -> Rejection {
+        Rejection { line: self.line, field: field.into(), issue: issue.into() }
+    }
 }
 
 /// A row that is left out.

@@ -83,11 +83,12 @@ impl Catalog {
     /// The contract asks for idempotency keys where the service keeps none.
     pub fn new(database: Database, options: Options, auth: Channel) -> anyhow::Result<Self> {
         souk_kit::idempotency::check(SERVICE_NAME, KEYED)?;
+        let typing = Typing::default();
         let handlers = Handlers {
             reading: Reading::new(database.clone(), Cursors::new(&options.secret)),
-            typing: Typing::default(),
             reserving: Reserving::new(database.clone()),
-            importing: Importing::new(database.clone()),
+            importing: Importing::new(database.clone(), typing.clone()),
+            typing,
             database,
         };
         let verifier = Arc::new(Verifier::new(auth, AUDIENCE));

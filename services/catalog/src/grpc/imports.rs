@@ -6,14 +6,16 @@ use souk_proto::souk::catalog::v2::{ImportProductsRequest, ImportProductsRespons
 use tonic::{Request, Response, Streaming};
 
 use super::messages::imports::checked;
+use super::v1::market;
 use super::{Handlers, Reply, actor};
+use crate::importing::By;
 
 pub async fn import(
     handlers: &Handlers,
     request: Request<Streaming<ImportProductsRequest>>,
 ) -> Reply<ImportProductsResponse> {
-    let actor = actor(Context::of(&request)?)?;
+    let by = By { actor: actor(Context::of(&request)?)?, market: market(&request) };
     let rows = request.into_inner().map(|row| row.map(checked));
-    let report = handlers.importing.import(&actor, rows).await?;
+    let report = handlers.importing.import(&by, rows).await?;
     Ok(Response::new(report.into()))
 }

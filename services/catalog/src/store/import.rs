@@ -3,10 +3,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use souk_db::Access;
 use souk_kit::id::{self, CategoryId, ProductId};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::products::time_of;
 use crate::Error;
+use crate::attributes::Attributes;
 use crate::import::Row;
+use crate::product_type::TypeName;
 
 /// A live product whose SKU is in the batch.
 #[derive(Debug)]
@@ -14,6 +18,9 @@ pub struct Existing {
     pub id: ProductId,
     pub sku: String,
     pub available: i32,
+    pub currency: String,
+    pub product_type: Option<TypeName>,
+    pub attributes: Attributes,
 }
 
 /// A row, and the product it becomes.
@@ -23,6 +30,8 @@ pub struct Write<'a> {
     pub row: &'a Row,
     /// How many units the product has, when it exists.
     pub available: Option<i32>,
+    pub product_type: Option<TypeName>,
+    pub attributes: Attributes,
 }
 
 /// Notes the SKUs of a batch; those that earlier batches of the import had, with their lines.
@@ -64,16 +73,27 @@ pub async fn lock(
     connection: &mut PgConnection,
     rows: &[Row],
 ) -> Result<Vec<Existing>, sqlx::Error> {
-    let existing: Vec<(Uuid, String, i32)> = sqlx::query_as(
-        "select id, sku, available from products join stock on product_id = id
+    let existing: Vec<Found> = sqlx::query_as(
+        "select id, sku, available, currency, type, attributes
+         from products join stock on product_id = id
          where sku = any ($1) and deleted_at is null order by id for update",
     )
     .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let product = |(id, sku, available)| Existing { id: ProductId::from_uuid(id), sku, available };
+    let product = |(id, sku, available, currency, name, Json(attributes)): Found| Existing {
+        id: ProductId::from_uuid(id),
+        sku,
+        available,
+        currency,
+        product_type: name.and_then(TypeName::parse),
+        attributes,
+    };
     Ok(existing.into_iter().map(product).collect())
 }
+
+/// A row of them.
+type Found = (Uuid, String, i32, String, Option<String>, Json<Attributes>);
 
 pub async fn update(
     connection: &mut PgConnection,
@@ -85,10 +105,13 @@ pub async fn update(
              description = coalesce(new.description, products.description),
              price_minor = new.price_minor,
              currency = new.currency,
+             type = new.type,
+             attributes = new.attributes,
              version = version + 1,
              updated_at = now()
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[])
-             as new (id, name, description, price_minor, currency)
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
+                     $7::jsonb[])
+             as new (id, name, description, price_minor, currency, type, attributes)
          where products.id = new.id",
     )
     .bind(ids(writes))
@@ -96,6 +119,8 @@ pub async fn update(
     .bind(descriptions(writes))
     .bind(prices(writes))
     .bind(currencies(writes))
+    .bind(types(writes))
+    .bind(attributes(writes))
     .execute(connection)
     .await?;
     Ok(())
@@ -104,10 +129,15 @@ pub async fn update(
 pub async fn insert(connection: &mut PgConnection, writes: &[&Write<'_>]) -> Result<(), Error> {
     let inserted = sqlx::query(
         "with inserted as (
-             insert into products (id, sku, name, description, price_minor, currency)
-             select id, sku, name, coalesce(description, ''), price_minor, currency
-             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-                 as new (id, sku, name, description, price_minor, currency)
+             insert into products
+                 (id, sku, name, description, price_minor, currency, type, attributes, created_at,
+                  updated_at)
+             select id, sku, name, coalesce(description, ''), price_minor, currency, type,
+                 attributes, created_at, created_at
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+                         $7::text[], $8::jsonb[], $9::timestamptz[])
+                 as new (id, sku, name, description, price_minor, currency, type, attributes,
+                         created_at)
              returning id
          )
          insert into stock (product_id) select id from inserted",
@@ -118,6 +148,9 @@ pub async fn insert(connection: &mut PgConnection, writes: &[&Write<'_>]) -> Res
     .bind(descriptions(writes))
     .bind(prices(writes))
     .bind(currencies(writes))
+    .bind(types(writes))
+    .bind(attributes(writes))
+    .bind(writes.iter().map(|write| time_of(write.id)).collect::<Vec<_>>())
     .execute(connection)
     .await;
     match inserted {
@@ -189,6 +222,14 @@ fn descriptions<'a>(writes: &[&'a Write<'_>]) -> Vec<Option<&'a str>> {
 
 fn prices(writes: &[&Write<'_>]) -> Vec<i64> {
     writes.iter().map(|write| write.row.price.money().minor()).collect()
+}
+
+fn types<'a>(writes: &[&'a Write<'_>]) -> Vec<Option<&'a str>> {
+    writes.iter().map(|write| write.product_type.as_ref().map(TypeName::as_str)).collect()
+}
+
+fn attributes<'a>(writes: &[&'a Write<'_>]) -> Vec<Json<&'a Attributes>> {
+    writes.iter().map(|write| Json(&write.attributes)).collect()
 }
 
 fn currencies(writes: &[&Write<'_>]) -> Vec<&'static str> {

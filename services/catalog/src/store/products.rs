@@ -57,7 +57,7 @@ fn attributes(row: &PgRow) -> Result<Attributes, sqlx::Error> {
 }
 
 /// When something was created: in the millisecond that its id has (RFC 9562, section 5.7).
-fn time_of(id: ProductId) -> OffsetDateTime {
+pub fn time_of(id: ProductId) -> OffsetDateTime {
     let millis = i128::try_from(id.uuid().as_u128() >> 80).unwrap_or_default();
     OffsetDateTime::from_unix_timestamp_nanos(millis * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -3,10 +3,11 @@
 use souk_proto::Validate as _;
 use souk_proto::souk::catalog::v2 as proto;
 
-use super::products::price;
+use super::products::{attributes, price};
 use crate::Error;
 use crate::import::{Rejection, Report, Row};
 use crate::importing::Checked;
+use crate::product_type::TypeName;
 
 /// Checks a row of an import: those that break a rule are reported, not refused.
 pub fn checked(message: proto::ImportProductsRequest) -> Checked {
@@ -21,8 +22,13 @@ pub fn checked(message: proto::ImportProductsRequest) -> Checked {
         Error::Invalid { field, issue } => reject(field, issue),
         other => reject("price".to_owned(), other.to_string()),
     })?;
+    let attributes = message.attributes.map(attributes).transpose();
+    let attributes =
+        attributes.map_err(|error| reject("attributes".to_owned(), error.to_string()))?;
     Ok(Row {
         line,
+        product_type: message.r#type.map(TypeName::parse),
+        attributes,
         sku: message.sku,
         name: message.name,
         description: message.description,
