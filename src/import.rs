@@ -139,7 +139,11 @@ async fn token(command: &Import, channel: Channel) -> anyhow::Result<MetadataVal
     if let Some(token) = secrets::from_environment("SOUK_TOKEN")? {
         return bearer(token.expose_secret());
     }
-    let email = command.email.as_ref().context("give --email, or set SOUK_TOKEN")?;
+    let Some(email) = &command.email else {
+        let admin = secrets::admin_of_installation(&command.data_dir)
+            .context("give --email, or set SOUK_TOKEN")?;
+        return sign_in(channel, &admin.email, &admin.password).await;
+    };
     let password = match &command.password {
         Some(password) => password.clone().into(),
         None => secrets::required(secrets::ADMIN_PASSWORD)?,

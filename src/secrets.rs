@@ -89,6 +89,15 @@ pub fn development_admin(data_dir: &Path) -> anyhow::Result<Admin> {
     Ok(Admin { email: DEVELOPMENT_ADMIN.to_owned(), password, generated: true })
 }
 
+/// The admin of a development installation that somebody else has started on this machine.
+pub fn admin_of_installation(data_dir: &Path) -> anyhow::Result<Admin> {
+    let path = data_dir.join("admin-password");
+    let password =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let password = password.trim().into();
+    Ok(Admin { email: DEVELOPMENT_ADMIN.to_owned(), password, generated: true })
+}
+
 /// The secret in a file that only its owner can read; made when it is not there.
 fn kept(path: &Path) -> anyhow::Result<SecretString> {
     if let Ok(text) = fs::read_to_string(path)

@@ -258,9 +258,12 @@ pub struct Import {
     #[arg(long, env = "SOUK_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub server: Uri,
     /// The account to sign in with; its password comes from --password or SOUK_ADMIN_PASSWORD.
-    /// SOUK_TOKEN, when set, is used instead
+    /// SOUK_TOKEN, when set, is used instead; without either, the admin of --data-dir is
     #[arg(long, env = "SOUK_ADMIN_EMAIL")]
     pub email: Option<String>,
+    /// Where a suite that was started on this machine keeps the password of its admin
+    #[arg(long, env = "SOUK_DATA_DIR", default_value = ".souk", value_name = "DIR")]
+    pub data_dir: PathBuf,
     /// The password of the account; others on this machine can see a flag, so prefer the variable
     #[arg(long, env = "SOUK_ADMIN_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
