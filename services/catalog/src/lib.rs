@@ -53,6 +53,8 @@ pub const AUDIENCE: &str = "catalog";
 const MAX_MESSAGE: usize = 1024 * 1024;
 /// How often reservations whose time is over give their stock back.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether products can be found by something else than before.
+const REINDEX_INTERVAL: Duration = Duration::from_secs(1);
 /// How often what nobody needs any more is forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long a statement of the background work may take.
@@ -109,13 +111,15 @@ impl Catalog {
         })
     }
 
-    /// The background work: expiring reservations, forgetting what is over, keeping keys fresh. Ends
+    /// The background work: expiring reservations, indexing products anew, forgetting what is over, keeping
+    /// keys fresh. Ends
     /// with `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = self.expire() => {}
             () = self.forget() => {}
+            () = self.reindex() => {}
             () = self.verifier.keep_fresh() => {}
         }
     }
@@ -155,6 +159,21 @@ impl Catalog {
                 }
             }
             sleep(EXPIRY_INTERVAL).await;
+        }
+    }
+
+    async fn reindex(&self) {
+        loop {
+            let access = self.handlers.database.within(STATEMENT_LIMIT);
+            match self.handlers.typing.reindex(&access).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::warn!(error, "cannot index products anew");
+                }
+            }
+            sleep(REINDEX_INTERVAL).await;
         }
     }
 

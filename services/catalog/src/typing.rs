@@ -16,6 +16,8 @@ use crate::{Error, store};
 
 /// How many products are held to a new schema at once.
 const BATCH: i64 = 1_000;
+/// How many products are indexed anew at once.
+const REINDEX_BATCH: i64 = 500;
 /// How many schemas are kept ready.
 const MAX_READY: usize = 1_000;
 
@@ -108,6 +110,11 @@ impl Typing {
         let found = found.ok_or_else(|| Error::invalid("type", "must name a type that exists"))?;
         let schema = self.schema(&found)?;
         schema.check(&attributes.clone().into_value()).map_err(Error::Violations)
+    }
+
+    /// Indexes some products anew that can be found by something else than before: whether there may be more.
+    pub async fn reindex(&self, access: &Access) -> Result<bool, Error> {
+        Ok(store::product_types::reindex(access, REINDEX_BATCH).await?)
     }
 
     /// The schema of a type, compiled once for each version.

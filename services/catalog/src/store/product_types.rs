@@ -93,7 +93,9 @@ pub async fn update(
 ) -> Result<Option<ProductType>, sqlx::Error> {
     sqlx::query_as(
         "update product_types set schema = $2, searchable = $3, filterable = $4,
-             version = version + 1, updated_at = now()
+             version = version + 1, updated_at = now(),
+             reindex_after = case when searchable = $3 then reindex_after
+                 else '00000000-0000-0000-0000-000000000000' end
          where name = $1 and ($5::bigint[] is null or version = any ($5))
          returning *",
     )
@@ -145,6 +147,27 @@ pub async fn attributes_after(
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|(id, Json(attributes))| (id, attributes)).collect())
+}
+
+/// Indexes some products anew whose type has changed what is searchable of them: whether there may be more.
+pub async fn reindex(access: &Access, limit: i64) -> Result<bool, sqlx::Error> {
+    let next = sqlx::query_scalar::<_, bool>(
+        "with due as (
+             select id, name, reindex_after from product_types where reindex_after is not null
+             order by id limit 1 for no key update skip locked
+         ), batch as (
+             select products.id from products, due
+             where type = due.name and products.id > reindex_after order by products.id limit $1
+         ), indexed as (
+             -- its trigger does the work; nothing that is shown changes, and so no version
+             update products set type = type where id in (select id from batch)
+         )
+         update product_types
+         set reindex_after = (select id from batch order by id desc limit 1)
+         from due where product_types.id = due.id
+         returning true",
+    );
+    Ok(next.bind(limit).fetch_optional(access).await?.is_some())
 }
 
 /// How many live products a type has.

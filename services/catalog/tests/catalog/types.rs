@@ -4,12 +4,13 @@ use prost_types::Struct;
 use serde_json::json;
 use souk_proto::souk::catalog::v2::{
     CreateProductRequest, CreateProductTypeRequest, DeleteProductRequest, DeleteProductTypeRequest,
-    ListProductTypesRequest, Product, UpdateProductRequest, UpdateProductTypeRequest,
+    ListProductTypesRequest, ListProductsRequest, Product, UpdateProductRequest,
+    UpdateProductTypeRequest,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::support::{Shop, World, new_product, reason, sku};
+use crate::support::{Shop, World, new_product, reason, sku, soon};
 
 fn object(json: serde_json::Value) -> Struct {
     Struct { fields: fields(json) }
@@ -255,4 +256,39 @@ async fn a_definition_that_makes_no_sense_names_the_field() {
         let refused = shop.client().create_product_type(shop.admin(message)).await.unwrap_err();
         assert_eq!(broken(&refused)[0].split('.').next(), Some(field), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn what_becomes_searchable_is_found_in_products_that_were_there_before() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.product_type("book", object(schema())).await;
+    let mut versions = Vec::new();
+    for _ in 0..3 {
+        versions.push(create(&shop, book(json!({"author": "Harper Lee"}))).await.unwrap().etag);
+    }
+    let found = async || {
+        let request = ListProductsRequest { q: "harper".to_owned(), ..Default::default() };
+        shop.client().list_products(request).await.unwrap().into_inner().data
+    };
+    assert!(found().await.is_empty());
+    shop.work();
+    let author = UpdateProductTypeRequest {
+        name: "book".to_owned(),
+        searchable: vec!["author".to_owned()],
+        ..UpdateProductTypeRequest::default()
+    };
+    shop.client().update_product_type(shop.admin(author)).await.unwrap();
+    soon("all are found", || async { found().await.len() == 3 }).await;
+    let now: Vec<String> = found().await.into_iter().map(|product| product.etag).collect();
+    assert_eq!(now, versions, "nothing of them has changed");
+    world.audit().await;
+
+    let nothing = UpdateProductTypeRequest {
+        name: "book".to_owned(),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["searchable".to_owned()] }),
+        ..UpdateProductTypeRequest::default()
+    };
+    shop.client().update_product_type(shop.admin(nothing)).await.unwrap();
+    soon("none is found", || async { found().await.is_empty() }).await;
 }
