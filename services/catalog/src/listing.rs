@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use souk_kit::Currency;
+use souk_kit::cursor::Total;
 use souk_kit::id::CategoryId;
 use souk_kit::page::Row;
 use time::OffsetDateTime;
@@ -24,6 +25,16 @@ pub const COUNTED_FOR_PAGES: i32 = 10_000;
 pub struct Listing {
     pub filter: Filter,
     pub sort: Sort,
+}
+
+/// How a page is found. Which is better depends on how many products keep the filter, and estimates of that are
+/// wrong where it has to do with the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// All that keep the filter, which are few, and then in their order.
+    Gather,
+    /// Through all products in their order, of which many keep it.
+    Walk,
 }
 
 /// What all products of a list have in common.
@@ -130,6 +141,14 @@ impl Listing {
     pub fn most_counted(&self, is_numbered: bool) -> i32 {
         let most = if is_numbered { COUNTED_FOR_PAGES } else { COUNTED };
         if self.sort == Sort::Relevance { most.min(MOST_RELEVANT) } else { most }
+    }
+
+    /// The way to its pages, where it has so many products.
+    pub fn way(&self, total: Total) -> Way {
+        match total {
+            Total::Exactly(few) if few <= COUNTED => Way::Gather,
+            Total::Exactly(_) | Total::MoreThan(_) => Way::Walk,
+        }
     }
 
     /// The list that cursors belong to.

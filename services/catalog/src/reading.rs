@@ -164,9 +164,7 @@ impl Reading {
         let most = listing.most_counted(page.is_numbered());
         let work = access.transaction(move |transaction| {
             async move {
-                store::planning::plan_each_time(transaction).await?;
-                let rows =
-                    store::listing::page(transaction, &listing, after.as_ref(), window).await?;
+                store::planning::plan_pages(transaction).await?;
                 let total = match known {
                     Some(total) => total,
                     None => {
@@ -175,6 +173,9 @@ impl Reading {
                         Total::counted(rows, most)
                     }
                 };
+                let way = listing.way(total);
+                let rows = store::listing::page(transaction, &listing, way, after.as_ref(), window)
+                    .await?;
                 Ok::<_, Error>((rows, total))
             }
             .boxed()

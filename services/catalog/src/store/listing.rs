@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod plans;
+
 use souk_kit::page::{Entry, Window};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -5,7 +8,8 @@ use sqlx::{FromRow as _, PgConnection, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::listing::{
-    Categories, Direction, Filter, Listed, Listing, MOST_RELEVANT, Sort, SortKey, first_id_after,
+    Categories, Direction, Filter, Listed, Listing, MOST_RELEVANT, Sort, SortKey, Way,
+    first_id_after,
 };
 use crate::product::Product;
 
@@ -16,28 +20,48 @@ type Query = QueryBuilder<Postgres>;
 pub async fn page(
     connection: &mut PgConnection,
     listing: &Listing,
+    way: Way,
     after: Option<&SortKey>,
     window: Window,
 ) -> Result<Vec<Entry<Listed>>, sqlx::Error> {
-    let mut query = Query::new("with page as materialized (");
+    let mut query = Query::new("");
+    push_page(&mut query, listing, way, after, window);
+    // another time it may be planned otherwise: there is nothing to keep
+    let rows = query.build().persistent(false).fetch_all(connection).await?;
+    rows.iter().map(|row| entry(row, listing.sort)).collect()
+}
+
+fn push_page(
+    query: &mut Query,
+    listing: &Listing,
+    way: Way,
+    after: Option<&SortKey>,
+    window: Window,
+) {
+    // what is materialized is planned by itself: without an order to walk through, or with one
+    query.push(match way {
+        Way::Gather => "with found as materialized (",
+        Way::Walk => "with page as materialized (select * from (",
+    });
     match listing.sort {
-        Sort::Relevance => push_most_relevant(&mut query, &listing.filter),
-        sort => push_found(&mut query, &listing.filter, sort_columns(sort)),
+        Sort::Relevance => push_most_relevant(query, &listing.filter),
+        sort => push_found(query, &listing.filter, sort_columns(sort)),
     }
+    query.push(match way {
+        Way::Gather => "), page as materialized (select * from found where true",
+        Way::Walk => ") as found where true",
+    });
     if let (Some(key), Some(id)) = (after, window.after) {
-        push_after(&mut query, listing.sort, key, id);
+        push_after(query, listing.sort, key, id);
     }
-    push_order(&mut query, listing.sort);
+    push_order(query, listing.sort);
     query.push(" limit ").push_bind(window.limit).push(" offset ").push_bind(window.offset);
     query.push(") select live_products.*");
     for column in sort_columns(listing.sort) {
         query.push(", page.").push(column.name);
     }
     query.push(" from page join live_products using (id)");
-    push_order(&mut query, listing.sort);
-    // another time it may be planned otherwise: there is nothing to keep
-    let rows = query.build().persistent(false).fetch_all(connection).await?;
-    rows.iter().map(|row| entry(row, listing.sort)).collect()
+    push_order(query, listing.sort);
 }
 
 /// How many products keep a filter, counted as far as one more than `most`.
@@ -46,10 +70,15 @@ pub async fn count(
     filter: &Filter,
     most: i32,
 ) -> Result<i32, sqlx::Error> {
-    let mut query = Query::new("select count(*)::int from (");
-    push_found(&mut query, filter, &[]);
-    query.push(" limit ").push_bind(i64::from(most) + 1).push(") as found");
+    let mut query = Query::new("");
+    push_count(&mut query, filter, most);
     query.build_query_scalar().persistent(false).fetch_one(connection).await
+}
+
+fn push_count(query: &mut Query, filter: &Filter, most: i32) {
+    query.push("select count(*)::int from (");
+    push_found(query, filter, &[]);
+    query.push(" limit ").push_bind(i64::from(most) + 1).push(") as found");
 }
 
 /// What a list is sorted by before the id: its name in a page, and what it is of a product.
@@ -75,24 +104,23 @@ fn sort_columns(sort: Sort) -> &'static [Column] {
 }
 
 fn push_found(query: &mut Query, filter: &Filter, columns: &[Column]) {
-    query.push("select * from (select id");
+    query.push("select id");
     for column in columns {
         query.push(format_args!(", {} as {}", column.of_product, column.name));
     }
     query.push(" from products where deleted_at is null");
     push_filter(query, filter);
-    query.push(") as found where true");
 }
 
 /// Those that fit the words best, of the newest that have them.
 fn push_most_relevant(query: &mut Query, filter: &Filter) {
-    query.push("select * from (select id, ts_rank(search, search_query(");
+    query.push("select id, ts_rank(search, search_query(");
     query.push_bind(filter.words.clone());
     // shorter texts before longer ones
     query.push("), 1) as sort_rank from (select id, search from products where deleted_at is null");
     push_filter(query, filter);
     query.push(" order by id desc limit ").push_bind(i64::from(MOST_RELEVANT));
-    query.push(") as newest) as found where true");
+    query.push(") as newest");
 }
 
 fn push_filter(query: &mut Query, filter: &Filter) {

@@ -5,3 +5,13 @@ pub async fn plan_each_time(connection: &mut PgConnection) -> Result<(), sqlx::E
     let custom = sqlx::query("set local plan_cache_mode = force_custom_plan");
     custom.execute(connection).await.map(drop)
 }
+
+/// The same, and has rows of one table find those of another by their keys, one by one: a list wants a page of
+/// them, and to put all of a table into a hash to find these is what an estimate that is wrong leads to.
+pub async fn plan_pages(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let settings = sqlx::query(
+        "select set_config('plan_cache_mode', 'force_custom_plan', true),
+             set_config('enable_hashjoin', 'off', true)",
+    );
+    settings.execute(connection).await.map(drop)
+}
