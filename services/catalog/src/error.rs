@@ -2,11 +2,12 @@ use std::fmt::Display;
 
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
-use souk_kit::id::{CategoryId, OrderId, ProductId};
+use souk_kit::id::{CategoryId, ImportId, OrderId, ProductId};
 use souk_proto::Violation;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
 
+use crate::import::State;
 use crate::product_type::TypeName;
 use crate::reservation::Illegal;
 
@@ -65,6 +66,20 @@ pub enum Error {
         /// How many units it has.
         available: i32,
     },
+    /// There is no such import.
+    #[error("import {0} does not exist")]
+    ImportNotFound(ImportId),
+    /// The import stores no more rows.
+    #[error("import {id} is {state:?}")]
+    ImportEnded {
+        /// The import.
+        id: ImportId,
+        /// Where it stands.
+        state: State,
+    },
+    /// Another stream goes on with the import, or it was cancelled meanwhile.
+    #[error("import {0} is no longer this stream's")]
+    ImportTakenOver(ImportId),
     /// A path names something by what can be no id.
     #[error("{kind} {id} does not exist")]
     NoSuch {
@@ -188,6 +203,20 @@ impl From<Error> for Failure {
                     .precondition("STOCK", product, "as many are available as expected")
                     .with("product_id", product)
                     .with("available", available)
+            }
+            Error::ImportNotFound(id) => Self::not_found("import", id),
+            Error::ImportEnded { id, state } => {
+                let message = format!("the import is {}: it takes no more rows", state.as_str());
+                Self::new(Reason::IllegalTransition, message)
+                    .precondition("IMPORT", id, "the import must be open")
+                    .with("import_id", id)
+                    .with("state", state.as_str())
+            }
+            Error::ImportTakenOver(id) => {
+                let message = "another stream goes on with the import, or it was cancelled";
+                Self::new(Reason::IllegalTransition, message)
+                    .precondition("IMPORT", id, "the import must be this stream's")
+                    .with("import_id", id)
             }
             Error::NoSuch { kind, id } => Self::not_found(kind, id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),

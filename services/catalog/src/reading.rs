@@ -6,10 +6,11 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use souk_db::{Access, Batches, Database, Limits, Totals, Work};
 use souk_kit::cursor::{Cursors, Total};
-use souk_kit::id::{CategoryId, ProductId};
+use souk_kit::id::{CategoryId, ImportId, ProductId};
 use souk_kit::page::{Entry, Page, Position};
 
 use crate::category::{self, Category, Level};
+use crate::import::{self, Import};
 use crate::listing::{self, COUNTED, Categories, Filter, Listed, Listing, SortKey, Wanted};
 use crate::product::{Market, Product};
 use crate::product_type::{self, ProductType, TypeName};
@@ -223,6 +224,21 @@ impl Reading {
             }
         };
         Ok(page.finish(&self.cursors, &stock::list_of(product), rows, total)?)
+    }
+
+    pub async fn import(&self, access: &Access, id: ImportId) -> Result<Import, Error> {
+        store::imports::get(access, id).await?.ok_or(Error::ImportNotFound(id))
+    }
+
+    /// All imports, newest first.
+    pub async fn list_imports(
+        &self,
+        access: &Access,
+        page: &Page,
+    ) -> Result<(Vec<Import>, Position), Error> {
+        let rows = store::imports::list(access, page.window()).await?;
+        let total = self.total(import::LIST, page, access.deadline()).await?;
+        Ok(page.finish(&self.cursors, import::LIST, rows, total)?)
     }
 
     pub async fn product_type(

@@ -59,6 +59,13 @@ pub mod kind {
         const TYPE: &'static str = "evt";
     }
 
+    /// `imp_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Import;
+    impl StaticType for Import {
+        const TYPE: &'static str = "imp";
+    }
+
     /// `req_…`
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct Request;
@@ -67,6 +74,8 @@ pub mod kind {
     }
 }
 
+/// The id of an import, `imp_…`.
+pub type ImportId = Id<kind::Import>;
 /// The id of a product, `prod_…`.
 pub type ProductId = Id<kind::Product>;
 /// The id of a category, `cat_…`.

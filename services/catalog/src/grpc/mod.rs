@@ -14,17 +14,21 @@ use souk_kit::idempotency::Operation;
 use souk_kit::request::Context;
 use souk_proto::souk::catalog::v2::catalog_service_server::{CatalogService, SERVICE_NAME};
 use souk_proto::souk::catalog::v2::{
-    AdjustStockRequest, BatchGetProductsRequest, BatchGetProductsResponse, Category,
-    CommitStockRequest, CreateCategoryRequest, CreateProductRequest, CreateProductTypeRequest,
-    DeleteCategoryRequest, DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest,
-    GetProductRequest, GetProductTypeRequest, GetStockRequest, ImportProductsRequest,
-    ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListProductTypesRequest,
-    ListProductTypesResponse, ListProductsRequest, ListProductsResponse, ListStockMovesRequest,
-    ListStockMovesResponse, Product, ProductType, ReleaseStockRequest, ReplaceCategoryRequest,
+    AdjustStockRequest, BatchGetProductsRequest, BatchGetProductsResponse, CancelImportRequest,
+    Category, CommitStockRequest, CreateCategoryRequest, CreateImportRequest, CreateProductRequest,
+    CreateProductTypeRequest, DeleteCategoryRequest, DeleteProductRequest,
+    DeleteProductTypeRequest, ExportProductsRequest, GetCategoryRequest, GetImportRequest,
+    GetProductRequest, GetProductTypeRequest, GetStockRequest, Import, ImportProductsRequest,
+    ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListImportsRequest,
+    ListImportsResponse, ListProductTypesRequest, ListProductTypesResponse, ListProductsRequest,
+    ListProductsResponse, ListRejectedRowsRequest, ListStockMovesRequest, ListStockMovesResponse,
+    Product, ProductType, RejectedRow, ReleaseStockRequest, ReplaceCategoryRequest,
     ReplaceProductRequest, Reservation, ReserveStockRequest, SetStockRequest, Stock,
     UpdateCategoryRequest, UpdateProductRequest, UpdateProductTypeRequest, UpdateStockRequest,
 };
 use tonic::{Request, Response, Status, Streaming};
+
+use self::imports::Answers;
 
 use crate::Error;
 use crate::importing::Importing;
@@ -196,5 +200,42 @@ impl CatalogService for Handlers {
         request: Request<ListStockMovesRequest>,
     ) -> Reply<ListStockMovesResponse> {
         stock::list_moves(self, request).await
+    }
+
+    async fn create_import(&self, request: Request<CreateImportRequest>) -> Reply<Import> {
+        imports::create(self, request).await
+    }
+
+    async fn get_import(&self, request: Request<GetImportRequest>) -> Reply<Import> {
+        imports::get(self, request).await
+    }
+
+    async fn list_imports(
+        &self,
+        request: Request<ListImportsRequest>,
+    ) -> Reply<ListImportsResponse> {
+        imports::list(self, request).await
+    }
+
+    async fn cancel_import(&self, request: Request<CancelImportRequest>) -> Reply<Import> {
+        imports::cancel(self, request).await
+    }
+
+    type ListRejectedRowsStream = Answers<RejectedRow>;
+
+    async fn list_rejected_rows(
+        &self,
+        request: Request<ListRejectedRowsRequest>,
+    ) -> Reply<Answers<RejectedRow>> {
+        imports::list_rejected(self, request).await
+    }
+
+    type ExportProductsStream = Answers<Product>;
+
+    async fn export_products(
+        &self,
+        request: Request<ExportProductsRequest>,
+    ) -> Reply<Answers<Product>> {
+        imports::export(self, request).await
     }
 }

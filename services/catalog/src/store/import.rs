@@ -61,10 +61,12 @@ pub async fn forget_lines(access: &Access, import: Uuid) -> Result<(), sqlx::Err
     deleted.bind(import).execute(access).await.map(drop)
 }
 
-/// Forgets the lines of imports that are longer ago than any may take.
+/// Forgets the lines of imports that are longer ago than a stream may take, unless others may go on with them.
 pub async fn forget_old_lines(access: &Access) -> Result<u64, sqlx::Error> {
-    let deleted =
-        sqlx::query("delete from import_lines where created_at < now() - interval '1 hour'");
+    let deleted = sqlx::query(
+        "delete from import_lines where created_at < now() - interval '1 hour'
+           and import_id not in (select id from imports where state = 'open' and ordered)",
+    );
     Ok(deleted.execute(access).await?.rows_affected())
 }
 

@@ -2,6 +2,7 @@
 
 pub mod categories;
 pub mod import;
+pub mod imports;
 pub mod listing;
 pub mod planning;
 pub mod product_types;

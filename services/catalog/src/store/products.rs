@@ -233,6 +233,25 @@ pub async fn list(
     souk_db::entries(&rows.fetch_all(access).await?)
 }
 
+/// Some products, of a type or all, oldest first, with the id of the last one; no id at the end.
+pub async fn export(
+    access: &Access,
+    window: Window,
+    product_type: Option<&TypeName>,
+) -> Result<(Vec<Product>, Option<Uuid>), sqlx::Error> {
+    let of_type = "select * from live_products where type = $3 and id > $1 order by id limit $2";
+    let of_all = "select * from live_products where id > $1 order by id limit $2";
+    let mut rows = sqlx::query(if product_type.is_some() { of_type } else { of_all })
+        .bind(window.after.unwrap_or(Uuid::nil()))
+        .bind(window.limit);
+    if let Some(name) = product_type {
+        rows = rows.bind(name.as_str());
+    }
+    let rows = rows.fetch_all(access).await?;
+    let last = rows.last().map(|row| row.try_get("id")).transpose()?;
+    Ok((souk_db::readable(&rows), last))
+}
+
 /// Marks a product as deleted; `false` when there is no such product, or of no version that is meant.
 pub async fn delete(
     access: &Access,

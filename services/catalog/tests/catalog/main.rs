@@ -9,6 +9,7 @@ mod conditions;
 mod ending;
 mod events;
 mod importing;
+mod jobs;
 mod leaving;
 mod listing;
 mod pages;

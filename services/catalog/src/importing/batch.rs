@@ -1,21 +1,15 @@
-//! Storing the rows of an import, batch by batch. While one batch is stored, the rows of the next are
-//! taken from the stream: a client that has to wait sends rows ahead, each in a frame of its own.
+//! One batch of an import: which products its rows become, and these written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
 
-use futures::{FutureExt as _, Stream, StreamExt as _};
-use souk_db::Database;
 use souk_kit::id;
 use sqlx::PgConnection;
-use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
+use super::By;
 use crate::attributes::Attributes;
 use crate::category::title;
-use crate::import::{Rejection, Report, Row};
+use crate::import::{Rejection, Row, Session};
 use crate::product::Market;
 use crate::product_type::{Schema, TypeName};
 use crate::stock::{Actor, Entry, Move, MoveKind};
@@ -23,150 +17,24 @@ use crate::store::import::{Existing, Write};
 use crate::typing::Typing;
 use crate::{Error, store};
 
-/// How many rows are stored at once.
-const BATCH: usize = 500;
-/// Rows that wait while a batch is stored.
-const AHEAD: usize = 2 * BATCH;
-/// How often a batch is tried.
-const ATTEMPTS: u32 = 5;
-/// How long storing a batch may take.
-const BATCH_LIMIT: Duration = Duration::from_secs(30);
-
-/// A row of the stream: one that keeps the rules, or why it does not.
-pub type Checked = Result<Row, Rejection>;
-
-/// Who imports, and which products there are for them.
-#[derive(Debug, Clone)]
-pub struct By {
-    pub actor: Actor,
-    pub market: Market,
-}
-
-/// Imports rows. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Importing {
-    database: Database,
-    typing: Typing,
-    /// Batches that are stored at once: imports have a quarter of the connections, and lists half of
-    /// them, so that some are left to others.
-    room: Arc<Semaphore>,
-}
-
-impl Importing {
-    pub fn new(database: Database, typing: Typing) -> Self {
-        let room = Arc::new(Semaphore::new((database.connections() / 4).max(1)));
-        Self { database, typing, room }
-    }
-
-    /// Stores rows until there are no more, or no next one can be had. What was stored stays.
-    pub async fn import<E: From<Error>>(
-        &self,
-        by: &By,
-        mut rows: impl Stream<Item = Result<Checked, E>> + Unpin,
-    ) -> Result<Report, E> {
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let store = self.store(by, receiver);
-        let read = async move {
-            while let Some(row) = rows.next().await {
-                if sender.send(row?).await.is_err() {
-                    // the rows cannot be stored, which the other half tells
-                    break;
-                }
-            }
-            Ok(())
-        };
-        let (mut read, mut store) = (pin!(read), pin!(store));
-        tokio::select! {
-            read = &mut read => {
-                let stored = store.await.map_err(E::from);
-                read.and(stored)
-            }
-            // before the rows have ended: they cannot be stored
-            stored = &mut store => {
-                let report = stored.map_err(E::from)?;
-                read.await.map(|()| report)
-            }
-        }
-    }
-
-    async fn store(&self, by: &By, mut rows: mpsc::Receiver<Checked>) -> Result<Report, Error> {
-        let import = Uuid::now_v7();
-        let mut report = Report::default();
-        let mut batch = Vec::with_capacity(BATCH);
-        while let Some(row) = rows.recv().await {
-            match row {
-                Ok(row) => batch.push(row),
-                Err(rejection) => report.reject(rejection),
-            }
-            if batch.len() == BATCH {
-                self.store_batch(import, by, &mut batch, &mut report).await?;
-            }
-        }
-        self.store_batch(import, by, &mut batch, &mut report).await?;
-        let done = self.database.within(BATCH_LIMIT);
-        if let Err(error) = store::import::forget_lines(&done, import).await {
-            // they go with time, as those of imports that end otherwise
-            tracing::warn!(error = souk_kit::failure::chain(&error), "cannot forget an import");
-        }
-        Ok(report)
-    }
-
-    /// Stores a batch whole, again if somebody else imported the same, or deleted a category,
-    /// meanwhile. The second time it finds what they left.
-    async fn store_batch(
-        &self,
-        import: Uuid,
-        by: &By,
-        batch: &mut Vec<Row>,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        let rows = std::mem::take(batch);
-        if rows.is_empty() {
-            return Ok(());
-        }
-        // nobody closes it
-        let _place = self.room.acquire().await;
-        let mut attempts = 1;
-        let stored = loop {
-            let (rows, by, typing) = (rows.clone(), by.clone(), self.typing.clone());
-            let access = self.database.within(BATCH_LIMIT);
-            let work = access.transaction(move |transaction| {
-                async move { write(transaction, &typing, import, &by, rows).await }.boxed()
-            });
-            match work.await {
-                Err(error) if error.may_pass() && attempts < ATTEMPTS => attempts += 1,
-                done => break done?,
-            }
-        };
-        report.created += stored.created;
-        report.updated += stored.updated;
-        stored.rejected.into_iter().for_each(|rejection| report.reject(rejection));
-        Ok(())
-    }
-
-    /// Forgets the lines of imports that did not end: how many.
-    pub async fn forget_abandoned(&self) -> Result<u64, Error> {
-        Ok(store::import::forget_old_lines(&self.database.within(BATCH_LIMIT)).await?)
-    }
-}
-
 /// What became of a batch.
-struct Stored {
-    created: i32,
-    updated: i32,
-    rejected: Vec<Rejection>,
+pub struct Stored {
+    pub created: i32,
+    pub updated: i32,
+    pub rejected: Vec<Rejection>,
 }
 
-async fn write(
+/// Stores rows: all that can be. In a dry run nothing is, and all the same counted.
+pub async fn write(
     transaction: &mut PgConnection,
     typing: &Typing,
-    import: Uuid,
+    session: &Session,
     by: &By,
     rows: Vec<Row>,
 ) -> Result<Stored, Error> {
     // an import into an empty shop would otherwise go on with plans for tables that were small
     store::planning::plan_each_time(transaction).await?;
-    let (rows, mut rejected) = without_repeats(transaction, import, rows).await?;
+    let (rows, mut rejected) = without_repeats(transaction, session.id.uuid(), rows).await?;
     let existing = store::import::lock(transaction, &rows).await?;
     let existing: HashMap<&str, &Existing> =
         existing.iter().map(|product| (product.sku.as_str(), product)).collect();
@@ -180,13 +48,17 @@ async fn write(
     let writes = typed(transaction, typing, writes, &mut rejected).await?;
     let (updates, inserts): (Vec<_>, Vec<_>) =
         writes.iter().partition(|write| write.available.is_some());
+    let count = |writes: &[&Write]| i32::try_from(writes.len()).unwrap_or(i32::MAX);
+    let stored = Stored { created: count(&inserts), updated: count(&updates), rejected };
+    if session.dry_run {
+        return Ok(stored);
+    }
     store::import::update(transaction, &updates).await?;
     // a product of the same sku that was created since the lock breaks the constraint
     store::import::insert(transaction, &inserts).await?;
     move_stock(transaction, &by.actor, &writes).await?;
     set_categories(transaction, &writes).await?;
-    let count = |writes: &[&Write]| i32::try_from(writes.len()).unwrap_or(i32::MAX);
-    Ok(Stored { created: count(&inserts), updated: count(&updates), rejected })
+    Ok(stored)
 }
 
 /// The product that a row becomes.
