@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::path::Path;
 
 use anyhow::Context as _;
 use futures::{Stream, stream};
@@ -12,14 +13,16 @@ use souk_proto::souk::auth::v1::CreateTokenRequest;
 use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{
-    GetProductTypeRequest, ImportProductsRequest, ImportProductsResponse, RejectedRow,
+    CreateImportRequest, GetProductTypeRequest, ImportProductsRequest, ImportProductsResponse,
+    RejectedRow,
 };
 use tokio::sync::mpsc;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 use crate::attribute_columns::AttributeColumns;
 use crate::cli::Import;
+use crate::import_job::{self, Jobs};
 use crate::products_file::ProductsFile;
 use crate::secrets;
 
@@ -56,26 +59,62 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
         "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
     )?);
 
+    let jobs = Jobs { channel: channel.clone(), token: token.clone() };
+    let wanted = CreateImportRequest {
+        dry_run: command.dry_run,
+        r#type: command.product_type.clone().unwrap_or_default(),
+        source: import_job::source(path)?,
+    };
+    let import = jobs.find_or_create(wanted).await?;
+    if import.last_line > 0 {
+        println!("going on behind line {}, where {} was broken off", import.last_line, import.id);
+    }
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let progress = bar.clone();
-    let reading = tokio::task::spawn_blocking(move || read(rows, &sender, &progress));
+    let (progress, id) = (bar.clone(), import.id.clone());
+    let reading = tokio::task::spawn_blocking(move || read(rows, id, &sender, &progress));
     let sent = send(channel, token, received(receiver)).await;
     bar.finish_and_clear();
     let unreadable =
         reading.await?.with_context(|| format!("cannot read all of {}", path.display()))?;
-    report(sent?, unreadable, &ignored)
+    let sent = sent.context("the import was broken off; the same command goes on with it")?;
+    if let Some(file) = &command.report {
+        write_report(file, &unreadable, jobs.rejected(&import.id).await?).await?;
+    }
+    report(sent, unreadable, &ignored, command.dry_run)
+}
+
+/// Writes all rows that were left out to a CSV file.
+async fn write_report(
+    path: &Path,
+    unreadable: &Unreadable,
+    mut rejected: Streaming<RejectedRow>,
+) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = csv::Writer::from_path(path).with_context(cannot)?;
+    file.write_record(["line", "field", "issue"])?;
+    let mut write = |row: &RejectedRow| {
+        file.write_record([&row.line.to_string(), &row.field, &row.issue]).with_context(cannot)
+    };
+    unreadable.rows.iter().try_for_each(&mut write)?;
+    while let Some(row) = rejected.message().await.map_err(|status| explain(&status))? {
+        write(&row)?;
+    }
+    file.flush().with_context(cannot)
 }
 
 /// Reads a file to its end, or until nobody wants its rows any more.
 fn read(
     mut file: ProductsFile<BufReader<File>>,
+    mut import_id: String,
     rows: &mpsc::Sender<ImportProductsRequest>,
     bar: &ProgressBar,
 ) -> anyhow::Result<Unreadable> {
     let mut unreadable = Unreadable::default();
     while let Some(row) = file.next_row()? {
         match row {
-            Ok(row) => {
+            Ok(mut row) => {
+                // of the first
+                row.import_id = std::mem::take(&mut import_id);
                 bar.set_position(file.position());
                 if rows.blocking_send(row).is_err() {
                     break;
@@ -157,7 +196,7 @@ fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
     Ok(value)
 }
 
-fn explain(status: &Status) -> anyhow::Error {
+pub fn explain(status: &Status) -> anyhow::Error {
     anyhow::anyhow!("{} ({:?})", status.message(), status.code())
 }
 
@@ -165,9 +204,13 @@ fn report(
     response: ImportProductsResponse,
     unreadable: Unreadable,
     ignored: &[String],
+    dry_run: bool,
 ) -> anyhow::Result<()> {
     let rejected = response.rejected.saturating_add(unreadable.count);
     println!("{} created, {} updated, {rejected} rejected", response.created, response.updated);
+    if dry_run {
+        println!("nothing was stored: it was a dry run");
+    }
     if !ignored.is_empty() {
         println!("columns that are not imported: {}", ignored.join(", "));
     }

@@ -6,6 +6,7 @@ mod databases;
 mod gateway;
 mod healthcheck;
 mod import;
+mod import_job;
 mod openapi;
 mod parts;
 mod products_file;

@@ -119,6 +119,7 @@ impl<R: Read> ProductsFile<R> {
             currency: filled(record.currency).unwrap_or_default(),
             r#type: self.attributes.as_ref().map(|columns| columns.name.clone()),
             attributes,
+            import_id: String::new(),
         })
     }
 }

@@ -254,6 +254,12 @@ pub struct Import {
     /// The type of its products: columns that this type knows become attributes (lists separated by |)
     #[arg(long = "type", value_name = "NAME")]
     pub product_type: Option<String>,
+    /// Only say what would be created, updated and rejected
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write all rejected rows to this CSV file: line, field, issue
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// The running suite
     #[arg(long, env = "SOUK_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub server: Uri,

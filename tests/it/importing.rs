@@ -245,3 +245,70 @@ async fn ten_thousand_real_books_are_imported_but_for_those_without_an_isbn_or_w
         assert!(book["attributes"]["author"].as_str().unwrap().contains("Rowling"), "{book}");
     }
 }
+
+#[tokio::test]
+async fn a_dry_run_stores_nothing_and_a_report_has_every_rejected_row() {
+    let suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let (file, report) = (scratch.0.join("books.csv"), scratch.0.join("rejected.csv"));
+    std::fs::write(&file, books_of_others(200)).unwrap();
+    let options = ["--type", "book", "--dry-run", "--report", report.to_str().unwrap()];
+    let (_, text) = import_with(&suite, &file, &options).await;
+    assert!(text.contains("166 created, 0 updated, 34 rejected"), "{text}");
+    assert!(text.contains("nothing was stored"), "{text}");
+    let report = std::fs::read_to_string(&report).unwrap();
+    assert_eq!(report.lines().count(), 35, "a header, and each row: {report}");
+    assert!(report.contains("5,attributes.isbn,is required"), "{report}");
+    assert_eq!(suite.http().get("/v2/products").await.json()["pagination"]["total"], 0);
+
+    let admin = suite.admin().await;
+    let imports = suite.http().get_as(&admin, "/v2/imports").await.json();
+    let import = &imports["data"][0];
+    assert_eq!((&import["state"], &import["dry_run"]), (&"completed".into(), &true.into()));
+    let rejected = format!("/v2/imports/{}/rejections", import["id"].as_str().unwrap());
+    let rejected = suite.http().get_as(&admin, &rejected).await;
+    let lines = String::from_utf8(rejected.body.to_vec()).unwrap();
+    // four could not even be read, and were not sent; the stream has an end
+    assert_eq!(lines.lines().filter(|line| line.contains("attributes")).count(), 30, "{lines}");
+}
+
+#[tokio::test]
+async fn an_import_goes_on_after_everything_was_killed_and_stores_each_row_once() {
+    const ROWS: usize = 20_000;
+    let mut suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let file = scratch.0.join("rows.csv");
+    let rows = (1..=ROWS).map(|row| format!("S-{row},Row {row},5,{}\n", row % 9));
+    let rows: String = std::iter::once("sku,name,price,stock\n".to_owned()).chain(rows).collect();
+    std::fs::write(&file, rows).unwrap();
+    let mut first = souk();
+    first
+        .arg("import")
+        .arg(&file)
+        .args(["--server", &suite.catalog_url()])
+        .env("SOUK_TOKEN", suite.admin().await);
+    let first = std::thread::spawn(move || run(first));
+    let mut catalog = suite.database("catalog").await;
+    loop {
+        let stored = "select count(*) from products where sku like 'S-%'";
+        let stored: i64 = sqlx::query_scalar(stored).fetch_one(&mut catalog).await.unwrap();
+        if stored > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    suite.kill();
+    let (status, text) = first.join().unwrap();
+    assert!(!status.success() && text.contains("the same command goes on with it"), "{text}");
+
+    suite.restart();
+    let (succeeded, text) = import_with_token(&suite, &file).await;
+    assert!(succeeded && text.contains("going on behind line"), "{text}");
+    assert!(text.contains(&format!("{ROWS} created, 0 updated, 0 rejected")), "{text}");
+    let mut catalog = suite.database("catalog").await;
+    assert_ledger(&mut catalog).await;
+    let moves = "select count(*) from stock_moves where kind = 'import'";
+    let moves: i64 = sqlx::query_scalar(moves).fetch_one(&mut catalog).await.unwrap();
+    let stocked = (1..=ROWS).filter(|row| row % 9 > 0).count();
+    assert_eq!(usize::try_from(moves).unwrap(), stocked);
+}

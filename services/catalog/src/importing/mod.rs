@@ -40,13 +40,6 @@ pub struct By {
     pub market: Market,
 }
 
-/// What a stream brings.
-enum Fed {
-    Row(Checked),
-    /// There are no more: a stream that was broken off does not say so.
-    End,
-}
-
 /// Rows that are decided together.
 #[derive(Debug, Clone, Default)]
 struct Batch {
@@ -117,12 +110,13 @@ impl Importing {
         let store = self.store(&session, by, receiver);
         let read = async move {
             while let Some(row) = rows.next().await {
-                if sender.send(Fed::Row(row?)).await.is_err() {
+                if sender.send(Some(row?)).await.is_err() {
                     // the rows cannot be stored, which the other half tells
                     return Ok(());
                 }
             }
-            let _ = sender.send(Fed::End).await;
+            // a stream that was broken off does not come here
+            let _ = sender.send(None).await;
             Ok(())
         };
         let (mut read, mut store) = (pin!(read), pin!(store));
@@ -160,13 +154,13 @@ impl Importing {
         &self,
         session: &Session,
         by: &By,
-        mut rows: mpsc::Receiver<Fed>,
+        mut rows: mpsc::Receiver<Option<Checked>>,
     ) -> Result<Report, Error> {
         let mut batch = Batch { number: session.batches, ..Batch::default() };
         let mut last_line = session.last_line;
         let mut has_ended = false;
-        while let Some(fed) = rows.recv().await {
-            let Fed::Row(row) = fed else {
+        while let Some(row) = rows.recv().await {
+            let Some(row) = row else {
                 has_ended = true;
                 break;
             };
