@@ -21,7 +21,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status, Streaming};
 
 use crate::attribute_columns::AttributeColumns;
-use crate::cli::Import;
+use crate::cli::{Import, Login};
 use crate::import_job::{self, Jobs};
 use crate::products_file::ProductsFile;
 use crate::secrets;
@@ -44,7 +44,7 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     let path = &command.file;
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let size = file.metadata().map_or(0, |file| file.len());
-    let channel = Channel::remote(command.server.clone());
+    let channel = Channel::remote(command.login.server.clone());
     let attributes = match &command.product_type {
         Some(name) => Some(attributes_of(channel.clone(), name).await?),
         None => None,
@@ -52,9 +52,9 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     let rows = ProductsFile::open(BufReader::new(file), attributes)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let ignored = rows.ignored();
-    let token = token(&command, channel.clone())
+    let token = token(&command.login, channel.clone())
         .await
-        .with_context(|| format!("cannot sign in at {}", command.server))?;
+        .with_context(|| format!("cannot sign in at {}", command.login.server))?;
     let bar = ProgressBar::new(size).with_style(ProgressStyle::with_template(
         "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
     )?);
@@ -132,7 +132,7 @@ fn read(
 }
 
 /// The columns that are attributes of a type.
-async fn attributes_of(channel: Channel, name: &str) -> anyhow::Result<AttributeColumns> {
+pub async fn attributes_of(channel: Channel, name: &str) -> anyhow::Result<AttributeColumns> {
     let request = GetProductTypeRequest { name: name.to_owned() };
     let found = CatalogServiceClient::new(channel).get_product_type(request).await;
     let found = found.map_err(|status| explain(&status));
@@ -174,16 +174,16 @@ pub async fn sign_in(
     bearer(&token.map_err(|status| explain(&status))?.into_inner().access_token)
 }
 
-async fn token(command: &Import, channel: Channel) -> anyhow::Result<MetadataValue<Ascii>> {
+pub async fn token(login: &Login, channel: Channel) -> anyhow::Result<MetadataValue<Ascii>> {
     if let Some(token) = secrets::from_environment("SOUK_TOKEN")? {
         return bearer(token.expose_secret());
     }
-    let Some(email) = &command.email else {
-        let admin = secrets::admin_of_installation(&command.data_dir)
+    let Some(email) = &login.email else {
+        let admin = secrets::admin_of_installation(&login.data_dir)
             .context("give --email, or set SOUK_TOKEN")?;
         return sign_in(channel, &admin.email, &admin.password).await;
     };
-    let password = match &command.password {
+    let password = match &login.password {
         Some(password) => password.clone().into(),
         None => secrets::required(secrets::ADMIN_PASSWORD)?,
     };

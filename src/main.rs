@@ -3,6 +3,7 @@
 mod attribute_columns;
 mod cli;
 mod databases;
+mod export;
 mod gateway;
 mod healthcheck;
 mod import;
@@ -51,6 +52,7 @@ fn start() -> anyhow::Result<()> {
             Some(Command::Openapi(options)) => openapi::print(&options),
             Some(Command::Migrate(options)) => databases::migrate(options).await,
             Some(Command::Import(options)) => import::run(options).await,
+            Some(Command::Export(options)) => export::run(options).await,
             Some(Command::Healthcheck(options)) => healthcheck::run(options).await,
         }
     });

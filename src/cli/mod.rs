@@ -29,7 +29,7 @@ file.
 
 These secrets have no flag: SOUK_ADMIN_EMAIL and SOUK_ADMIN_PASSWORD (the first admin), \
 SOUK_SECRET (the master secret of a role), SOUK_ORDERS_CLIENT_SECRET (with which orders calls \
-catalog; the same for auth and orders), SOUK_TOKEN (an access token for import). With _FILE \
+catalog; the same for auth and orders), SOUK_TOKEN (an access token for import and export). With _FILE \
 appended to its name, each is read from the file that the variable names.";
 
 /// The command line of `souk`.
@@ -79,6 +79,8 @@ pub enum Command {
     Migrate(Migrate),
     /// Create or update products from a CSV file, by SKU
     Import(Import),
+    /// Write all products as CSV, or as JSON in lines
+    Export(Export),
     /// Ask a running process whether it works; for containers
     Healthcheck(Healthcheck),
 }
@@ -260,6 +262,13 @@ pub struct Import {
     /// Write all rejected rows to this CSV file: line, field, issue
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub login: Login,
+}
+
+/// Where a suite runs, and who one is there.
+#[derive(Debug, Args)]
+pub struct Login {
     /// The running suite
     #[arg(long, env = "SOUK_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub server: Uri,
@@ -273,6 +282,30 @@ pub struct Import {
     /// The password of the account; others on this machine can see a flag, so prefer the variable
     #[arg(long, env = "SOUK_ADMIN_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
+}
+
+/// How exported products are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ExportFormat {
+    /// With a header line; `souk import` reads it
+    Csv,
+    /// JSON, a product in each line
+    Ndjson,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Only products of this type, whose attributes become columns of CSV
+    #[arg(long = "type", value_name = "NAME")]
+    pub product_type: Option<String>,
+    /// How products are written
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: ExportFormat,
+    /// Where to; the standard output otherwise
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub login: Login,
 }
 
 #[derive(Debug, Args)]

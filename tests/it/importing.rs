@@ -312,3 +312,50 @@ async fn an_import_goes_on_after_everything_was_killed_and_stores_each_row_once(
     let stocked = (1..=ROWS).filter(|row| row % 9 > 0).count();
     assert_eq!(usize::try_from(moves).unwrap(), stocked);
 }
+
+#[tokio::test]
+async fn what_is_exported_is_imported_again_as_it_was() {
+    let suite = Suite::start().await;
+    let scratch = Scratch::new();
+    let (file, exported) = (scratch.0.join("books.csv"), scratch.0.join("exported.csv"));
+    let row = "B-1,\"One, \"\"quoted\"\"\",Émile Zola,9780000000001,1885,4.5,9.99,3,books|french\n";
+    std::fs::write(
+        &file,
+        format!("sku,name,author,isbn,year,rating,price,stock,categories\n{row}"),
+    )
+    .unwrap();
+    let (succeeded, text) = import_as(&suite, &file, "book").await;
+    assert!(succeeded, "{text}");
+    product(&suite, "CUP", "5.00", 2).await;
+
+    let export = async |options: &[&str]| {
+        let mut command = souk();
+        command
+            .arg("export")
+            .args(options)
+            .args(["--server", &suite.catalog_url()])
+            .env("SOUK_TOKEN", suite.admin().await);
+        let (status, text) = run(command);
+        assert!(status.success(), "{text}");
+        text
+    };
+    let output = exported.to_str().unwrap();
+    export(&["--type", "book", "--output", output]).await;
+    let first = std::fs::read_to_string(&exported).unwrap();
+    assert_eq!(first.lines().count(), 2, "a header, and the only book: {first}");
+    assert!(first.contains("\"One, \"\"quoted\"\"\"") && first.contains("books|french"), "{first}");
+    let (succeeded, text) = import_as(&suite, &exported, "book").await;
+    assert!(succeeded && text.contains("0 created, 1 updated, 0 rejected"), "{text}");
+    export(&["--type", "book", "--output", output]).await;
+    assert_eq!(std::fs::read_to_string(&exported).unwrap(), first);
+
+    let lines = export(&["--format", "ndjson"]).await;
+    let books: Vec<serde_json::Value> =
+        lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(books.len(), 2, "{lines}");
+    assert_eq!(books[0]["attributes"]["year"], 1885);
+    let admin = suite.admin().await;
+    let over_rest = suite.http().get_as(&admin, "/v2/products:export").await;
+    let over_rest = String::from_utf8(over_rest.body.to_vec()).unwrap();
+    assert_eq!(over_rest.lines().filter(|line| line.contains("\"sku\"")).count(), 2, "{over_rest}");
+}

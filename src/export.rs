@@ -1,0 +1,166 @@
+//! `souk export`: products as CSV, which `souk import` reads, or as JSON in lines.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write, stdout};
+
+use anyhow::Context as _;
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
+use serde_json::json;
+use souk_kit::Channel;
+use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v2::{ExportProductsRequest, ListCategoriesRequest, Product};
+use tonic::Request;
+
+use crate::attribute_columns::AttributeColumns;
+use crate::cli::{Export, ExportFormat};
+use crate::import::{attributes_of, explain, token};
+
+/// The columns of every product; those of its type come after them.
+const COLUMNS: [&str; 7] =
+    ["sku", "name", "description", "price", "currency", "stock", "categories"];
+
+/// The slugs of categories, by their ids.
+type Slugs = HashMap<String, String>;
+
+/// `souk export`.
+pub async fn run(command: Export) -> anyhow::Result<()> {
+    let channel = Channel::remote(command.login.server.clone());
+    let columns = match &command.product_type {
+        Some(name) => Some(attributes_of(channel.clone(), name).await?),
+        None => None,
+    };
+    let token = token(&command.login, channel.clone()).await?;
+    let slugs = slugs(channel.clone()).await?;
+    let product_type = command.product_type.unwrap_or_default();
+    let mut request = Request::new(ExportProductsRequest { r#type: product_type });
+    request.metadata_mut().insert("authorization", token);
+    let products = CatalogServiceClient::new(channel).export_products(request).await;
+    let mut products = products.map_err(|status| explain(&status))?.into_inner();
+
+    let out: Box<dyn Write> = match &command.output {
+        Some(path) => {
+            let file = File::create(path);
+            Box::new(file.with_context(|| format!("cannot write {}", path.display()))?)
+        }
+        None => Box::new(stdout().lock()),
+    };
+    let mut out = match command.format {
+        ExportFormat::Csv => Out::csv(out, columns)?,
+        ExportFormat::Ndjson => Out::Lines(BufWriter::new(out)),
+    };
+    while let Some(product) = products.message().await.map_err(|status| explain(&status))? {
+        out.write(&product, &slugs)?;
+    }
+    out.finish()
+}
+
+async fn slugs(channel: Channel) -> anyhow::Result<Slugs> {
+    let mut client = CatalogServiceClient::new(channel);
+    let mut request = ListCategoriesRequest { size: Some(100), ..ListCategoriesRequest::default() };
+    let mut slugs = Slugs::new();
+    loop {
+        let page = client.list_categories(request.clone()).await;
+        let page = page.map_err(|status| explain(&status))?.into_inner();
+        slugs.extend(page.data.into_iter().map(|category| (category.id, category.slug)));
+        match page.pagination.and_then(|pagination| pagination.next_cursor) {
+            Some(cursor) => request.cursor = cursor,
+            None => return Ok(slugs),
+        }
+    }
+}
+
+/// Where products go.
+enum Out {
+    Csv(csv::Writer<Box<dyn Write>>, Option<AttributeColumns>),
+    Lines(BufWriter<Box<dyn Write>>),
+}
+
+impl Out {
+    fn csv(out: Box<dyn Write>, columns: Option<AttributeColumns>) -> anyhow::Result<Self> {
+        let mut writer = csv::Writer::from_writer(out);
+        let of_type = columns.iter().flat_map(AttributeColumns::names);
+        writer.write_record(COLUMNS.into_iter().chain(of_type))?;
+        Ok(Self::Csv(writer, columns))
+    }
+
+    fn write(&mut self, product: &Product, slugs: &Slugs) -> anyhow::Result<()> {
+        // a category that was made meanwhile has none
+        let slugs: Vec<&str> = product
+            .category_ids
+            .iter()
+            .filter_map(|id| slugs.get(id))
+            .map(String::as_str)
+            .collect();
+        let price = product.price.clone().unwrap_or_default().value;
+        let attributes = product.attributes.clone().unwrap_or_default();
+        match self {
+            Self::Csv(writer, columns) => {
+                let (stock, categories) = (product.available.to_string(), slugs.join("|"));
+                let cell = |name: &str| attributes.fields.get(name).map(cell).unwrap_or_default();
+                let of_product = [
+                    product.sku.clone(),
+                    product.name.clone(),
+                    product.description.clone(),
+                    price,
+                    product.currency.clone(),
+                    stock,
+                    categories,
+                ];
+                let of_type = columns.iter().flat_map(AttributeColumns::names).map(cell);
+                writer.write_record(of_product.into_iter().chain(of_type))?;
+            }
+            Self::Lines(out) => {
+                let product = json!({
+                    "id": product.id, "sku": product.sku, "name": product.name,
+                    "description": product.description, "price": price,
+                    "currency": product.currency, "stock": product.available,
+                    "categories": slugs, "type": product.r#type, "attributes": object(&attributes),
+                });
+                serde_json::to_writer(&mut *out, &product)?;
+                out.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Csv(mut writer, _) => writer.flush()?,
+            Self::Lines(mut out) => out.flush()?,
+        }
+        Ok(())
+    }
+}
+
+/// A value as a cell of a file has it: as `souk import` reads it.
+fn cell(value: &Value) -> String {
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => String::new(),
+        Some(Kind::StringValue(text)) => text.clone(),
+        Some(Kind::NumberValue(number)) => number.to_string(),
+        Some(Kind::BoolValue(is)) => is.to_string(),
+        Some(Kind::ListValue(list)) => list.values.iter().map(cell).collect::<Vec<_>>().join("|"),
+        Some(Kind::StructValue(inner)) => object(inner).to_string(),
+    }
+}
+
+fn object(fields: &Struct) -> serde_json::Value {
+    fields.fields.iter().map(|(name, value)| (name.clone(), json_of(value))).collect()
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => serde_json::Value::Null,
+        Some(Kind::StringValue(text)) => json!(text),
+        // integers as such
+        Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
+            serde_json::from_str(&number.to_string()).unwrap_or_default()
+        }
+        Some(Kind::NumberValue(number)) => json!(number),
+        Some(Kind::BoolValue(is)) => json!(is),
+        Some(Kind::ListValue(list)) => list.values.iter().map(json_of).collect(),
+        Some(Kind::StructValue(inner)) => object(inner),
+    }
+}
