@@ -1,10 +1,11 @@
 //! Books: a typed API on top of the catalog.
 
 use http::{Method, StatusCode};
+use prost_types::FieldMask;
 use serde_json::{Value, json};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::books::v1::book_service_client::BookServiceClient;
-use souk_proto::souk::books::v1::{CreateBookRequest, GetBookRequest};
+use souk_proto::souk::books::v1::{Book, CreateBookRequest, GetBookRequest, UpdateBookRequest};
 use tonic::Code;
 
 use crate::support::{Response, Suite, signed, unique};
@@ -230,6 +231,31 @@ async fn a_book_that_is_sold_is_out_of_stock_and_an_editors_tag_is_good_after_th
 }
 
 #[tokio::test]
+async fn two_who_change_different_fields_at_once_undo_nothing() {
+    let library = Library::new().await;
+    let path = format!("/v1/books/{}", id(&library.create(&book()).await));
+    let bearer = format!("Bearer {}", library.admin);
+    let edit = async |body: Value| {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            // any version, as long as there is one
+            ("if-match", "*"),
+        ];
+        let http = library.suite.http();
+        http.send(Method::PATCH, &path, &headers, body.to_string()).await.unwrap()
+    };
+    for round in 0..20 {
+        let (author, genre) = (format!("Author {round}"), format!("genre {round}"));
+        let changes = (json!({"author": author}), json!({"genre": genre}));
+        let (one, other) = tokio::join!(edit(changes.0), edit(changes.1));
+        assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK));
+        let book = library.suite.http().get(&path).await.json();
+        assert_eq!((&book["author"], &book["genre"]), (&json!(author), &json!(genre)));
+    }
+}
+
+#[tokio::test]
 async fn books_are_there_over_grpc_too() {
     let library = Library::new().await;
     let mut books = BookServiceClient::new(library.suite.channel("souk.books.v1.BookService"));
@@ -243,6 +269,20 @@ async fn books_are_there_over_grpc_too() {
     let made = books.create_book(signed(&library.admin, message)).await.unwrap().into_inner();
     let got = books.get_book(GetBookRequest { id: made.id.clone() }).await.unwrap().into_inner();
     assert_eq!(got, made);
+
+    // what has a value and is not in the mask stays as it is
+    let change = UpdateBookRequest {
+        id: made.id.clone(),
+        title: Some("Persuasion".to_owned()),
+        author: Some("Nobody".to_owned()),
+        in_stock: Some(false),
+        update_mask: Some(FieldMask { paths: vec!["title".to_owned()] }),
+        ..UpdateBookRequest::default()
+    };
+    let changed = books.update_book(signed(&library.admin, change)).await.unwrap().into_inner();
+    let (etag, updated_at) = (changed.etag.clone(), changed.updated_at);
+    assert_eq!(changed, Book { title: "Persuasion".to_owned(), etag, updated_at, ..made.clone() });
+
     let missing = books.get_book(GetBookRequest { id: "nonexistent-id".to_owned() }).await;
     assert_eq!(missing.unwrap_err().code(), Code::NotFound);
 }

@@ -113,8 +113,8 @@ pub fn good_text(rules: &Rules, number: usize) -> String {
         return format!("a{number}@example.org");
     }
     let patterned = rules.pattern().and_then(|pattern| patterns::matching(&pattern).pop());
-    match patterned.filter(|text| text.len() > 20) {
-        // an id: its last digits count
+    match patterned.filter(|text| text.is_ascii() && text.len() > 10) {
+        // an id or an ISBN, of one length: its last digits count
         Some(id) => format!("{}{number:03}", &id[..id.len() - 3]),
         None => format!("{}{number}", "a".repeat(rules.length("min_len").unwrap_or_default())),
     }

@@ -30,11 +30,6 @@ impl Caller {
         Self { token: get(AUTHORIZATION), if_match: get(IF_MATCH) }
     }
 
-    /// Whether only some versions are meant.
-    pub fn is_conditional(&self) -> bool {
-        self.if_match.is_some()
-    }
-
     /// The same caller, who means this version.
     pub fn meaning(&self, etag: &str) -> Self {
         Self { if_match: etag.parse().ok(), ..self.clone() }

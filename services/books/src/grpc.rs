@@ -46,8 +46,8 @@ impl Handlers {
         is_book.then_some(product).ok_or_else(|| Error::NotFound(id.to_owned()))
     }
 
-    /// Changes what of a book is in its product. Attributes change as a whole: unless the caller means some
-    /// versions, they are read and changed again when somebody else has been faster.
+    /// Changes what of a book is in its product. Attributes change as a whole, so a change is one of the
+    /// version that was read: when somebody else has been faster, it is read and changed again.
     async fn change(
         &self,
         context: &Context,
@@ -56,20 +56,18 @@ impl Handlers {
     ) -> Result<(), Error> {
         for attempt in 1.. {
             let product = self.product(context, &message.id).await?;
-            let meant = match caller.is_conditional() {
-                true => caller.clone(),
-                false => caller.meaning(&product.etag),
-            };
+            let is_meant = context.if_match.admits(&product.etag);
+            let caller = if is_meant { caller.meaning(&product.etag) } else { caller.clone() };
             let change = product_change(message, product)?;
-            let changes = change.update_mask.as_ref().is_some_and(|mask| !mask.paths.is_empty());
-            if !changes && !caller.is_conditional() {
+            let changes_nothing = change.update_mask.iter().all(|mask| mask.paths.is_empty());
+            if changes_nothing && is_meant {
                 break;
             }
-            let changed = self.catalog.client().update_product(meant.call(context, change)).await;
+            // one that is not meant is for the catalog to refuse
+            let changed = self.catalog.client().update_product(caller.call(context, change)).await;
             match changed.map_err(Error::of_book(&message.id)) {
                 Ok(_) => break,
-                Err(error)
-                    if error.is_mismatch() && !caller.is_conditional() && attempt < ATTEMPTS => {}
+                Err(error) if error.is_mismatch() && is_meant && attempt < ATTEMPTS => {}
                 Err(error) => return Err(error),
             }
         }
@@ -106,11 +104,9 @@ fn product_change(
 ) -> Result<UpdateProductRequest, Error> {
     let mask = Mask::of(message.update_mask.clone());
     let mut change = UpdateProductRequest { id: product.id, ..UpdateProductRequest::default() };
-    let mut paths = Vec::new();
     change.name = mask.required("title", message.title.clone())?;
     change.price = mask.required("price", message.price.clone())?;
     change.price = change.price.map(|amount| price(Some(amount))).transpose()?;
-    mask.required("in_stock", message.in_stock)?;
     let texts = [
         ("author", mask.required("author", message.author.clone())?),
         ("isbn", mask.required("isbn", message.isbn.clone())?),
@@ -127,8 +123,8 @@ fn product_change(
         ("price", change.price.is_some()),
         ("attributes", change.attributes.is_some()),
     ];
-    paths.extend(changed.into_iter().filter(|(_, is)| *is).map(|(path, _)| path.to_owned()));
-    change.update_mask = Some(FieldMask { paths });
+    let paths = changed.into_iter().filter(|(_, is)| *is).map(|(path, _)| path.to_owned());
+    change.update_mask = Some(FieldMask { paths: paths.collect() });
     Ok(change)
 }
 
@@ -175,8 +171,10 @@ impl BookService for Handlers {
     async fn update_book(&self, request: Request<UpdateBookRequest>) -> Reply<Book> {
         let caller = Caller::of(request.metadata());
         let (context, id, message) = open_named(request, |message| book_id(&message.id))?;
+        let mask = Mask::of(message.update_mask.clone());
+        let in_stock = mask.required("in_stock", message.in_stock).map_err(Error::from)?;
         self.change(&context, &caller, &message).await?;
-        if let Some(in_stock) = message.in_stock {
+        if let Some(in_stock) = in_stock {
             self.set_stock(&context, &caller, &id, in_stock).await?;
         }
         book_of(self.product(&context, &id).await?)

@@ -51,6 +51,16 @@ impl IfMatch {
             Self::Versions(versions) => Some(versions),
         }
     }
+
+    /// Whether the version with this tag may be changed, as it was told: `"7"`.
+    pub fn admits(&self, etag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Versions(versions) => {
+                version(etag).is_some_and(|version| versions.contains(&version))
+            }
+        }
+    }
 }
 
 /// A version as it was told: other spellings of its number, and weak tags, are none.
@@ -81,6 +91,14 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), IfMatch::Any);
         assert_eq!(parse(&["*"]).unwrap(), IfMatch::Any);
         assert_eq!(parse(&["\"7\", *"]).unwrap(), IfMatch::Any);
+    }
+
+    #[test]
+    fn the_tag_of_a_version_is_admitted_where_it_is_named_or_any_is() {
+        assert!(parse(&["6, 7"]).unwrap().admits("\"7\""));
+        assert!(parse(&["*"]).unwrap().admits("\"7\""));
+        assert!(!parse(&["6"]).unwrap().admits("\"7\""));
+        assert!(!parse(&["x"]).unwrap().admits("x"));
     }
 
     #[test]
