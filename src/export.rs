@@ -73,7 +73,7 @@ async fn slugs(channel: Channel) -> anyhow::Result<Slugs> {
 
 /// Where products go.
 enum Out {
-    Csv(csv::Writer<Box<dyn Write>>, Option<AttributeColumns>),
+    Csv(Box<csv::Writer<Box<dyn Write>>>, Option<AttributeColumns>),
     Lines(BufWriter<Box<dyn Write>>),
 }
 
@@ -82,7 +82,7 @@ impl Out {
         let mut writer = csv::Writer::from_writer(out);
         let of_type = columns.iter().flat_map(AttributeColumns::names);
         writer.write_record(COLUMNS.into_iter().chain(of_type))?;
-        Ok(Self::Csv(writer, columns))
+        Ok(Self::Csv(Box::new(writer), columns))
     }
 
     fn write(&mut self, product: &Product, slugs: &Slugs) -> anyhow::Result<()> {

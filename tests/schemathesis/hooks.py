@@ -12,6 +12,12 @@ def lines(_context, row):
     return row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n"
 
 
+@schemathesis.deserializer("application/x-ndjson")
+def last_line(_context, response):
+    """The last line, which says how the stream has ended: the document says what a line is."""
+    return json.loads(response.text.rstrip("\n").rpartition("\n")[2])
+
+
 @schemathesis.hook
 def before_load_schema(_context, document):
     """Headers with more than letters and digits: it makes none from a pattern alone, and takes a wrong
