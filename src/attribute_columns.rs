@@ -1,8 +1,13 @@
 //! Columns of a file that are attributes of a product type.
 
+use anyhow::Context as _;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
-use souk_proto::souk::catalog::v2::ProductType;
+use souk_kit::Channel;
+use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
+use souk_proto::souk::catalog::v2::{GetProductTypeRequest, ProductType};
+
+use crate::login::explain;
 
 /// The columns that a type knows.
 #[derive(Debug)]
@@ -23,6 +28,14 @@ enum Content {
 }
 
 impl AttributeColumns {
+    /// Those of the type of this name.
+    pub async fn fetch(channel: Channel, name: &str) -> anyhow::Result<Self> {
+        let request = GetProductTypeRequest { name: name.to_owned() };
+        let found = CatalogServiceClient::new(channel).get_product_type(request).await;
+        let found = found.map_err(|status| explain(&status));
+        Ok(Self::of(found.with_context(|| format!("the type {name}"))?.into_inner()))
+    }
+
     /// Those of a type: the properties of its schema, as far as a cell can say them.
     pub fn of(product_type: ProductType) -> Self {
         let schema = product_type.schema.unwrap_or_default();

@@ -15,7 +15,7 @@ use tonic::Request;
 
 use crate::attribute_columns::AttributeColumns;
 use crate::cli::{Export, ExportFormat};
-use crate::import::{attributes_of, explain, token};
+use crate::login::{explain, token};
 
 /// The columns of every product; those of its type come after them.
 const COLUMNS: [&str; 7] =
@@ -28,7 +28,7 @@ type Slugs = HashMap<String, String>;
 pub async fn run(command: Export) -> anyhow::Result<()> {
     let channel = Channel::remote(command.login.server.clone());
     let columns = match &command.product_type {
-        Some(name) => Some(attributes_of(channel.clone(), name).await?),
+        Some(name) => Some(AttributeColumns::fetch(channel.clone(), name).await?),
         None => None,
     };
     let token = token(&command.login, channel.clone()).await?;

@@ -7,24 +7,20 @@ use std::path::Path;
 use anyhow::Context as _;
 use futures::{Stream, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use secrecy::{ExposeSecret as _, SecretString};
 use souk_kit::Channel;
-use souk_proto::souk::auth::v1::CreateTokenRequest;
-use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{
-    CreateImportRequest, GetProductTypeRequest, ImportProductsRequest, ImportProductsResponse,
-    RejectedRow,
+    CreateImportRequest, ImportProductsRequest, ImportProductsResponse, RejectedRow,
 };
 use tokio::sync::mpsc;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Streaming};
 
 use crate::attribute_columns::AttributeColumns;
-use crate::cli::{Import, Login};
+use crate::cli::Import;
 use crate::import_job::{self, Jobs};
+use crate::login::{explain, token};
 use crate::products_file::ProductsFile;
-use crate::secrets;
 
 /// Rows that have been read and not yet sent.
 const AHEAD: usize = 1_000;
@@ -46,7 +42,7 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     let size = file.metadata().map_or(0, |file| file.len());
     let channel = Channel::remote(command.login.server.clone());
     let attributes = match &command.product_type {
-        Some(name) => Some(attributes_of(channel.clone(), name).await?),
+        Some(name) => Some(AttributeColumns::fetch(channel.clone(), name).await?),
         None => None,
     };
     let rows = ProductsFile::open(BufReader::new(file), attributes)
@@ -131,14 +127,6 @@ fn read(
     Ok(unreadable)
 }
 
-/// The columns that are attributes of a type.
-pub async fn attributes_of(channel: Channel, name: &str) -> anyhow::Result<AttributeColumns> {
-    let request = GetProductTypeRequest { name: name.to_owned() };
-    let found = CatalogServiceClient::new(channel).get_product_type(request).await;
-    let found = found.map_err(|status| explain(&status));
-    Ok(AttributeColumns::of(found.with_context(|| format!("the type {name}"))?.into_inner()))
-}
-
 fn received<T>(receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> {
     stream::unfold(receiver, async |mut receiver| {
         let next = receiver.recv().await?;
@@ -156,48 +144,6 @@ pub async fn send(
     request.metadata_mut().insert("authorization", token);
     let response = CatalogServiceClient::new(channel).import_products(request).await;
     Ok(response.map_err(|status| explain(&status))?.into_inner())
-}
-
-/// An access token for an e-mail and password.
-pub async fn sign_in(
-    channel: Channel,
-    email: &str,
-    password: &SecretString,
-) -> anyhow::Result<MetadataValue<Ascii>> {
-    let request = CreateTokenRequest {
-        grant_type: "password".to_owned(),
-        username: email.to_owned(),
-        password: password.expose_secret().to_owned(),
-        ..CreateTokenRequest::default()
-    };
-    let token = AuthServiceClient::new(channel).create_token(request).await;
-    bearer(&token.map_err(|status| explain(&status))?.into_inner().access_token)
-}
-
-pub async fn token(login: &Login, channel: Channel) -> anyhow::Result<MetadataValue<Ascii>> {
-    if let Some(token) = secrets::from_environment("SOUK_TOKEN")? {
-        return bearer(token.expose_secret());
-    }
-    let Some(email) = &login.email else {
-        let admin = secrets::admin_of_installation(&login.data_dir)
-            .context("give --email, or set SOUK_TOKEN")?;
-        return sign_in(channel, &admin.email, &admin.password).await;
-    };
-    let password = match &login.password {
-        Some(password) => password.clone().into(),
-        None => secrets::required(secrets::ADMIN_PASSWORD)?,
-    };
-    sign_in(channel, email, &password).await
-}
-
-fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
-    let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse()?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-pub fn explain(status: &Status) -> anyhow::Error {
-    anyhow::anyhow!("{} ({:?})", status.message(), status.code())
 }
 
 fn report(

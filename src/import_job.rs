@@ -15,7 +15,7 @@ use souk_proto::souk::catalog::v2::{
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Streaming};
 
-use crate::import::explain;
+use crate::login::explain;
 
 /// No more of a file's name is kept.
 const NAME: usize = 100;

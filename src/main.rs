@@ -8,6 +8,7 @@ mod gateway;
 mod healthcheck;
 mod import;
 mod import_job;
+mod login;
 mod openapi;
 mod parts;
 mod products_file;

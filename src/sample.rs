@@ -4,15 +4,15 @@ use souk_kit::Channel;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{ImportProductsRequest, ListProductsRequest};
 
-use crate::import;
 use crate::products_file::ProductsFile;
 use crate::secrets::Admin;
+use crate::{import, login};
 
 const SAMPLE: &str = include_str!("sample.csv");
 
 /// Imports the sample the way anybody imports: over the contract, as the admin.
 pub async fn load(auth: Channel, catalog: Channel, admin: &Admin) -> anyhow::Result<()> {
-    let token = match import::sign_in(auth, &admin.email, &admin.password).await {
+    let token = match login::sign_in(auth, &admin.email, &admin.password).await {
         Ok(token) => token,
         // an account that was there before with another password: the catalog is theirs to fill
         Err(error) => {

@@ -88,7 +88,8 @@ impl Postgres {
         Ok(program)
     }
 
-    async fn connect(&self, database: &str) -> Result<tokio_postgres::Client> {
+    /// A connection to a database.
+    pub async fn connect(&self, database: &str) -> Result<tokio_postgres::Client> {
         let config: Config = self.url(database).parse()?;
         let (client, connection) = config.connect(NoTls).await?;
         // ends with the client

@@ -14,7 +14,7 @@ use souk_proto::souk::types::v1::Reason;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Streams;
-use super::server_stream::Opening;
+use super::opening::Opening;
 use super::source::Source;
 use crate::admission::places::Place;
 use crate::errors::problem::Problem;

@@ -42,6 +42,7 @@ mod form;
 mod frames;
 mod lines;
 mod messages;
+mod opening;
 mod pump;
 mod server_stream;
 mod source;

@@ -6,58 +6,28 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response};
-use souk_kit::request::Context;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::event::Event;
 use super::form::Form;
 use super::frames::Frames;
+use super::opening::Opening;
 use super::pump::Pump;
-use super::source::{Answers, Source};
+use super::source::Source;
 use super::term::Term;
-use super::{Streams, download, resume};
-use crate::admission::places::{Place, Quota};
-use crate::admission::{Client, Gate};
+use super::{Streams, download};
+use crate::admission::Gate;
+use crate::admission::places::Place;
 use crate::call::{self, Asked};
 use crate::errors::problem::Problem;
 use crate::options;
 use crate::response::answer::Answer;
 use crate::routing::Route;
-use crate::transcode::{Plans, Selection};
 use crate::upstream::pipe::pipe;
 
 /// Keeps a proxy of nginx's kind from collecting events before it passes them on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-/// What it takes to ask a service for a stream.
-pub(super) struct Opening<'a> {
-    pub plans: &'a Arc<Plans>,
-    pub route: &'a Arc<Route>,
-    pub client: Client<'a>,
-    /// That of the stream, which may last longer than a request.
-    context: Context,
-    quota: Quota,
-}
-
-impl Opening<'_> {
-    /// Asks for it, and waits until the service has taken the call.
-    pub(super) async fn open(
-        &self,
-        wire: Bytes,
-        selection: Option<Selection>,
-    ) -> Result<Source, Problem> {
-        let Self { plans, route, client, context, quota } = self;
-        let mut outgoing = Client { context, ..*client }.outgoing(wire);
-        resume(route, *client, outgoing.metadata_mut());
-        let answer = route.target.call_for_stream(outgoing).await;
-        client.forwarding.take(&answer);
-        let answer = answer.map_err(|status| route.target.problem(&status, client.context))?;
-        let answers = Answers::Begun(Box::new(answer.into_inner()));
-        let (plans, route) = (Arc::clone(plans), Arc::clone(route));
-        Ok(Source::new(answers, plans, route, selection, context.clone(), quota.clone()))
-    }
-}
 
 impl Streams {
     /// The way is that of other calls; but it goes on when the answer has begun, and the place is kept

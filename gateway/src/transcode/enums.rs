@@ -16,9 +16,6 @@ pub(super) struct EnumPlan {
     values: Vec<(i32, Box<[u8]>)>,
     /// By the full name, and in plain style by the name without the prefix, too.
     numbers: HashMap<String, i32>,
-    /// Whether a value may be given by its number as well, as ProtoJSON has it. In plain style a value has one
-    /// form, which is what the documents say.
-    pub takes_numbers: bool,
     /// google.protobuf.NullValue, whose only value is JSON's null.
     pub is_null: bool,
     /// What to say of a name that is none of these.
@@ -44,8 +41,7 @@ impl EnumPlan {
         values.dedup_by_key(|(number, _)| *number);
         let is_null = descriptor.full_name() == "google.protobuf.NullValue";
         let expected = format!("must be one of {}", names.join(", "));
-        let takes_numbers = style == Style::Canonical;
-        Self { values, numbers, takes_numbers, is_null, expected }
+        Self { values, numbers, is_null, expected }
     }
 
     /// The number of a value that is given by name.

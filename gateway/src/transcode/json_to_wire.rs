@@ -299,7 +299,7 @@ impl<'p, 'j> Decoder<'p, 'j, '_> {
                 self.out.push(0);
                 Ok(())
             }
-            Some(b'-' | b'0'..=b'9') if plan.takes_numbers => self.scalar(Scalar::Int32),
+            Some(b'-' | b'0'..=b'9') => self.scalar(Scalar::Int32),
             _ => Err(self.json.mismatch("must be the name of a value")),
         }
     }

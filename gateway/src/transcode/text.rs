@@ -64,9 +64,8 @@ impl Plans {
         match kind {
             Kind::Scalar(scalar) => put_scalar_text(out, scalar, text),
             Kind::Enum(id) => {
-                let enumeration = self.enumeration(id);
-                let number = enumeration.number(text);
-                if number.is_err() && enumeration.takes_numbers && is_number(text) {
+                let number = self.enumeration(id).number(text);
+                if number.is_err() && is_number(text) {
                     return put_quoted_number(out, Scalar::Int32, text);
                 }
                 put_varint(out, i64::from(number?) as u64);

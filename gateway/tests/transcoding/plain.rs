@@ -26,7 +26,7 @@ fn a_list_of_products_reads_as_its_contract_says() {
             r#""available":3,"in_stock":true,"category_ids":["cat_1"],"#,
             r#""created_at":"2025-01-31T11:00:00Z","updated_at":null,"etag":""}],"#,
             r#""pagination":{"size":20,"next_cursor":null,"has_more":false,"total":0,"#,
-            r#""page":null,"pages":null}}"#
+            r#""page":null,"pages":null,"total_is_lower_bound":false}}"#
         )
     );
 }

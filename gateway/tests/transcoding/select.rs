@@ -115,7 +115,7 @@ fn a_page_is_whole_but_for_its_items() {
         String::from_utf8(out).unwrap(),
         concat!(
             r#"{"data":[{"id":"a","price":599.00},{"id":"b","price":null}],"#,
-            r#""pagination":{"size":20,"next_cursor":null,"has_more":false,"total":2,"page":null,"pages":null}}"#
+            r#""pagination":{"size":20,"next_cursor":null,"has_more":false,"total":2,"page":null,"pages":null,"total_is_lower_bound":false}}"#
         )
     );
     let plans = &PLAIN.plans;
