@@ -114,7 +114,7 @@ visits('the page of an error shows an answer with it', async (page) => {
 
 visits('"Try it out" lists products', async (page) => {
   await page.goto(`${origin}/docs`);
-  const { status, body } = await execute(await tryOut(page, 'get', '/v1/products'));
+  const { status, body } = await execute(await tryOut(page, 'get', '/v2/products'));
   assert.equal(status, 200);
   assert.ok(body.data.length > 0 && body.data[0].id.startsWith('prod_'), JSON.stringify(body));
   await picture(page, 'try-it-out');
@@ -124,7 +124,7 @@ visits('an order can be placed after signing in, until the page is left', async 
   await page.goto(`${origin}/docs`);
   await signIn(page);
   await page.getByText('Signed in').waitFor();
-  const products = await page.request.get(`${origin}/v1/products?size=1`);
+  const products = await page.request.get(`${origin}/v2/products?size=1`);
   const [product] = (await products.json()).data;
   const operation = await tryOut(page, 'post', '/v1/orders');
   await operation.locator('[data-param-name="Idempotency-Key"] input').fill('from-a-browser');
