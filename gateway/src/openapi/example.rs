@@ -208,6 +208,9 @@ pub(super) fn fill(operation: &mut Value, examples: &mut Examples<'_>) {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         if parameter["required"] == true {
             parameter["example"] = examples.of(&parameter["schema"], &name, Purpose::Request);
+        } else if parameter["schema"]["type"] == "object" {
+            // pages that try what is documented make entries up where it has no example
+            parameter["example"] = json!({});
         }
     }
     if let Some(content) = operation.pointer_mut("/requestBody/content") {

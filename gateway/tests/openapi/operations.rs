@@ -161,6 +161,7 @@ fn fields_that_are_neither_in_the_path_nor_in_the_body_are_in_the_query() {
         "description": about,
         "style": "form",
         "explode": true,
+        "example": {},
         "schema": {
             "type": "object",
             "propertyNames": { "pattern": "^lenders\\.[a-z]+$", "maxLength": 17 },
