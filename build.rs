@@ -41,9 +41,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // the others carry options, and details of errors, whose types are those of tonic-types
     set.file.retain(|file| {
         let package = file.package();
-        package.starts_with("souk.") || matches!(package, "google.protobuf" | "google.type")
+        package.starts_with("souk.")
+            || matches!(package, "google.protobuf" | "google.type")
+            || file.name() == "google/api/httpbody.proto"
     });
     let mut config = Config::new();
+    // as they came in, without a copy
+    config.bytes(["google.api.HttpBody.data"]);
     config.service_generator(Box::new(Services::new())).include_file("contracts.rs");
     config.compile_fds(set)?;
 

@@ -1,6 +1,7 @@
 //! Which roles run in this process, and how they reach each other.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Uri;
 
-use crate::cli::{Limits, Role, Serve, Suite};
+use crate::cli::{self, Images, Limits, Role, Serve, Suite};
 use crate::databases::{self, Databases};
 use crate::parts::{Parts, on_signal, until};
 use crate::welcome::{self, Welcome};
@@ -82,7 +83,7 @@ async fn serve_all(
     let to_auth = Channel::in_process(auth_service.stack.clone());
 
     let database = databases.open("catalog", &souk_catalog::MIGRATOR, connections).await?;
-    let settings = souk_catalog::Options { secret: secret.clone(), limits: limits.of_service() };
+    let settings = catalog_options(secret.clone(), &options.images, data_dir, limits);
     let catalog = Catalog::new(database, settings, to_auth.clone())?;
     let catalog_services = with_books(&catalog, to_auth.clone(), limits).await?;
     let to_catalog = Channel::in_process(catalog_services[0].stack.clone());
@@ -152,8 +153,8 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             parts.spawn("auth", |end| async move { auth.run(end).await });
         }
         Role::Catalog => {
-            let settings =
-                souk_catalog::Options { secret: master_secret()?, limits: limits.of_service() };
+            let data_dir = Path::new(cli::DATA_DIR);
+            let settings = catalog_options(master_secret()?, &options.images, data_dir, limits);
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let database = open(&options, &souk_catalog::MIGRATOR).await?;
             let catalog = Catalog::new(database, settings, to_auth.clone())?;
@@ -228,6 +229,16 @@ async fn with_books(
     let probe = services[0].probe.clone();
     services.push(souk_books::service(to_catalog, to_auth, probe, limits.of_service()));
     Ok(services)
+}
+
+fn catalog_options(
+    secret: MasterSecret,
+    images: &Images,
+    data_dir: &Path,
+    limits: &Limits,
+) -> souk_catalog::Options {
+    let images = images.of_catalog(data_dir);
+    souk_catalog::Options { secret, images, limits: limits.of_service() }
 }
 
 fn orders_options(

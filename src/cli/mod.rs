@@ -1,6 +1,7 @@
 //! The command line. Each option is explained where it is declared; clap makes the help of it.
 
 mod cache;
+mod images;
 mod limits;
 mod origin;
 mod rates;
@@ -14,8 +15,12 @@ use souk_gateway::transcode::Style;
 use souk_kit::telemetry::LogFormat;
 use tonic::transport::Uri;
 
+pub use images::Images;
 pub use limits::{HttpLimits, Limits};
 pub use tls::TlsFiles;
+
+/// Where data lives, unless it is said where.
+pub const DATA_DIR: &str = ".souk";
 
 const ABOUT: &str = "\
 A commerce backend: catalog, auth and orders over gRPC, and the same contracts over REST.
@@ -106,6 +111,8 @@ pub struct Suite {
     #[arg(long, env = "SOUK_NO_SAMPLE_DATA")]
     pub no_sample_data: bool,
     #[command(flatten)]
+    pub images: Images,
+    #[command(flatten)]
     pub limits: Limits,
 }
 
@@ -125,7 +132,7 @@ pub struct Listen {
 #[derive(Debug, Args)]
 pub struct Data {
     /// Where the database, and the secrets of this installation, are kept
-    #[arg(long, env = "SOUK_DATA_DIR", default_value = ".souk", value_name = "DIR")]
+    #[arg(long, env = "SOUK_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub data_dir: PathBuf,
     /// A PostgreSQL that you run, instead of one of our own: NAME_auth, NAME_catalog and
     /// NAME_orders are used, and created where they are missing
@@ -165,6 +172,8 @@ pub struct Serve {
     /// Where orders serves gRPC
     #[arg(long, env = "SOUK_ORDERS_URL", value_name = "URL")]
     pub orders_url: Option<Uri>,
+    #[command(flatten)]
+    pub images: Images,
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -277,7 +286,7 @@ pub struct Login {
     #[arg(long, env = "SOUK_ADMIN_EMAIL")]
     pub email: Option<String>,
     /// Where a suite that was started on this machine keeps the password of its admin
-    #[arg(long, env = "SOUK_DATA_DIR", default_value = ".souk", value_name = "DIR")]
+    #[arg(long, env = "SOUK_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub data_dir: PathBuf,
     /// The password of the account; others on this machine can see a flag, so prefer the variable
     #[arg(long, env = "SOUK_ADMIN_PASSWORD", hide_env_values = true)]

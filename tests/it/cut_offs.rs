@@ -157,12 +157,12 @@ async fn honest(suite: &Suite, product: &str, others: &AtomicBool) -> Acknowledg
     while others.load(Ordering::Relaxed) {
         let category = json!({ "slug": unique("kept"), "name": "Kept" });
         let created = http.json_as(&admin, Method::POST, "/v1/categories", &category).await;
-        assert_eq!(created.status, StatusCode::CREATED);
+        assert_eq!(created.status, StatusCode::CREATED, "{:?}", created.body);
         done.categories.push(format!("/v1/categories/{}", id(created.json())));
 
         let passing = json!({ "sku": unique("gone"), "name": "Gone", "price": 1, "available": 1 });
         let created = http.json_as(&admin, Method::POST, "/v1/products", &passing).await;
-        assert_eq!(created.status, StatusCode::CREATED);
+        assert_eq!(created.status, StatusCode::CREATED, "{:?}", created.body);
         let path = format!("/v1/products/{}", id(created.json()));
         let deleted = http.json_as(&admin, Method::DELETE, &path, &json!({})).await;
         assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{:?}", deleted.body);
@@ -170,7 +170,7 @@ async fn honest(suite: &Suite, product: &str, others: &AtomicBool) -> Acknowledg
 
         let items = json!([{ "product_id": product, "quantity": 1 }]);
         let placed = http.order(&user, &unique("key"), &items).await.unwrap();
-        assert_eq!(placed.status, StatusCode::CREATED);
+        assert_eq!(placed.status, StatusCode::CREATED, "{:?}", placed.body);
         done.orders.push(format!("/v1/orders/{}", id(placed.json())));
 
         assert_eq!(http.get_as(&user, "/v1/me").await.status, StatusCode::OK);

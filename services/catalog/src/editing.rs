@@ -3,7 +3,7 @@
 use futures::FutureExt as _;
 use souk_db::Access;
 use souk_kit::condition::IfMatch;
-use souk_kit::id::{self, CategoryId, ProductId};
+use souk_kit::id::{self, CategoryId, ImageId, ProductId};
 use sqlx::PgConnection;
 
 use crate::attributes::Attributes;
@@ -82,6 +82,10 @@ async fn write(
         None if product_type.is_none() => Attributes::default(),
         None => locked.attributes,
     };
+    let image_ids = match change.image_ids {
+        Some(order) => reordered(&locked.image_ids, order)?,
+        None => locked.image_ids,
+    };
     let write = Write {
         sku: change.sku.as_deref(),
         name: change.name.as_deref(),
@@ -90,12 +94,26 @@ async fn write(
         category_ids: change.category_ids.as_deref(),
         product_type: product_type.as_ref(),
         attributes: &attributes,
+        image_ids: &image_ids,
     };
     if is_typed {
         typing.check(transaction, write.product_type, &attributes).await?;
     }
     let changed = store::products::update(transaction, meant.id, &meant.if_match, &write).await?;
     changed.ok_or(Error::ProductChanged(meant.id))
+}
+
+/// Images in another order: all that there are, each once.
+fn reordered(there: &[ImageId], order: Vec<ImageId>) -> Result<Vec<ImageId>, Error> {
+    let sorted = |ids: &[ImageId]| {
+        let mut ids: Vec<_> = ids.iter().map(ImageId::uuid).collect();
+        ids.sort_unstable();
+        ids
+    };
+    if sorted(there) == sorted(&order) {
+        return Ok(order);
+    }
+    Err(Error::invalid("image_ids", "must name all images of the product, each once"))
 }
 
 pub async fn delete_product(access: &Access, meant: &Meant) -> Result<(), Error> {

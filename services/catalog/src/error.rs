@@ -2,7 +2,7 @@ use std::fmt::Display;
 
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
-use souk_kit::id::{CategoryId, ImportId, OrderId, ProductId};
+use souk_kit::id::{CategoryId, ImageId, ImportId, OrderId, ProductId};
 use souk_proto::Violation;
 use souk_proto::souk::types::v1::Reason;
 use tonic::Status;
@@ -80,6 +80,24 @@ pub enum Error {
     /// Another stream goes on with the import, or it was cancelled meanwhile.
     #[error("import {0} is no longer this stream's")]
     ImportTakenOver(ImportId),
+    /// There is no such image.
+    #[error("image {0} does not exist")]
+    ImageNotFound(ImageId),
+    /// The image is of another version than those that a change is for.
+    #[error("image {0} has changed")]
+    ImageChanged(ImageId),
+    /// The product has an image with these bytes.
+    #[error("the product has an image with these bytes")]
+    ImageIsThere,
+    /// An image is larger than images may be.
+    #[error("an image of more than {most} bytes")]
+    ImageTooLarge {
+        /// How many bytes an image may have.
+        most: u64,
+    },
+    /// What was uploaded is no image, or of no format that images may have.
+    #[error("no image of a known format")]
+    NotAnImage,
     /// A path names something by what can be no id.
     #[error("{kind} {id} does not exist")]
     NoSuch {
@@ -136,6 +154,12 @@ pub enum Error {
     /// The answers of a batch do not cover what was asked, which is a fault of ours.
     #[error("a batch has left something undecided")]
     Undecided,
+    /// An upload ended without an answer, which is a fault of ours.
+    #[error("upload")]
+    Task(#[source] tokio::task::JoinError),
+    /// The files of images cannot be read or written.
+    #[error("image store")]
+    Files(#[from] object_store::Error),
     /// The database failed.
     #[error("database")]
     Database(#[from] sqlx::Error),
@@ -218,6 +242,18 @@ impl From<Error> for Failure {
                     .precondition("IMPORT", id, "the import must be this stream's")
                     .with("import_id", id)
             }
+            Error::ImageNotFound(id) => Self::not_found("image", id),
+            Error::ImageChanged(id) => changed("image", id),
+            Error::ImageIsThere => Self::unavailable("the same image was deleted meanwhile"),
+            Error::ImageTooLarge { most } => {
+                Self::new(Reason::PayloadTooLarge, format!("an image has at most {most} bytes"))
+                    .with("max_bytes", most)
+            }
+            Error::NotAnImage => {
+                let message = "the file is no image: JPEG, PNG, WebP and GIF are taken";
+                Self::new(Reason::UnsupportedMediaType, message)
+                    .violation("file", "must be a JPEG, PNG, WebP or GIF")
+            }
             Error::NoSuch { kind, id } => Self::not_found(kind, id),
             Error::Invalid { field, issue } => Self::invalid(field, issue),
             Error::Violations(violations) => souk_kit::failure::violations(violations),
@@ -243,8 +279,12 @@ impl From<Error> for Failure {
             }
             Error::Refused(failure) => failure,
             Error::Idempotency(refusal) => refusal.into(),
+            Error::Files(error) => {
+                tracing::error!(error = souk_kit::failure::chain(&error), "image store");
+                Self::unavailable("the image store cannot be used")
+            }
             Error::Database(error) => souk_db::failure(&error),
-            Error::NoActor | Error::Undecided => Self::internal(&error),
+            Error::NoActor | Error::Undecided | Error::Task(_) => Self::internal(&error),
         }
     }
 }

@@ -1,11 +1,14 @@
-//! The catalog service: products, categories, and a stock that is never oversold.
+//! The catalog service: products, their images, categories, and a stock that is never oversold.
 
 mod adjusting;
 mod attributes;
 mod category;
 mod editing;
 mod error;
+mod files;
 mod grpc;
+mod image;
+mod imaging;
 mod import;
 mod importing;
 mod listing;
@@ -36,8 +39,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 
+use files::Files;
 use grpc::v1::{self, Projection};
 use grpc::{Handlers, KEYED};
+use imaging::Imaging;
 use importing::Importing;
 use reading::Reading;
 use reserving::Reserving;
@@ -67,6 +72,17 @@ pub struct Options {
     pub secret: MasterSecret,
     /// How much it does at once.
     pub limits: Limits,
+    /// Where images are, and how large they may be.
+    pub images: Images,
+}
+
+/// Where the files of images are, and how large they may be.
+#[derive(Debug, Clone)]
+pub struct Images {
+    /// A folder, or the URL of a bucket: `s3://bucket/folder`, `gs://…`, `az://…`.
+    pub store: String,
+    /// How many bytes an image has at most.
+    pub max_bytes: u64,
 }
 
 /// The catalog service. Cheap to clone.
@@ -82,14 +98,17 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// The contract asks for idempotency keys where the service keeps none.
+    /// The contract asks for idempotency keys where the service keeps none, or there can be no images where
+    /// they should be.
     pub fn new(database: Database, options: Options, auth: Channel) -> anyhow::Result<Self> {
         souk_kit::idempotency::check(SERVICE_NAME, KEYED)?;
         let typing = Typing::default();
+        let Images { store, max_bytes } = options.images;
         let handlers = Handlers {
             reading: Reading::new(database.clone(), Cursors::new(&options.secret)),
             reserving: Reserving::new(database.clone()),
             importing: Importing::new(database.clone(), typing.clone()),
+            imaging: Imaging::new(database.clone(), Files::open(&store)?, max_bytes),
             typing,
             database,
         };
@@ -111,15 +130,15 @@ impl Catalog {
         })
     }
 
-    /// The background work: expiring reservations, indexing products anew, forgetting what is over, keeping
-    /// keys fresh. Ends
-    /// with `shutdown`.
+    /// The background work: expiring reservations, indexing products anew, deleting files that are not wanted,
+    /// forgetting what is over, keeping keys fresh. Ends with `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = self.expire() => {}
             () = self.forget() => {}
             () = self.reindex() => {}
+            () = self.handlers.imaging.sweep() => {}
             () = self.verifier.keep_fresh() => {}
         }
     }

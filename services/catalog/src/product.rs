@@ -1,6 +1,6 @@
 //! Products: what can be bought, and for how much.
 
-use souk_kit::id::{CategoryId, ProductId};
+use souk_kit::id::{CategoryId, ImageId, ProductId};
 use souk_kit::page::Row;
 use souk_kit::{Currency, Money, money};
 use time::OffsetDateTime;
@@ -24,6 +24,8 @@ pub struct Product {
     pub category_ids: Vec<CategoryId>,
     pub product_type: Option<TypeName>,
     pub attributes: Attributes,
+    /// In the order in which they are shown.
+    pub image_ids: Vec<ImageId>,
     /// Counts the changes of everything but the stock.
     pub version: i64,
     pub created_at: OffsetDateTime,
@@ -39,7 +41,7 @@ impl Row for Product {
         self.sku.len()
             + self.name.len()
             + self.description.len()
-            + 35 * self.category_ids.len()
+            + 35 * (self.category_ids.len() + self.image_ids.len())
             + self.attributes.bytes()
             + 400
     }
@@ -99,6 +101,8 @@ pub struct ProductChange {
     /// The type, or none.
     pub product_type: Option<Option<TypeName>>,
     pub attributes: Option<Attributes>,
+    /// All that the product has, in another order.
+    pub image_ids: Option<Vec<ImageId>>,
 }
 
 /// A price to set: in the currency that the product has, or in another.

@@ -66,6 +66,13 @@ pub mod kind {
         const TYPE: &'static str = "imp";
     }
 
+    /// `img_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Image;
+    impl StaticType for Image {
+        const TYPE: &'static str = "img";
+    }
+
     /// `req_…`
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct Request;
@@ -74,6 +81,8 @@ pub mod kind {
     }
 }
 
+/// The id of an image, `img_…`.
+pub type ImageId = Id<kind::Image>;
 /// The id of an import, `imp_…`.
 pub type ImportId = Id<kind::Import>;
 /// The id of a product, `prod_…`.

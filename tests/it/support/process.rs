@@ -35,7 +35,7 @@ pub fn souk_with_descriptors(descriptors: u32) -> Command {
     command
 }
 
-/// A running process. It is killed when dropped.
+/// A running process. It is killed when dropped; where a test fails, what it has logged is printed.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -61,7 +61,6 @@ impl Process {
         let written = log.clone();
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                eprintln!("{line}");
                 written.lock().unwrap().push(line);
             }
         });
@@ -152,6 +151,11 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            for line in self.log() {
+                eprintln!("{}: {line}", self.child.id());
+            }
+        }
     }
 }
 

@@ -118,6 +118,11 @@ impl Suite {
         self.processes.get(place).unwrap_or(&self.processes[0])
     }
 
+    /// The folder that the files of images are in.
+    pub fn images(&self) -> PathBuf {
+        self.scratch.0.join("images")
+    }
+
     /// A connection to the database of a service.
     pub async fn database(&self, service: &str) -> PgConnection {
         self.databases.as_ref().expect("a shared server").connect(service).await
@@ -267,6 +272,7 @@ impl Suite {
         if role != "gateway" {
             command.env("SOUK_DATABASE_URL", databases.url_of(role));
         }
+        command.env("SOUK_IMAGE_STORE", self.images());
         command.envs(neighbours.iter().map(|(name, address)| (name, address)));
         let process = Process::start(command);
         let line = process.line("souk ");
@@ -276,7 +282,7 @@ impl Suite {
 
     fn command(&self) -> Command {
         let mut command = self.descriptors.map_or_else(souk, souk_with_descriptors);
-        let log = std::env::var("SOUK_TEST_LOG").unwrap_or_else(|_| "error".to_owned());
+        let log = std::env::var("SOUK_TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
         command
             .env("SOUK_LOG", log)
             // all clients are of one address

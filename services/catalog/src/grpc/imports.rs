@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use souk_kit::id::ImportId;
 use souk_kit::page::{Page, Window};
@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::messages::imports::{checked, new_import};
 use super::messages::path_id;
 use super::v1::market;
-use super::{Handlers, Reply, actor};
+use super::{Answers, Handlers, Reply, actor};
 use crate::importing::By;
 use crate::product_type::TypeName;
 use crate::{Error, import, store};
@@ -27,9 +27,6 @@ use crate::{Error, import, store};
 const PAGE: i64 = 500;
 /// How long that may take.
 const PAGE_LIMIT: Duration = Duration::from_secs(10);
-
-/// A stream of answers.
-pub type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 fn import_id(id: &str) -> Result<ImportId, Error> {
     path_id("import", id)

@@ -1,6 +1,7 @@
 //! The gRPC interface: decode, delegate, encode. A file for each subject.
 
 mod categories;
+mod images;
 mod imports;
 mod messages;
 mod product_types;
@@ -9,6 +10,7 @@ mod stock;
 pub mod v1;
 
 pub use self::messages::product_types::new_product_type;
+use futures::stream::BoxStream;
 use souk_db::{Access, Database};
 use souk_kit::idempotency::Operation;
 use souk_kit::request::Context;
@@ -16,21 +18,22 @@ use souk_proto::souk::catalog::v2::catalog_service_server::{CatalogService, SERV
 use souk_proto::souk::catalog::v2::{
     AdjustStockRequest, BatchGetProductsRequest, BatchGetProductsResponse, CancelImportRequest,
     Category, CommitStockRequest, CreateCategoryRequest, CreateImportRequest, CreateProductRequest,
-    CreateProductTypeRequest, DeleteCategoryRequest, DeleteProductRequest,
-    DeleteProductTypeRequest, ExportProductsRequest, GetCategoryRequest, GetImportRequest,
-    GetProductRequest, GetProductTypeRequest, GetStockRequest, Import, ImportProductsRequest,
-    ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListImportsRequest,
-    ListImportsResponse, ListProductTypesRequest, ListProductTypesResponse, ListProductsRequest,
-    ListProductsResponse, ListRejectedRowsRequest, ListStockMovesRequest, ListStockMovesResponse,
-    Product, ProductType, RejectedRow, ReleaseStockRequest, ReplaceCategoryRequest,
-    ReplaceProductRequest, Reservation, ReserveStockRequest, SetStockRequest, Stock,
-    UpdateCategoryRequest, UpdateProductRequest, UpdateProductTypeRequest, UpdateStockRequest,
+    CreateProductTypeRequest, DeleteCategoryRequest, DeleteImageRequest, DeleteProductRequest,
+    DeleteProductTypeRequest, DownloadImageRequest, DownloadImageResponse, ExportProductsRequest,
+    GetCategoryRequest, GetImageRequest, GetImportRequest, GetProductRequest,
+    GetProductTypeRequest, GetStockRequest, Image, Import, ImportProductsRequest,
+    ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListImagesRequest,
+    ListImagesResponse, ListImportsRequest, ListImportsResponse, ListProductTypesRequest,
+    ListProductTypesResponse, ListProductsRequest, ListProductsResponse, ListRejectedRowsRequest,
+    ListStockMovesRequest, ListStockMovesResponse, Product, ProductType, RejectedRow,
+    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
+    ReserveStockRequest, SetStockRequest, Stock, UpdateCategoryRequest, UpdateImageRequest,
+    UpdateProductRequest, UpdateProductTypeRequest, UpdateStockRequest, UploadImageRequest,
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use self::imports::Answers;
-
 use crate::Error;
+use crate::imaging::Imaging;
 use crate::importing::Importing;
 use crate::reading::Reading;
 use crate::reserving::Reserving;
@@ -44,6 +47,8 @@ const SET_STOCK: Operation = Operation::new(SERVICE_NAME, "SetStock");
 pub const KEYED: &[Operation] = &[ADJUST_STOCK, SET_STOCK];
 
 type Reply<T> = Result<Response<T>, Status>;
+/// A stream of answers.
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 /// The use cases behind the contract.
 #[derive(Debug, Clone)]
@@ -53,6 +58,7 @@ pub struct Handlers {
     pub typing: Typing,
     pub reserving: Reserving,
     pub importing: Importing,
+    pub imaging: Imaging,
 }
 
 impl Handlers {
@@ -237,5 +243,34 @@ impl CatalogService for Handlers {
         request: Request<ExportProductsRequest>,
     ) -> Reply<Answers<Product>> {
         imports::export(self, request).await
+    }
+
+    async fn upload_image(&self, request: Request<Streaming<UploadImageRequest>>) -> Reply<Image> {
+        images::upload(self, request).await
+    }
+
+    type DownloadImageStream = Answers<DownloadImageResponse>;
+
+    async fn download_image(
+        &self,
+        request: Request<DownloadImageRequest>,
+    ) -> Reply<Answers<DownloadImageResponse>> {
+        images::download(self, request).await
+    }
+
+    async fn get_image(&self, request: Request<GetImageRequest>) -> Reply<Image> {
+        images::get(self, request).await
+    }
+
+    async fn list_images(&self, request: Request<ListImagesRequest>) -> Reply<ListImagesResponse> {
+        images::list(self, request).await
+    }
+
+    async fn update_image(&self, request: Request<UpdateImageRequest>) -> Reply<Image> {
+        images::update(self, request).await
+    }
+
+    async fn delete_image(&self, request: Request<DeleteImageRequest>) -> Reply<()> {
+        images::delete(self, request).await
     }
 }

@@ -1,6 +1,7 @@
 //! The SQL of the catalog, and nothing else.
 
 pub mod categories;
+pub mod images;
 pub mod import;
 pub mod imports;
 pub mod listing;

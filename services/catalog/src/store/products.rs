@@ -2,7 +2,7 @@ use std::str::FromStr as _;
 
 use souk_db::Access;
 use souk_kit::condition::IfMatch;
-use souk_kit::id::{CategoryId, ProductId};
+use souk_kit::id::{CategoryId, ImageId, ProductId};
 use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
@@ -30,6 +30,7 @@ impl FromRow<'_, PgRow> for Product {
             category_ids: category_ids.into_iter().map(CategoryId::from_uuid).collect(),
             product_type: product_type(row)?,
             attributes: attributes(row)?,
+            image_ids: image_ids(row)?,
             version: row.try_get("version")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
@@ -54,6 +55,11 @@ fn product_type(row: &PgRow) -> Result<Option<TypeName>, sqlx::Error> {
 
 fn attributes(row: &PgRow) -> Result<Attributes, sqlx::Error> {
     row.try_get("attributes").map(|Json(attributes)| attributes)
+}
+
+fn image_ids(row: &PgRow) -> Result<Vec<ImageId>, sqlx::Error> {
+    let ids: Vec<Uuid> = row.try_get("image_ids")?;
+    Ok(ids.into_iter().map(ImageId::from_uuid).collect())
 }
 
 /// When something was created: in the millisecond that its id has (RFC 9562, section 5.7).
@@ -116,6 +122,7 @@ pub struct Locked {
     pub currency: Currency,
     pub product_type: Option<TypeName>,
     pub attributes: Attributes,
+    pub image_ids: Vec<ImageId>,
 }
 
 /// Has a product to itself, or waits until it does: what is read afterwards is what is there now. `None`
@@ -126,13 +133,14 @@ pub async fn lock(
     market: Market,
 ) -> Result<Option<Locked>, sqlx::Error> {
     let locked = sqlx::query(
-        "select currency, type, attributes from products
+        "select currency, type, attributes, image_ids from products
          where id = $1 and deleted_at is null and ($2::text is null or currency = $2) for update",
     );
     let row = locked.bind(id.uuid()).bind(market.code()).fetch_optional(connection).await?;
     let locked = |row: PgRow| {
         let (product_type, attributes) = (product_type(&row)?, attributes(&row)?);
-        Ok(Locked { currency: currency(&row)?, product_type, attributes })
+        let (currency, image_ids) = (currency(&row)?, image_ids(&row)?);
+        Ok(Locked { currency, product_type, attributes, image_ids })
     };
     row.map(locked).transpose()
 }
@@ -147,6 +155,7 @@ pub struct Write<'a> {
     pub category_ids: Option<&'a [CategoryId]>,
     pub product_type: Option<&'a TypeName>,
     pub attributes: &'a Attributes,
+    pub image_ids: &'a [ImageId],
 }
 
 /// Changes a product that is locked; `None` when it is of no version that is meant. The statement reads its
@@ -168,6 +177,7 @@ pub async fn update(
                  currency = coalesce($6, currency),
                  type = $9,
                  attributes = $10,
+                 image_ids = $11,
                  version = version + 1,
                  updated_at = now()
              where id = $1 and deleted_at is null
@@ -198,6 +208,7 @@ pub async fn update(
     .bind(if_match.versions())
     .bind(write.product_type.map(TypeName::as_str))
     .bind(Json(write.attributes))
+    .bind(write.image_ids.iter().map(ImageId::uuid).collect::<Vec<_>>())
     .fetch_optional(connection)
     .await
     .map_err(write_error)

@@ -5,9 +5,9 @@ use prost_types::value::Kind;
 use souk_kit::id::{self, OrderId, kind};
 use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME;
 use souk_proto::souk::catalog::v2::{
-    DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest, GetProductTypeRequest,
-    ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest, UpdateProductRequest,
-    UpdateProductTypeRequest,
+    DeleteImageRequest, DeleteProductRequest, DeleteProductTypeRequest, GetCategoryRequest,
+    GetImageRequest, GetProductTypeRequest, ReplaceCategoryRequest, ReplaceProductRequest,
+    UpdateCategoryRequest, UpdateImageRequest, UpdateProductRequest, UpdateProductTypeRequest,
 };
 use souk_proto::{descriptors, policy_of};
 use tonic::{Code, Request, Status};
@@ -61,6 +61,14 @@ async fn call(shop: &Shop, rpc: &str, id: &str, versions: &str, name: &str) -> R
             let message = DeleteProductTypeRequest { name: id };
             client.delete_product_type(on(shop, versions, message)).await.map(drop)
         }
+        "UpdateImage" => {
+            let message = UpdateImageRequest { id, alt: Some(name), ..Default::default() };
+            client.update_image(on(shop, versions, message)).await.map(drop)
+        }
+        "DeleteImage" => {
+            let message = DeleteImageRequest { id };
+            client.delete_image(on(shop, versions, message)).await.map(drop)
+        }
         other => panic!("nobody tries {other}"),
     }
 }
@@ -78,6 +86,7 @@ enum Subject {
     Product,
     ProductType,
     Category,
+    Image,
 }
 
 impl Subject {
@@ -86,6 +95,7 @@ impl Subject {
             rpc if rpc.ends_with("Product") => Self::Product,
             rpc if rpc.ends_with("ProductType") => Self::ProductType,
             rpc if rpc.ends_with("Category") => Self::Category,
+            rpc if rpc.ends_with("Image") => Self::Image,
             other => panic!("nobody knows what {other} changes"),
         }
     }
@@ -105,6 +115,10 @@ async fn made_for(shop: &Shop, rpc: &str) -> (String, String) {
         Subject::Category => {
             let category = shop.category(&slug()).await;
             (category.id, category.etag)
+        }
+        Subject::Image => {
+            let image = shop.image(&shop.product(&sku(), 1).await.id).await;
+            (image.id, image.etag)
         }
     }
 }
@@ -138,6 +152,11 @@ async fn now(shop: &Shop, rpc: &str, id: &str) -> (String, String) {
             let category = shop.client().get_category(request).await.unwrap().into_inner();
             (category.name, category.etag)
         }
+        Subject::Image => {
+            let request = GetImageRequest { id: id.to_owned() };
+            let image = shop.client().get_image(request).await.unwrap().into_inner();
+            (image.alt, image.etag)
+        }
     }
 }
 
@@ -147,6 +166,7 @@ fn update(rpc: &str) -> &'static str {
         Subject::Product => "UpdateProduct",
         Subject::ProductType => "UpdateProductType",
         Subject::Category => "UpdateCategory",
+        Subject::Image => "UpdateImage",
     }
 }
 
@@ -220,6 +240,7 @@ async fn what_does_not_exist_has_no_version_that_could_differ() {
             Subject::Product => id::new::<kind::Product>().to_string(),
             Subject::ProductType => "never".to_owned(),
             Subject::Category => id::new::<kind::Category>().to_string(),
+            Subject::Image => id::new::<kind::Image>().to_string(),
         };
         for (id, versions) in [(&deleted, tag.as_str()), (&deleted, "*"), (&never, "1")] {
             let refused = call(&shop, &rpc, id, versions, "name").await.unwrap_err();

@@ -8,6 +8,7 @@ mod categories;
 mod conditions;
 mod ending;
 mod events;
+mod images;
 mod importing;
 mod jobs;
 mod leaving;

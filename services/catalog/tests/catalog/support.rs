@@ -3,23 +3,28 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures::stream;
 use prost_types::value::Kind;
 use prost_types::{Duration as Ttl, Struct, Value};
-use souk_catalog::{Catalog, MIGRATOR, Options};
+use souk_catalog::{Catalog, Images, MIGRATOR, Options};
 use souk_db::Database;
 use souk_kit::Channel;
 use souk_kit::id::{OrderId, ProductId};
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
+use souk_proto::google::api::HttpBody;
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{
     AdjustStockRequest, Category, CommitStockRequest, CreateCategoryRequest, CreateProductRequest,
-    CreateProductTypeRequest, DeleteCategoryRequest, GetProductRequest, Product, ProductType,
-    ReleaseStockRequest, Reservation, ReserveStockRequest, Stock, StockLine,
+    CreateProductTypeRequest, DeleteCategoryRequest, GetProductRequest, Image, Product,
+    ProductType, ReleaseStockRequest, Reservation, ReserveStockRequest, Stock, StockLine,
+    UploadImageRequest,
 };
 use souk_testing::{FakeAuth, TestDatabase, signed};
 use sqlx::postgres::PgConnectOptions;
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -29,11 +34,14 @@ use uuid::Uuid;
 /// As long as anything may take that should take no time.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const CONNECTIONS: u32 = 8;
+pub const MAX_IMAGE_BYTES: u64 = 3 << 20;
 
 /// What is around a catalog process.
 pub struct World {
     pub test: TestDatabase,
     auth: FakeAuth,
+    /// Where the files of images are.
+    pub images: TempDir,
 }
 
 /// A catalog process, as far as anybody else can tell, and somebody who may do everything there.
@@ -49,7 +57,8 @@ pub struct Shop {
 impl World {
     pub async fn new() -> Self {
         let test = TestDatabase::new(&MIGRATOR).await;
-        Self { test, auth: FakeAuth::new("stock:reserve") }
+        let images = TempDir::new().unwrap();
+        Self { test, auth: FakeAuth::new("stock:reserve"), images }
     }
 
     /// A catalog process that does nothing but answer calls.
@@ -61,7 +70,9 @@ impl World {
     pub async fn shop_on(&self, options: PgConnectOptions) -> Shop {
         let database = Database::open(options, &MIGRATOR, CONNECTIONS).await.unwrap();
         let secret = MasterSecret::new("a secret of at least 32 characters".into()).unwrap();
-        let options = Options { secret, limits: Limits::default() };
+        let store = self.images.path().to_str().unwrap().to_owned();
+        let images = Images { store, max_bytes: MAX_IMAGE_BYTES };
+        let options = Options { secret, limits: Limits::default(), images };
         let catalog = Catalog::new(database, options, self.auth.channel()).unwrap();
         let channel = Channel::in_process(catalog.services()[0].stack.clone());
         let client = CatalogServiceClient::new(channel.clone());
@@ -151,6 +162,17 @@ impl Shop {
         self.client().get_product(request).await.unwrap().into_inner()
     }
 
+    /// Uploads an image in one piece.
+    pub async fn upload(&self, product: &str, bytes: &[u8]) -> Result<Image, Status> {
+        let request = self.admin(stream::iter([piece(product, bytes)]));
+        Ok(self.client().upload_image(request).await?.into_inner())
+    }
+
+    /// A new image of a product.
+    pub async fn image(&self, product: &str) -> Image {
+        self.upload(product, &png(1_000)).await.unwrap()
+    }
+
     pub async fn adjust(
         &self,
         key: &str,
@@ -189,6 +211,28 @@ pub fn new_product(sku: &str, available: i32) -> CreateProductRequest {
         available,
         ..CreateProductRequest::default()
     }
+}
+
+/// A part of an image.
+pub fn piece(product: &str, bytes: &[u8]) -> UploadImageRequest {
+    let data = Bytes::copy_from_slice(bytes);
+    let file = HttpBody { data, ..HttpBody::default() };
+    UploadImageRequest {
+        product_id: product.to_owned(),
+        file: Some(file),
+        ..UploadImageRequest::default()
+    }
+}
+
+/// Bytes of an image as far as anybody looks at them, which nobody else has.
+pub fn png(size: usize) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\r".to_vec();
+    bytes.extend(Uuid::now_v7().into_bytes());
+    bytes.extend(
+        (0_u32..).map(|place| place.wrapping_mul(2_654_435_761).to_be_bytes()[0]).take(size),
+    );
+    bytes.truncate(size);
+    bytes
 }
 
 /// An object of texts.

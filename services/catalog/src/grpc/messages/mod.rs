@@ -1,6 +1,7 @@
 //! Messages to domain types and back, a file for each subject.
 
 pub mod categories;
+pub mod images;
 pub mod imports;
 pub mod listing;
 pub mod product_types;

@@ -1,7 +1,7 @@
 //! Products.
 
 use prost_types::Struct;
-use souk_kit::id::CategoryId;
+use souk_kit::id::{CategoryId, ImageId};
 use souk_kit::mask::Mask;
 use souk_kit::{Currency, wire};
 use souk_proto::google::r#type::Decimal;
@@ -28,6 +28,10 @@ pub fn attributes(message: Struct) -> Result<Attributes, Error> {
     Attributes::try_from(message).map_err(|issue| Error::invalid("attributes", issue))
 }
 
+fn image_ids(ids: &[String]) -> Result<Vec<ImageId>, Error> {
+    ids.iter().map(|id| parse_id("image_ids", id)).collect()
+}
+
 fn category_ids(ids: &[String]) -> Result<Vec<CategoryId>, Error> {
     ids.iter().map(|id| parse_id("category_ids", id)).collect()
 }
@@ -48,6 +52,7 @@ pub fn new_product(message: proto::CreateProductRequest) -> Result<NewProduct, E
 pub fn product_change(message: proto::UpdateProductRequest) -> Result<ProductChange, Error> {
     let mask = Mask::of(message.update_mask);
     let categories = category_ids(&message.category_ids)?;
+    let images = image_ids(&message.image_ids)?;
     let amount = mask.required("price", message.price)?;
     let currency = mask.required("currency", message.currency)?;
     let attributes = message.attributes.map(attributes).transpose()?;
@@ -60,6 +65,7 @@ pub fn product_change(message: proto::UpdateProductRequest) -> Result<ProductCha
             .clearable("category_ids", Some(categories).filter(|ids| !ids.is_empty())),
         product_type: mask.clearable("type", message.r#type).map(TypeName::parse),
         attributes: mask.clearable("attributes", attributes),
+        image_ids: mask.clearable("image_ids", Some(images).filter(|ids| !ids.is_empty())),
     })
 }
 
@@ -81,6 +87,7 @@ pub fn product_replacement(message: proto::ReplaceProductRequest) -> Result<Prod
         sku: Some(message.sku),
         name: Some(message.name),
         description: Some(message.description),
+        image_ids: None,
     })
 }
 
@@ -101,6 +108,7 @@ impl From<Product> for proto::Product {
             currency: product.price.money().currency().code().to_owned(),
             r#type: product.product_type.map(|name| name.to_string()).unwrap_or_default(),
             attributes: Some(product.attributes.into()),
+            image_ids: product.image_ids.iter().map(ToString::to_string).collect(),
         }
     }
 }
