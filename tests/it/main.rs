@@ -23,6 +23,7 @@ mod first_release;
 mod frames;
 mod health;
 mod https;
+mod images;
 mod importing;
 mod large_lists;
 mod late;
