@@ -27,7 +27,7 @@ create table images (
 -- a product has the same bytes once
 create unique index images_bytes_once on images (product_id, sha256) where state = 'ready';
 -- what a sweep looks at
-create index images_unfinished on images (created_at) where state <> 'ready';
+create index images_unfinished on images (state, updated_at) where state <> 'ready';
 create index images_by_shard on images (get_byte(uuid_send(id), 15)) where state = 'ready';
 
 -- Images go with their product.

@@ -1,4 +1,5 @@
 use std::fmt::Display;
+use std::time::Duration;
 
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
@@ -86,9 +87,9 @@ pub enum Error {
     /// The image is of another version than those that a change is for.
     #[error("image {0} has changed")]
     ImageChanged(ImageId),
-    /// The product has an image with these bytes.
-    #[error("the product has an image with these bytes")]
-    ImageIsThere,
+    /// As many images are being uploaded as can be.
+    #[error("too many images are being uploaded at once")]
+    NoRoom,
     /// An image is larger than images may be.
     #[error("an image of more than {most} bytes")]
     ImageTooLarge {
@@ -175,7 +176,11 @@ impl Error {
         match self {
             Self::SkuTaken => true,
             Self::Invalid { field, .. } => field == "category_ids",
-            Self::Database(error) => souk_db::is_transient(error),
+            // units were held meanwhile
+            Self::Database(error) => {
+                souk_db::constraint(error) == Some("stock_on_hand_is_counted")
+                    || souk_db::is_transient(error)
+            }
             _ => false,
         }
     }
@@ -244,7 +249,10 @@ impl From<Error> for Failure {
             }
             Error::ImageNotFound(id) => Self::not_found("image", id),
             Error::ImageChanged(id) => changed("image", id),
-            Error::ImageIsThere => Self::unavailable("the same image was deleted meanwhile"),
+            Error::NoRoom => {
+                Self::new(Reason::Overloaded, "too many images are being uploaded at once")
+                    .retry_after(Duration::from_secs(1))
+            }
             Error::ImageTooLarge { most } => {
                 Self::new(Reason::PayloadTooLarge, format!("an image has at most {most} bytes"))
                     .with("max_bytes", most)

@@ -25,12 +25,27 @@ pub struct Image {
 }
 
 impl Image {
-    /// What its file is called by those who save it.
+    /// What its file is called by those who save it: as it was called when it was uploaded, but for what could
+    /// make more of it than an image.
     pub fn download_name(&self) -> String {
-        match self.file_name.as_str() {
-            "" => format!("{}.{}", self.id, self.format.extension()),
-            name => name.to_owned(),
+        let name = self.file_name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let is_text = |letter: &char| !letter.is_control() && !is_of_direction(*letter);
+        let name: String = name.chars().filter(is_text).collect();
+        let stem = match name.rsplit_once('.') {
+            Some((stem, extension)) if self.format.has_extension(extension) => {
+                return if stem.is_empty() { self.made_name() } else { name };
+            }
+            _ => name.trim(),
+        };
+        if stem.is_empty() {
+            self.made_name()
+        } else {
+            format!("{stem}.{}", self.format.extension())
         }
+    }
+
+    fn made_name(&self) -> String {
+        format!("{}.{}", self.id, self.format.extension())
     }
 }
 
@@ -108,6 +123,11 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.media_type() == media_type)
     }
 
+    fn has_extension(self, extension: &str) -> bool {
+        let is = |known: &str| extension.eq_ignore_ascii_case(known);
+        is(self.extension()) || (self == Self::Jpeg && (is("jpeg") || is("jpe")))
+    }
+
     fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
@@ -118,9 +138,48 @@ impl Format {
     }
 }
 
+/// Whether a character turns the direction of text around, so that `gnp.exe` reads as `exe.png` (Unicode TR 36).
+fn is_of_direction(letter: char) -> bool {
+    matches!(letter, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_called_what_it_is() {
+        let mut image = Image {
+            id: souk_kit::id::new(),
+            product: souk_kit::id::new(),
+            format: Format::Png,
+            size: 1,
+            sha256: Digest([0; 32]),
+            file_name: String::new(),
+            alt: String::new(),
+            version: 1,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            updated_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let made = format!("{}.png", image.id);
+        for (uploaded, expected) in [
+            ("cup.png", "cup.png"),
+            ("Cup 1.PNG", "Cup 1.PNG"),
+            ("cup", "cup.png"),
+            ("cup.html", "cup.html.png"),
+            ("../../etc/passwd", "passwd.png"),
+            ("C:\\cups\\cup.jpg", "cup.jpg.png"),
+            ("\u{202e}gnp.exe", "gnp.exe.png"),
+            ("a\r\nb.png", "ab.png"),
+            ("b\u{fc}cher.png", "b\u{fc}cher.png"),
+            (".png", &made),
+            ("a/", &made),
+            ("", &made),
+        ] {
+            image.file_name = uploaded.to_owned();
+            assert_eq!(image.download_name(), expected, "{uploaded}");
+        }
+    }
 
     #[test]
     fn the_first_bytes_tell_what_a_file_is() {

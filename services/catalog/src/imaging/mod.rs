@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 use souk_db::{Access, Database};
 use souk_kit::condition::IfMatch;
 use souk_kit::id::{self, ImageId, ProductId};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::files::{self, Files, NewFile};
@@ -22,6 +23,8 @@ use crate::{Error, store};
 
 /// How many images are uploaded at once: each has up to two parts of a file in memory.
 const ROOM: usize = 16;
+/// How long an upload waits for its turn.
+const ROOM_LIMIT: Duration = Duration::from_secs(2);
 /// How long a statement around an upload may take.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -45,18 +48,20 @@ impl Imaging {
         new: NewImage,
         bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Image, E> {
-        // nobody closes it
-        let _place = self.room.acquire().await;
+        let _place = self.place().await?;
         let begun = self.begin(&new).await?;
         let mut file = self.files.create(begun.id);
         let content = self.write(&mut file, bytes).await?;
-        let finish = async move {
-            file.finish().await?;
-            begun.complete(new.product, content).await
-        };
+        let finish = begun.finish(file, new.product, content);
         // to its end also when nobody waits for it any more
         let done = tokio::spawn(finish.in_current_span()).await;
         Ok(done.unwrap_or_else(|error| Err(Error::Task(error)))?)
+    }
+
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let place = timeout(ROOM_LIMIT, self.room.acquire()).await;
+        // nobody closes it
+        place.ok().and_then(Result::ok).ok_or(Error::NoRoom)
     }
 
     async fn begin(&self, new: &NewImage) -> Result<Begun, Error> {
@@ -99,7 +104,7 @@ impl Imaging {
     }
 
     /// Shows an image whose file is stored; the one that its product has already, where that is the same.
-    async fn complete(
+    async fn show(
         &self,
         id: ImageId,
         product: ProductId,
@@ -113,19 +118,14 @@ impl Imaging {
             }
             .boxed()
         });
-        let found = match work.await {
-            Err(Error::ImageIsThere) => {
-                store::images::with_bytes(&access, product, content.sha256).await?
-            }
+        match work.await {
             // it may be stored all the same, and its commit not heard of
             Err(Error::Database(error)) => {
                 let found = store::images::get(&self.access(), id).await.ok().flatten();
-                return found.ok_or(Error::Database(error));
+                found.ok_or(Error::Database(error))
             }
-            done => return done,
-        };
-        // what was there has been deleted meanwhile
-        found.ok_or(Error::ImageIsThere)
+            done => done,
+        }
     }
 
     pub async fn get(&self, access: &Access, id: ImageId) -> Result<Image, Error> {
@@ -194,8 +194,18 @@ struct Begun {
 }
 
 impl Begun {
-    async fn complete(mut self, product: ProductId, content: Content) -> Result<Image, Error> {
-        let image = self.imaging.complete(self.id, product, content).await?;
+    async fn finish(
+        mut self,
+        file: NewFile,
+        product: ProductId,
+        content: Content,
+    ) -> Result<Image, Error> {
+        if let Err(error) = file.finish().await {
+            // a sweep takes the file away when its product is deleted meanwhile
+            let goes_on = store::images::is_uploading(&self.imaging.access(), self.id).await?;
+            return Err(if goes_on { error.into() } else { Error::ProductNotFound(product) });
+        }
+        let image = self.imaging.show(self.id, product, content).await?;
         self.is_shown = image.id == self.id;
         Ok(image)
     }

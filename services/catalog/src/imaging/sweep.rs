@@ -15,25 +15,35 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// How often all files are compared with all rows; and once at the beginning.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(6 * 3600);
 /// How old a file is at least that no row knows, and that may go.
-const GRACE: time::Duration = time::Duration::hours(1);
+const GRACE: time::Duration = time::Duration::days(1);
 const AT_ONCE: i64 = 100;
 
 impl Imaging {
-    /// Mends what is left, again and again.
+    /// Mends what is left, again and again, in files that are ours.
     pub async fn sweep(&self) {
-        let mut next = Instant::now();
         loop {
+            let next = Instant::now() + COMPARE_INTERVAL;
+            match self.are_ours().await {
+                Ok(true) => self.sweep_until(next).await,
+                Ok(false) => sleep(COMPARE_INTERVAL).await,
+                Err(error) => {
+                    warn(&error, "cannot tell whose the files of images are");
+                    sleep(INTERVAL).await;
+                }
+            }
+        }
+    }
+
+    async fn sweep_until(&self, end: Instant) {
+        if let Err(error) = self.compare().await {
+            warn(&error, "cannot compare images with their files");
+        }
+        while Instant::now() < end {
             match self.clear().await {
                 // there may be more
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => warn(&error, "cannot delete files of images"),
-            }
-            if next <= Instant::now() {
-                if let Err(error) = self.compare().await {
-                    warn(&error, "cannot compare images with their files");
-                }
-                next = Instant::now() + COMPARE_INTERVAL;
             }
             sleep(INTERVAL).await;
         }
@@ -43,18 +53,25 @@ impl Imaging {
     /// more.
     async fn clear(&self) -> Result<bool, Error> {
         let unwanted = store::images::unwanted(&self.access(), AT_ONCE).await?;
+        let mut deleted = 0;
         for id in &unwanted {
-            self.files.delete(*id).await?;
-            store::images::forget(&self.access(), *id).await?;
+            match self.files.delete(*id).await {
+                Ok(()) => {
+                    store::images::forget(&self.access(), *id).await?;
+                    deleted += 1;
+                }
+                Err(error) => {
+                    warn(&error.into(), "cannot delete the file of an image");
+                    // others first
+                    store::images::postpone(&self.access(), *id).await?;
+                }
+            }
         }
-        Ok(unwanted.len() == AT_ONCE as usize)
+        Ok(deleted == AT_ONCE)
     }
 
     /// Compares all files with all rows, some at a time.
     async fn compare(&self) -> Result<(), Error> {
-        if !self.are_ours().await? {
-            return Ok(());
-        }
         for shard in 0..=u8::MAX {
             // rows before files: what is ready has its file
             let ready = store::images::ready_in(&self.access(), shard).await?;
@@ -112,7 +129,7 @@ impl Imaging {
                 file,
                 is = owner.unwrap_or_default(),
                 should_be = us,
-                "the image store is not that of this catalog, as far as it says: nothing is mended"
+                "the image store is not that of this catalog, as far as it says: no file is deleted"
             );
         }
         Ok(are_ours)

@@ -44,35 +44,48 @@ pub async fn begin(access: &Access, id: ImageId, new: &NewImage) -> Result<bool,
     Ok(begun.execute(access).await?.rows_affected() == 1)
 }
 
-/// Adds an image, all of whose bytes are stored, to its product, as the last one. `None` when it was given up
-/// meanwhile, or its product does not exist.
+/// Adds an image, all of whose bytes are stored, to its product, as the last one; or tells the one that is there
+/// with the same bytes. `None` when it was given up meanwhile, or its product does not exist.
 pub async fn complete(
     transaction: &mut PgConnection,
     id: ImageId,
     product: ProductId,
     content: &Content,
 ) -> Result<Option<Image>, Error> {
-    // products before images, as everywhere: nobody waits for each other
-    let shown = sqlx::query(
-        "update products set image_ids = image_ids || $2, version = version + 1, updated_at = now()
-         where id = $1 and deleted_at is null",
-    );
-    let shown = shown.bind(product.uuid()).bind(id.uuid()).execute(&mut *transaction).await;
-    if shown.map_err(write_error)?.rows_affected() == 0 {
+    // products before images, as everywhere; who has the product is alone with its images
+    let locked = "select from products where id = $1 and deleted_at is null for no key update";
+    let locked = sqlx::query(locked).bind(product.uuid()).execute(&mut *transaction).await?;
+    if locked.rows_affected() == 0 {
         return Ok(None);
     }
-    sqlx::query_as(
+    let same = "select * from images where product_id = $1 and sha256 = $2 and state = 'ready'";
+    let same = sqlx::query_as(same).bind(product.uuid()).bind(content.sha256.0);
+    if let Some(image) = same.fetch_optional(&mut *transaction).await? {
+        return Ok(Some(image));
+    }
+    let shown = sqlx::query(
+        "update products set image_ids = image_ids || $2, version = version + 1, updated_at = now()
+         where id = $1",
+    );
+    let shown = shown.bind(product.uuid()).bind(id.uuid()).execute(&mut *transaction).await;
+    shown.map_err(write_error)?;
+    let ready = sqlx::query_as(
         "update images set state = 'ready', content_type = $2, size = $3, sha256 = $4,
              created_at = now(), updated_at = now()
          where id = $1 and state = 'uploading' returning *",
-    )
-    .bind(id.uuid())
-    .bind(content.format.media_type())
-    .bind(i64::try_from(content.size).map_err(decode)?)
-    .bind(content.sha256.0)
-    .fetch_optional(transaction)
-    .await
-    .map_err(write_error)
+    );
+    let ready = ready
+        .bind(id.uuid())
+        .bind(content.format.media_type())
+        .bind(i64::try_from(content.size).map_err(decode)?)
+        .bind(content.sha256.0);
+    Ok(ready.fetch_optional(transaction).await?)
+}
+
+/// Whether an upload goes on, as far as anybody knows.
+pub async fn is_uploading(access: &Access, id: ImageId) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("select from images where id = $1 and state = 'uploading'");
+    Ok(row.bind(id.uuid()).fetch_optional(access).await?.is_some())
 }
 
 /// Gives an image up whose bytes did not come, or that there is already.
@@ -87,19 +100,6 @@ pub async fn give_up(access: &Access, id: ImageId) -> Result<(), sqlx::Error> {
 pub async fn get(access: &Access, id: ImageId) -> Result<Option<Image>, sqlx::Error> {
     let found = sqlx::query_as("select * from images where id = $1 and state = 'ready'");
     found.bind(id.uuid()).fetch_optional(access).await
-}
-
-/// The image of a product that has these bytes.
-pub async fn with_bytes(
-    access: &Access,
-    product: ProductId,
-    sha256: Digest,
-) -> Result<Option<Image>, sqlx::Error> {
-    sqlx::query_as("select * from images where product_id = $1 and sha256 = $2 and state = 'ready'")
-        .bind(product.uuid())
-        .bind(sha256.0)
-        .fetch_optional(access)
-        .await
 }
 
 /// The images of a product, in their order; `None` when it does not exist.
@@ -181,10 +181,16 @@ pub async fn unwanted(access: &Access, limit: i64) -> Result<Vec<ImageId>, sqlx:
     );
     abandoned.execute(access).await?;
     let deleted = sqlx::query_scalar(
-        "select id from images where state = 'deleted' order by created_at limit $1",
+        "select id from images where state = 'deleted' order by updated_at limit $1",
     );
     let deleted: Vec<Uuid> = deleted.bind(limit).fetch_all(access).await?;
     Ok(deleted.into_iter().map(ImageId::from_uuid).collect())
+}
+
+/// Has others come first, whose files may go.
+pub async fn postpone(access: &Access, id: ImageId) -> Result<(), sqlx::Error> {
+    let postponed = sqlx::query("update images set updated_at = now() where id = $1");
+    postponed.bind(id.uuid()).execute(access).await.map(drop)
 }
 
 /// Forgets an image that has no file any more.
@@ -230,7 +236,6 @@ fn write_error(error: sqlx::Error) -> Error {
             "product_id",
             format!("has {} images already, the most that there can be", crate::image::MOST),
         ),
-        Some("images_bytes_once") => Error::ImageIsThere,
         _ => Error::Database(error),
     }
 }

@@ -81,7 +81,7 @@ async fn is_gone(path: &Path) -> bool {
 
 /// How many bytes are sent at once.
 const PIECE: usize = 200_000;
-const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 #[tokio::test]
 async fn an_image_comes_back_as_it_was_uploaded_whole_and_in_part() {
@@ -218,6 +218,10 @@ async fn images_that_are_uploaded_at_once_are_all_there_up_to_the_most_there_can
     for refused in refused {
         assert_eq!(reason(&refused.unwrap_err()), "VALIDATION_FAILED");
     }
+    let first = done[0].as_ref().unwrap().id.clone();
+    let bytes = download(&shop, &first, 0, 0).await.unwrap().1;
+    let again = shop.upload(&product, &bytes).await.unwrap();
+    assert_eq!(again.id, first, "what is there already is no image more");
     let mut expected: Vec<_> = done.into_iter().map(|image| image.unwrap().id).collect();
     let mut there = shop.get(&product).await.image_ids;
     let listed: Vec<_> = images(&shop, &product).await.into_iter().map(|image| image.id).collect();
@@ -339,8 +343,8 @@ async fn files_without_an_image_go_and_images_without_a_file_do_too() {
     let product = shop.product("BOOK", 1).await.id;
     let (lost, kept) = (shop.image(&product).await.id, shop.image(&product).await.id);
     std::fs::remove_file(file_of(&world, &lost)).unwrap();
-    let old = orphan(&world, 2 * HOUR);
-    let young = orphan(&world, HOUR / 2);
+    let old = orphan(&world, 2 * DAY);
+    let young = orphan(&world, DAY / 2);
     let foreign = world.images.path().join("ab").join("notes.txt");
     std::fs::create_dir_all(foreign.parent().unwrap()).unwrap();
     std::fs::write(&foreign, "not ours").unwrap();
@@ -379,27 +383,47 @@ async fn an_upload_of_a_process_that_died_is_cleared_away() {
 }
 
 #[tokio::test]
-async fn the_files_of_another_catalog_are_left_alone_and_so_are_images_whose_folder_is_not_there() {
+async fn a_copy_of_a_catalog_deletes_nothing_that_the_original_has() {
     let (world, mut other) = (World::new().await, World::new().await);
     let shop = world.shop().await;
     let product = shop.product("BOOK", 1).await.id;
     let image = shop.image(&product).await.id;
-    let old = orphan(&world, 2 * HOUR);
+    let old = orphan(&world, 2 * DAY);
     shop.work();
     soon("the store is marked, and swept", || is_gone(&old)).await;
 
-    // a copy of the shop, say, that was pointed to the same folder
-    let theirs = file_of(&world, &image);
-    let old = SystemTime::now().checked_sub(2 * HOUR).unwrap();
+    // a copy that was pointed to the same folder, and has deleted the image
+    let (theirs, id) = (file_of(&world, &image), image.parse::<ImageId>().unwrap());
+    let old = SystemTime::now().checked_sub(2 * DAY).unwrap();
     std::fs::File::options().write(true).open(&theirs).unwrap().set_modified(old).unwrap();
     other.images = world.images;
     let copy = other.shop().await;
-    let gone = orphan(&other, Duration::ZERO);
+    copy.product("BOOK", 1).await;
+    let copied = "insert into images (id, product_id, state, file_name, alt)
+                  select $1, id, 'deleted', '', '' from products";
+    sqlx::query(copied).bind(id.uuid()).execute(&other.test.pool).await.unwrap();
     copy.work();
-    let (a, b) = (copy.product(&sku(), 1).await.id, copy.product(&sku(), 1).await.id);
-    copy.image(&a).await;
-    delete(&copy, &copy.image(&b).await.id).await.unwrap();
-    soon("what is theirs is still deleted", || async { rows(&other).await == 1 }).await;
+    // which takes longer than a sweep, that it does not begin
+    for _ in 0..20 {
+        copy.image(&copy.product(&sku(), 1).await.id).await;
+    }
     assert!(theirs.exists());
-    assert!(gone.exists());
+    assert_eq!(rows(&other).await, 21, "nor does it forget what it has not deleted");
+    assert_eq!(download(&shop, &image, 0, 0).await.unwrap().0.size, 1_000);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let product = shop.product("BOOK", 1).await.id;
+    let (stuck, other) = (shop.image(&product).await.id, shop.image(&product).await.id);
+    // a folder in its place
+    std::fs::remove_file(file_of(&world, &stuck)).unwrap();
+    std::fs::create_dir_all(file_of(&world, &stuck).join("in the way")).unwrap();
+    delete(&shop, &stuck).await.unwrap();
+    delete(&shop, &other).await.unwrap();
+    shop.work();
+    soon("the other goes", || async { rows(&world).await == 1 }).await;
+    assert!(!file_of(&world, &other).exists());
 }
