@@ -68,7 +68,7 @@ impl Shop {
 
 /// Signs the first customer in.
 pub async fn sign_in(suite: &Suite) -> Result<String> {
-    token(suite, "customer0@example.com").await
+    token(suite, "customer0@example.com", PASSWORD).await
 }
 
 async fn copy(postgres: &Postgres, name: &str) -> Result<()> {
@@ -101,14 +101,19 @@ async fn register(suite: &Suite, email: &str) -> Result<String> {
         name: "A Customer".to_owned(),
     };
     AuthServiceClient::new(connect(&suite.auth).await?).register(request).await?;
-    token(suite, email).await
+    token(suite, email, PASSWORD).await
 }
 
-async fn token(suite: &Suite, email: &str) -> Result<String> {
+/// Signs the admin in.
+pub async fn admin(suite: &Suite) -> Result<String> {
+    token(suite, ADMIN_EMAIL, ADMIN_PASSWORD).await
+}
+
+async fn token(suite: &Suite, email: &str, password: &str) -> Result<String> {
     let request = CreateTokenRequest {
         grant_type: "password".to_owned(),
         username: email.to_owned(),
-        password: PASSWORD.to_owned(),
+        password: password.to_owned(),
         ..CreateTokenRequest::default()
     };
     let mut auth = AuthServiceClient::new(connect(&suite.auth).await?);

@@ -50,6 +50,7 @@ impl Suite {
             command
                 .args(["serve", "--role", role, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"])
                 .envs(neighbours.iter().copied());
+            command.env("SOUK_IMAGE_STORE", postgres.scratch().join(base).join("images"));
             if role != "gateway" {
                 command.env("SOUK_DATABASE_URL", postgres.url(&format!("{base}_{role}")));
             }
