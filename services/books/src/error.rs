@@ -22,6 +22,9 @@ pub enum Error {
     /// The request cannot be served as it is, for a reason that is the same in every service.
     #[error("the request is refused")]
     Refused(Failure),
+    /// Others change the book all the time.
+    #[error("book {0} is being changed by others")]
+    Contended(String),
     /// The catalog refuses, or cannot be reached. Its caller is ours, and so is its reason.
     #[error("catalog")]
     Catalog(Box<Status>),
@@ -44,7 +47,9 @@ impl Error {
     pub(crate) fn is_mismatch(&self) -> bool {
         match self {
             Self::Catalog(status) => status.code() == Code::Aborted,
-            Self::NotFound(_) | Self::Invalid { .. } | Self::Refused(_) => false,
+            Self::NotFound(_) | Self::Invalid { .. } | Self::Contended(_) | Self::Refused(_) => {
+                false
+            }
         }
     }
 }
@@ -66,6 +71,9 @@ impl From<Error> for Status {
         match error {
             Error::NotFound(id) => Failure::not_found("book", id).into(),
             Error::Invalid { field, issue } => Failure::invalid(field, issue).into(),
+            Error::Contended(_) => {
+                Failure::unavailable("the book is being changed by others").into()
+            }
             Error::Refused(failure) => failure.into(),
             Error::Catalog(status) => of_catalog(*status),
         }

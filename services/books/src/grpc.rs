@@ -4,6 +4,7 @@ use prost_types::FieldMask;
 use souk_kit::id::ProductId;
 use souk_kit::mask::Mask;
 use souk_kit::request::{Context, open, open_named};
+use souk_kit::{admission, policy};
 use souk_proto::souk::books::v1::book_service_server::BookService;
 use souk_proto::souk::books::v1::{
     Book, BookPagination, CreateBookRequest, DeleteBookRequest, GetBookRequest, ListBooksRequest,
@@ -21,6 +22,7 @@ use crate::catalog::{Caller, Catalog};
 
 /// How often a change is tried while others change the same book.
 const ATTEMPTS: usize = 5;
+const SET_STOCK: &str = "/souk.catalog.v2.CatalogService/SetStock";
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -46,7 +48,7 @@ impl Handlers {
         is_book.then_some(product).ok_or_else(|| Error::NotFound(id.to_owned()))
     }
 
-    /// Changes what of a book is in its product. Attributes change as a whole, so a change is one of the
+    /// Changes what of a book is in its product. Attributes change as a whole, so a change of one is for the
     /// version that was read: when somebody else has been faster, it is read and changed again.
     async fn change(
         &self,
@@ -57,17 +59,23 @@ impl Handlers {
         for attempt in 1.. {
             let product = self.product(context, &message.id).await?;
             let is_meant = context.if_match.admits(&product.etag);
-            let caller = if is_meant { caller.meaning(&product.etag) } else { caller.clone() };
+            let of_this = caller.meaning(&product.etag);
             let change = product_change(message, product)?;
+            // what is not meant is for the catalog to refuse
+            let is_of_this = is_meant && change.attributes.is_some();
+            let caller = if is_of_this { of_this } else { caller.clone() };
             let changes_nothing = change.update_mask.iter().all(|mask| mask.paths.is_empty());
             if changes_nothing && is_meant {
                 break;
             }
-            // one that is not meant is for the catalog to refuse
             let changed = self.catalog.client().update_product(caller.call(context, change)).await;
             match changed.map_err(Error::of_book(&message.id)) {
                 Ok(_) => break,
-                Err(error) if error.is_mismatch() && is_meant && attempt < ATTEMPTS => {}
+                Err(error) if error.is_mismatch() && is_of_this => {
+                    if attempt == ATTEMPTS {
+                        return Err(Error::Contended(message.id.clone()));
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -173,6 +181,9 @@ impl BookService for Handlers {
         let (context, id, message) = open_named(request, |message| book_id(&message.id))?;
         let mask = Mask::of(message.update_mask.clone());
         let in_stock = mask.required("in_stock", message.in_stock).map_err(Error::from)?;
+        if in_stock.is_some() {
+            may_stock(&context)?;
+        }
         self.change(&context, &caller, &message).await?;
         if let Some(in_stock) = in_stock {
             self.set_stock(&context, &caller, &id, in_stock).await?;
@@ -188,6 +199,12 @@ impl BookService for Handlers {
         self.catalog.client().delete_product(request).await.map_err(Error::of_book(&id))?;
         Ok(Response::new(()))
     }
+}
+
+/// Refuses who may not change the stock, before anything is changed: the catalog would do so too late.
+fn may_stock(context: &Context) -> Result<(), Error> {
+    let set_stock = policy::rpc(SET_STOCK).zip(context.principal.as_ref());
+    set_stock.map_or(Ok(()), |(rpc, who)| Ok(admission::allow(rpc, who)?))
 }
 
 fn book_of(product: Product) -> Reply<Book> {

@@ -40,6 +40,23 @@ pub async fn admit(
     Ok(Admitted { principal, idempotency_key })
 }
 
+/// Whether the policy of an RPC lets somebody in.
+///
+/// # Errors
+///
+/// The scope that it takes is missing, or nobody may call it.
+pub fn allow(rpc: &Rpc, principal: &Principal) -> Result<(), Failure> {
+    match rpc.policy.access.as_ref() {
+        Some(Access::Public(true) | Access::SignedIn(true)) => Ok(()),
+        Some(Access::Scope(scope)) if principal.scopes.contains(scope) => Ok(()),
+        Some(Access::Scope(scope)) => {
+            let message = format!("the scope `{scope}` is missing");
+            Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope))
+        }
+        Some(Access::Public(false) | Access::SignedIn(false)) | None => Err(nobody()),
+    }
+}
+
 async fn principal(
     rpc: &Rpc,
     verifier: Option<&Verifier>,
@@ -48,12 +65,9 @@ async fn principal(
     match rpc.policy.access.as_ref() {
         Some(Access::Public(true)) => Ok(None),
         Some(Access::SignedIn(true)) => authenticate(verifier, headers).await.map(Some),
-        Some(Access::Scope(scope)) => {
+        Some(Access::Scope(_)) => {
             let principal = authenticate(verifier, headers).await?;
-            if !principal.scopes.contains(scope) {
-                let message = format!("the scope `{scope}` is missing");
-                return Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope));
-            }
+            allow(rpc, &principal)?;
             Ok(Some(principal))
         }
         Some(Access::Public(false) | Access::SignedIn(false)) | None => Err(nobody()),
