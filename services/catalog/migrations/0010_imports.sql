@@ -39,3 +39,6 @@ create table import_rejections (
 );
 
 create index import_rejections_by_import on import_rejections (import_id, id);
+
+-- Imports go on after a crash, and have not forgotten which products they had.
+alter table import_lines set logged;

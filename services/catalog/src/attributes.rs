@@ -38,6 +38,18 @@ impl Attributes {
         &self.0
     }
 
+    /// These with others in their places, as a merge patch (RFC 7396) has it for the members of an object:
+    /// what the others do not name stays, and what is null there goes.
+    pub fn patched(mut self, others: &Self) -> Self {
+        for (name, value) in &others.0 {
+            match value {
+                serde_json::Value::Null => self.0.remove(name),
+                value => self.0.insert(name.clone(), value.clone()),
+            };
+        }
+        self
+    }
+
     /// As a value of JSON.
     pub fn into_value(self) -> serde_json::Value {
         serde_json::Value::Object(self.0)

@@ -150,6 +150,11 @@ pub async fn delete_category(
     if_match: &IfMatch,
     heirs: Heirs,
 ) -> Result<(), Error> {
+    for (field, heir) in [("products_to", heirs.products), ("children_to", heirs.children)] {
+        if heir == Some(Some(id)) {
+            return Err(Error::invalid(field, "must be another category"));
+        }
+    }
     let meant = if_match.clone();
     let work = access.transaction(move |transaction| {
         async move {

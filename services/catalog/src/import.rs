@@ -27,6 +27,14 @@ pub struct Row {
 }
 
 impl Row {
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let texts =
+            self.sku.len() + self.name.len() + self.description.as_ref().map_or(0, String::len);
+        let categories: usize = self.categories.iter().map(|slug| slug.len() + 24).sum();
+        texts + categories + self.attributes.as_ref().map_or(0, Attributes::bytes) + 300
+    }
+
     /// Why it is left out.
     pub fn rejected(&self, field: impl Into<String>, issue: impl Into<String>) -> Rejection {
         Rejection { line: self.line, field: field.into(), issue: issue.into() }
@@ -143,7 +151,7 @@ impl Session {
             Ok(row) => row.line,
             Err(rejection) => rejection.line,
         };
-        if self.ordered && line <= self.last_line {
+        if self.ordered && (1..=self.last_line).contains(&line) {
             return None;
         }
         if self.ordered && line <= *last_line {

@@ -5,6 +5,7 @@ mod attributes;
 mod category;
 mod editing;
 mod error;
+mod exporting;
 mod files;
 mod grpc;
 mod image;
@@ -210,9 +211,13 @@ impl Catalog {
                 Ok(0) => {}
                 Err(error) => tracing::warn!(%error, "cannot forget old events"),
             }
-            if let Err(error) = self.handlers.importing.forget_abandoned().await {
-                let error = souk_kit::failure::chain(&error);
-                tracing::warn!(error, "cannot forget imports that did not end");
+            match self.handlers.importing.forget_old().await {
+                Ok(1..) => continue,
+                Ok(0) => {}
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::warn!(error, "cannot forget old imports");
+                }
             }
             sleep(FORGET_INTERVAL).await;
         }

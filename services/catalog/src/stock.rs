@@ -7,6 +7,9 @@ use souk_kit::request::Context;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// How many units of a product there are at most, held ones among them: the schema of the database knows it, too.
+pub const MAX_UNITS: i32 = 1_000_000_000;
+
 /// The stock of a product.
 #[derive(Debug, Clone, Copy)]
 pub struct Stock {

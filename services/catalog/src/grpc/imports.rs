@@ -1,11 +1,9 @@
 //! Imports and exports: many products at once.
 
-use std::time::Duration;
-
 use futures::stream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use souk_kit::id::ImportId;
-use souk_kit::page::{Page, Window};
+use souk_kit::page::Page;
 use souk_kit::request::{Context, open, open_named};
 use souk_kit::wire;
 use souk_proto::souk::catalog::v2::{
@@ -21,12 +19,7 @@ use super::v1::market;
 use super::{Answers, Handlers, Reply, actor};
 use crate::importing::By;
 use crate::product_type::TypeName;
-use crate::{Error, import, store};
-
-/// How many rows of a stream of answers are read at once.
-const PAGE: i64 = 500;
-/// How long that may take.
-const PAGE_LIMIT: Duration = Duration::from_secs(10);
+use crate::{Error, exporting, import};
 
 fn import_id(id: &str) -> Result<ImportId, Error> {
     path_id("import", id)
@@ -85,19 +78,7 @@ pub async fn list_rejected(
 ) -> Reply<Answers<RejectedRow>> {
     let (context, id, _) = open_named(request, |message| import_id(&message.id))?;
     handlers.reading.import(&handlers.until(&context), id).await?;
-    let database = handlers.database.clone();
-    let pages = stream::try_unfold(0, move |after| {
-        let database = database.clone();
-        async move {
-            let _place = database.place_to_list().await;
-            let access = database.within(PAGE_LIMIT);
-            let rows = store::imports::rejections(&access, id, after, PAGE).await;
-            let rows = rows.map_err(Error::from)?;
-            let next = rows.last().map(|(place, _)| *place);
-            let rows = rows.into_iter().map(|(_, rejection)| RejectedRow::from(rejection));
-            Ok::<_, Status>(next.map(|next| (rows.collect::<Vec<_>>(), next)))
-        }
-    });
+    let pages = exporting::rejections(handlers.database.clone(), id);
     Ok(Response::new(one_by_one(pages)))
 }
 
@@ -106,24 +87,14 @@ pub async fn export(
     request: Request<ExportProductsRequest>,
 ) -> Reply<Answers<Product>> {
     let (_, message) = open(request)?;
-    let (database, name) = (handlers.database.clone(), TypeName::parse(message.r#type));
-    let pages = stream::try_unfold(None, move |after| {
-        let (database, name) = (database.clone(), name.clone());
-        async move {
-            let _place = database.place_to_list().await;
-            let access = database.within(PAGE_LIMIT);
-            let window = Window { after, offset: 0, limit: PAGE };
-            let rows = store::products::export(&access, window, name.as_ref()).await;
-            let (rows, next) = rows.map_err(Error::from)?;
-            let rows = rows.into_iter().map(Product::from);
-            Ok::<_, Status>(next.map(|next| (rows.collect::<Vec<_>>(), Some(next))))
-        }
-    });
+    let pages = exporting::products(handlers.database.clone(), TypeName::parse(message.r#type));
     Ok(Response::new(one_by_one(pages)))
 }
 
-fn one_by_one<T: Send + 'static>(
-    pages: impl futures::Stream<Item = Result<Vec<T>, Status>> + Send + 'static,
+/// The rows of pages.
+fn one_by_one<S: Send + 'static, T: From<S> + Send + 'static>(
+    pages: impl futures::Stream<Item = Result<Vec<S>, Error>> + Send + 'static,
 ) -> Answers<T> {
-    pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten().boxed()
+    let rows = |page: Vec<S>| stream::iter(page.into_iter().map(T::from).map(Ok));
+    pages.map_err(Status::from).map_ok(rows).try_flatten().boxed()
 }

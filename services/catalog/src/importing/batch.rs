@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use souk_kit::id;
+use souk_kit::id::{self, ProductId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::By;
-use crate::attributes::Attributes;
 use crate::category::title;
 use crate::import::{Rejection, Row, Session};
 use crate::product::Market;
 use crate::product_type::{Schema, TypeName};
-use crate::stock::{Actor, Entry, Move, MoveKind};
+use crate::stock::{self, Actor, MoveKind};
 use crate::store::import::{Existing, Write};
 use crate::typing::Typing;
-use crate::{Error, store};
+use crate::{Error, attributes, store};
 
 /// What became of a batch.
 pub struct Stored {
@@ -30,24 +29,25 @@ pub async fn write(
     typing: &Typing,
     session: &Session,
     by: &By,
-    rows: Vec<Row>,
+    rows: &[Row],
 ) -> Result<Stored, Error> {
     // an import into an empty shop would otherwise go on with plans for tables that were small
     store::planning::plan_each_time(transaction).await?;
     let (rows, mut rejected) = without_repeats(transaction, session.id.uuid(), rows).await?;
+    // categories before products, as everywhere: nobody waits for each other
+    store::import::keep_categories(transaction, &slugs(rows.iter().copied())).await?;
     let existing = store::import::lock(transaction, &rows).await?;
     let existing: HashMap<&str, &Existing> =
         existing.iter().map(|product| (product.sku.as_str(), product)).collect();
     let mut writes = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         match planned(row, existing.get(row.sku.as_str()).copied(), by.market) {
             Ok(write) => writes.push(write),
             Err(rejection) => rejected.push(rejection),
         }
     }
     let writes = typed(transaction, typing, writes, &mut rejected).await?;
-    let (updates, inserts): (Vec<_>, Vec<_>) =
-        writes.iter().partition(|write| write.available.is_some());
+    let (updates, inserts): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.exists);
     let count = |writes: &[&Write]| i32::try_from(writes.len()).unwrap_or(i32::MAX);
     let stored = Stored { created: count(&inserts), updated: count(&updates), rejected };
     if session.dry_run {
@@ -56,8 +56,9 @@ pub async fn write(
     store::import::update(transaction, &updates).await?;
     // a product of the same sku that was created since the lock breaks the constraint
     store::import::insert(transaction, &inserts).await?;
-    move_stock(transaction, &by.actor, &writes).await?;
     set_categories(transaction, &writes).await?;
+    // last: sales wait for it
+    set_stock(transaction, &by.actor, &writes).await?;
     Ok(stored)
 }
 
@@ -75,15 +76,26 @@ fn planned<'r>(
     }
     let kept = || known.and_then(|known| known.product_type.clone());
     let product_type = row.product_type.clone().unwrap_or_else(kept);
-    let attributes = match (&row.attributes, known) {
-        (Some(attributes), _) => attributes.clone(),
-        (None, Some(known)) if product_type.is_some() => known.attributes.clone(),
-        (None, _) => Attributes::default(),
+    // those of another type mean nothing to the new one
+    let kept = known.filter(|known| product_type.is_some() && product_type == known.product_type);
+    let kept = kept.map(|known| known.attributes.clone()).unwrap_or_default();
+    let attributes = match &row.attributes {
+        Some(attributes) => kept.patched(attributes),
+        None => kept,
     };
+    if attributes.bytes() > attributes::MAX_BYTES {
+        let issue = "must, with those that the product has, have at most 65536 bytes of JSON";
+        return Err(row.rejected("attributes", issue));
+    }
+    let reserved = known.map_or(0, |known| known.reserved);
+    if row.stock.is_some_and(|stock| stock > stock::MAX_UNITS - reserved) {
+        let issue = format!("leaves no room for {reserved} units that are held for orders");
+        return Err(row.rejected("stock", issue));
+    }
     Ok(Write {
         id: known.map_or_else(id::new, |known| known.id),
         row,
-        available: known.map(|known| known.available),
+        exists: known.is_some(),
         product_type,
         attributes,
     })
@@ -129,12 +141,12 @@ fn misfit(write: &Write<'_>, schemas: &HashMap<TypeName, Schema>) -> Option<Reje
 }
 
 /// Leaves out the rows whose SKU has been in the import before, in this batch or an earlier one.
-async fn without_repeats(
+async fn without_repeats<'r>(
     transaction: &mut PgConnection,
     import: Uuid,
-    rows: Vec<Row>,
-) -> Result<(Vec<Row>, Vec<Rejection>), Error> {
-    let earlier = store::import::note_lines(transaction, import, &rows).await?;
+    rows: &'r [Row],
+) -> Result<(Vec<&'r Row>, Vec<Rejection>), Error> {
+    let earlier = store::import::note_lines(transaction, import, rows).await?;
     let mut here = HashMap::with_capacity(rows.len());
     let mut repeated = Vec::new();
     let mut kept = Vec::with_capacity(rows.len());
@@ -154,28 +166,26 @@ async fn without_repeats(
     Ok((kept, repeated))
 }
 
-async fn move_stock(
+/// The categories that rows name.
+fn slugs<'r>(rows: impl IntoIterator<Item = &'r Row>) -> BTreeSet<&'r str> {
+    rows.into_iter().flat_map(|row| row.categories.iter().map(String::as_str)).collect()
+}
+
+async fn set_stock(
     transaction: &mut PgConnection,
     actor: &Actor,
     writes: &[Write<'_>],
 ) -> Result<(), Error> {
-    let moves: Vec<Move> = writes
-        .iter()
-        .filter_map(|write| {
-            let available = write.row.stock? - write.available.unwrap_or(0);
-            (available != 0).then_some(Move { product: write.id, available, reserved: 0 })
-        })
-        .collect();
-    if !moves.is_empty() {
-        let entry = Entry::new(MoveKind::Import, actor.clone());
-        store::stock::record(transaction, &entry, &moves).await?;
+    let wanted: Vec<(ProductId, i32)> =
+        writes.iter().filter_map(|write| Some((write.id, write.row.stock?))).collect();
+    if !wanted.is_empty() {
+        store::stock::set_each(transaction, MoveKind::Import, actor, &wanted).await?;
     }
     Ok(())
 }
 
 async fn set_categories(transaction: &mut PgConnection, writes: &[Write<'_>]) -> Result<(), Error> {
-    let slugs: BTreeSet<&str> =
-        writes.iter().flat_map(|write| write.row.categories.iter().map(String::as_str)).collect();
+    let slugs = slugs(writes.iter().map(|write| write.row));
     if slugs.is_empty() {
         return Ok(());
     }

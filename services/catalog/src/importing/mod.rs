@@ -11,7 +11,7 @@ use futures::{FutureExt as _, Stream, StreamExt as _};
 use souk_db::{Access, Database};
 use souk_kit::id::{self, ImportId};
 use sqlx::PgConnection;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::import::{Import, NewImport, Rejection, Report, Row, Session, State};
 use crate::product::Market;
@@ -23,12 +23,17 @@ use crate::{Error, store};
 const BATCH: usize = 500;
 /// Rows that wait while a batch is stored.
 const AHEAD: usize = 2 * BATCH;
+/// How many bytes the rows of a stream take that are not stored yet; half of them make a batch.
+const BYTES: usize = 4 << 20;
 /// How often a batch is tried.
 const ATTEMPTS: u32 = 5;
 /// How long storing a batch may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 /// How many rejected rows the report names.
 const REPORTED: i64 = 1_000;
+
+/// How many rows are forgotten at once.
+const FORGOTTEN: i64 = 10_000;
 
 /// A row of the stream: one that keeps the rules, or why it does not.
 pub type Checked = Result<Row, Rejection>;
@@ -40,19 +45,25 @@ pub struct By {
     pub market: Market,
 }
 
+/// A row that waits, and its part of [`BYTES`].
+type Waiting = (Checked, OwnedSemaphorePermit);
+
 /// Rows that are decided together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Batch {
     /// Which one of its import it is, from 1.
     number: i32,
     rows: Vec<Row>,
     rejected: Vec<Rejection>,
     last_line: i32,
+    bytes: usize,
+    /// Given back when the batch is stored.
+    held: Vec<OwnedSemaphorePermit>,
 }
 
 impl Batch {
     fn is_full(&self) -> bool {
-        self.rows.len() + self.rejected.len() >= BATCH
+        self.rows.len() + self.rejected.len() >= BATCH || self.bytes >= BYTES / 2
     }
 
     fn is_empty(&self) -> bool {
@@ -107,10 +118,15 @@ impl Importing {
     ) -> Result<Report, E> {
         let session = self.begin(id, by).await?;
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let bytes = Arc::new(Semaphore::new(BYTES));
         let store = self.store(&session, by, receiver);
         let read = async move {
             while let Some(row) = rows.next().await {
-                if sender.send(Some(row?)).await.is_err() {
+                let row = row?;
+                let room = bytes.clone().acquire_many_owned(size(&row)).await;
+                // nobody closes it
+                let Ok(room) = room else { return Ok(()) };
+                if sender.send(Some((row, room))).await.is_err() {
                     // the rows cannot be stored, which the other half tells
                     return Ok(());
                 }
@@ -154,17 +170,19 @@ impl Importing {
         &self,
         session: &Session,
         by: &By,
-        mut rows: mpsc::Receiver<Option<Checked>>,
+        mut rows: mpsc::Receiver<Option<Waiting>>,
     ) -> Result<Report, Error> {
         let mut batch = Batch { number: session.batches, ..Batch::default() };
         let mut last_line = session.last_line;
         let mut has_ended = false;
         while let Some(row) = rows.recv().await {
-            let Some(row) = row else {
+            let Some((row, room)) = row else {
                 has_ended = true;
                 break;
             };
             let Some(row) = session.next(row, &mut last_line) else { continue };
+            batch.bytes += room.num_permits();
+            batch.held.push(room);
             match row {
                 Ok(row) => batch.rows.push(row),
                 Err(rejection) => batch.rejected.push(rejection),
@@ -191,7 +209,7 @@ impl Importing {
         }
         let (number, next) =
             (batch.number + 1, Batch { number: batch.number + 1, ..Batch::default() });
-        let batch = Batch { number, last_line, ..std::mem::replace(batch, next) };
+        let batch = Arc::new(Batch { number, last_line, ..std::mem::replace(batch, next) });
         // nobody closes it
         let _place = self.room.acquire().await;
         let mut attempts = 1;
@@ -200,7 +218,7 @@ impl Importing {
             let session = session.clone();
             let access = self.database.within(BATCH_LIMIT);
             let work = access.transaction(move |transaction| {
-                async move { decide(transaction, &typing, &session, &by, batch).await }.boxed()
+                async move { decide(transaction, &typing, &session, &by, &batch).await }.boxed()
             });
             match work.await {
                 Err(error) if error.may_pass() && attempts < ATTEMPTS => attempts += 1,
@@ -227,12 +245,21 @@ impl Importing {
         Ok(Report { import, rejections })
     }
 
-    /// Forgets the lines of imports that did not end: how many.
-    pub async fn forget_abandoned(&self) -> Result<u64, Error> {
+    /// Forgets some of what is left of old imports: how many rows.
+    pub async fn forget_old(&self) -> Result<u64, Error> {
         let access = self.database.within(BATCH_LIMIT);
-        store::imports::forget_old(&access).await?;
-        Ok(store::import::forget_old_lines(&access).await?)
+        let lines = store::import::forget_old_lines(&access, FORGOTTEN).await?;
+        Ok(lines + store::imports::forget_old(&access, FORGOTTEN).await?)
     }
+}
+
+/// A row's part of [`BYTES`].
+fn size(row: &Checked) -> u32 {
+    let bytes = match row {
+        Ok(row) => row.bytes(),
+        Err(rejection) => rejection.field.len() + rejection.issue.len() + 100,
+    };
+    u32::try_from(bytes.min(BYTES / 4)).unwrap_or(u32::MAX)
 }
 
 /// Decides on a batch, and notes how far the import is, both or neither.
@@ -241,17 +268,18 @@ async fn decide(
     typing: &Typing,
     session: &Session,
     by: &By,
-    batch: Batch,
+    batch: &Batch,
 ) -> Result<(), Error> {
-    let Batch { number, rows, mut rejected, last_line } = batch;
-    if !store::imports::advance(transaction, session, number, last_line).await? {
+    let number = batch.number;
+    if !store::imports::advance(transaction, session, number, batch.last_line).await? {
         // it may be this one that was stored, and its commit not heard of
         return match store::imports::is_at(transaction, session, number).await? {
             true => Ok(()),
             false => Err(Error::ImportTakenOver(session.id)),
         };
     }
-    let stored = batch::write(transaction, typing, session, by, rows).await?;
+    let stored = batch::write(transaction, typing, session, by, &batch.rows).await?;
+    let mut rejected = batch.rejected.clone();
     rejected.extend(stored.rejected);
     rejected.sort_by_key(|rejection| rejection.line);
     let counts = (stored.created, stored.updated);

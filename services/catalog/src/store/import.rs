@@ -17,7 +17,8 @@ use crate::product_type::TypeName;
 pub struct Existing {
     pub id: ProductId,
     pub sku: String,
-    pub available: i32,
+    /// How many units are held for orders.
+    pub reserved: i32,
     pub currency: String,
     pub product_type: Option<TypeName>,
     pub attributes: Attributes,
@@ -28,8 +29,8 @@ pub struct Existing {
 pub struct Write<'a> {
     pub id: ProductId,
     pub row: &'a Row,
-    /// How many units the product has, when it exists.
-    pub available: Option<i32>,
+    /// Whether the product is there already.
+    pub exists: bool,
     pub product_type: Option<TypeName>,
     pub attributes: Attributes,
 }
@@ -61,32 +62,35 @@ pub async fn forget_lines(access: &Access, import: Uuid) -> Result<(), sqlx::Err
     deleted.bind(import).execute(access).await.map(drop)
 }
 
-/// Forgets the lines of imports that are longer ago than a stream may take, unless others may go on with them.
-pub async fn forget_old_lines(access: &Access) -> Result<u64, sqlx::Error> {
+/// Forgets lines of imports that are longer ago than a stream may take, unless others may go on with them.
+pub async fn forget_old_lines(access: &Access, limit: i64) -> Result<u64, sqlx::Error> {
     let deleted = sqlx::query(
-        "delete from import_lines where created_at < now() - interval '1 hour'
-           and import_id not in (select id from imports where state = 'open' and ordered)",
+        "delete from import_lines where ctid in (
+             select ctid from import_lines where created_at < now() - interval '1 hour'
+               and import_id not in (select id from imports where state = 'open' and ordered)
+             limit $1
+         )",
     );
-    Ok(deleted.execute(access).await?.rows_affected())
+    Ok(deleted.bind(limit).execute(access).await?.rows_affected())
 }
 
-/// Finds and locks the products of a batch that exist, in the order of their ids.
+/// Finds and locks the products of a batch that exist, in the order of their ids. Their stock goes on.
 pub async fn lock(
     connection: &mut PgConnection,
-    rows: &[Row],
+    rows: &[&Row],
 ) -> Result<Vec<Existing>, sqlx::Error> {
     let existing: Vec<Found> = sqlx::query_as(
-        "select id, sku, available, currency, type, attributes
+        "select id, sku, reserved, currency, type, attributes
          from products join stock on product_id = id
-         where sku = any ($1) and deleted_at is null order by id for update",
+         where sku = any ($1) and deleted_at is null order by id for update of products",
     )
     .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let product = |(id, sku, available, currency, name, Json(attributes)): Found| Existing {
+    let product = |(id, sku, reserved, currency, name, Json(attributes)): Found| Existing {
         id: ProductId::from_uuid(id),
         sku,
-        available,
+        reserved,
         currency,
         product_type: name.and_then(TypeName::parse),
         attributes,
@@ -162,6 +166,16 @@ pub async fn insert(connection: &mut PgConnection, writes: &[&Write<'_>]) -> Res
         Err(error) => Err(Error::Database(error)),
         Ok(_) => Ok(()),
     }
+}
+
+/// Keeps those of the categories that exist from being deleted until the end of the transaction.
+pub async fn keep_categories(
+    connection: &mut PgConnection,
+    slugs: &BTreeSet<&str>,
+) -> Result<(), sqlx::Error> {
+    let kept =
+        sqlx::query("select from categories where slug = any ($1) order by id for key share");
+    kept.bind(slugs.iter().collect::<Vec<_>>()).execute(connection).await.map(drop)
 }
 
 /// Creates the categories that do not exist; the ids of all, by slug.

@@ -191,8 +191,25 @@ pub async fn rejections(
     Ok(rows.into_iter().map(rejection).collect())
 }
 
-/// Forgets imports of which nothing was heard for a week, and what was left out of them.
-pub async fn forget_old(access: &Access) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query("delete from imports where updated_at < now() - interval '7 days'");
-    Ok(forgotten.execute(access).await?.rows_affected())
+/// Forgets imports of which nothing was heard for a week, some of what was left out of them at a time: how many
+/// rows of that.
+pub async fn forget_old(access: &Access, limit: i64) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query_scalar::<_, i64>(
+        "with old as (
+             select id from imports where updated_at < now() - interval '7 days'
+         ), rows as (
+             delete from import_rejections where id in (
+                 select import_rejections.id from import_rejections join old on import_id = old.id
+                 limit $1
+             )
+             returning id
+         ), gone as (
+             delete from imports using old
+             where imports.id = old.id
+               and not exists (select from import_rejections where import_id = old.id)
+         )
+         select count(*) from rows",
+    );
+    let forgotten = forgotten.bind(limit).fetch_one(access).await?;
+    Ok(forgotten.unsigned_abs())
 }

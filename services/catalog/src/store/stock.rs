@@ -43,36 +43,34 @@ impl FromRow<'_, PgRow> for Moved {
     }
 }
 
-/// Moves stock and notes every move in the ledger, in one statement. A move that would leave less than
-/// nothing breaks a constraint, and nothing moves.
-pub async fn record(
+/// Sets how many units can be ordered of products, and notes in the ledger by how many these are more or fewer, in
+/// one statement.
+pub async fn set_each(
     connection: &mut PgConnection,
-    entry: &Entry,
-    moves: &[Move],
+    kind: MoveKind,
+    actor: &Actor,
+    wanted: &[(ProductId, i32)],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "with moves as (
-             select * from unnest($1::uuid[], $2::int[], $3::int[])
-                 as moves (product_id, available, reserved)
-         ), moved as (
-             update stock set
-                 available = stock.available + moves.available,
-                 reserved = stock.reserved + moves.reserved
-             from moves where stock.product_id = moves.product_id
+    let set = sqlx::query(
+        "with wanted as (
+             select * from unnest($1::uuid[], $2::int[]) as wanted (product_id, available)
+         ), locked as (
+             select product_id, wanted.available, wanted.available - stock.available as more
+             from stock join wanted using (product_id) order by product_id for update of stock
+         ), changed as (
+             update stock set available = locked.available
+             from locked where stock.product_id = locked.product_id and more <> 0
          )
-         insert into stock_moves (product_id, order_id, kind, available, reserved, reason, actor)
-         select product_id, $4, $5, available, reserved, $6, $7 from moves",
-    )
-    .bind(moves.iter().map(|moved| moved.product.uuid()).collect::<Vec<_>>())
-    .bind(moves.iter().map(|moved| moved.available).collect::<Vec<_>>())
-    .bind(moves.iter().map(|moved| moved.reserved).collect::<Vec<_>>())
-    .bind(entry.order.as_ref().map(OrderId::uuid))
-    .bind(entry.kind.as_str())
-    .bind(&entry.reason)
-    .bind(entry.actor.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
+         insert into stock_moves (product_id, kind, available, reserved, actor)
+         select product_id, $3, more, 0, $4 from locked where more <> 0",
+    );
+    set.bind(wanted.iter().map(|(product, _)| product.uuid()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, available)| *available).collect::<Vec<_>>())
+        .bind(kind.as_str())
+        .bind(actor.as_str())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Adds to the available stock of a live product, or takes from it, and notes it in the ledger; `None`
