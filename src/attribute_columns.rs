@@ -7,7 +7,13 @@ use souk_kit::Channel;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{GetProductTypeRequest, ProductType};
 
+use crate::attributes;
 use crate::login::explain;
+
+/// The column of what has no column of its own, as JSON.
+const REST: &str = "attributes";
+/// Integers beyond it are not exact in a `Struct`.
+const MAX_EXACT: i64 = 1 << 53;
 
 /// The columns that a type knows.
 #[derive(Debug)]
@@ -28,19 +34,22 @@ enum Content {
 }
 
 impl AttributeColumns {
-    /// Those of the type of this name.
-    pub async fn fetch(channel: Channel, name: &str) -> anyhow::Result<Self> {
+    /// Those of the type of this name. Names that are taken mean something else.
+    pub async fn fetch(channel: Channel, name: &str, taken: &[&str]) -> anyhow::Result<Self> {
         let request = GetProductTypeRequest { name: name.to_owned() };
         let found = CatalogServiceClient::new(channel).get_product_type(request).await;
         let found = found.map_err(|status| explain(&status));
-        Ok(Self::of(found.with_context(|| format!("the type {name}"))?.into_inner()))
+        Ok(Self::of(found.with_context(|| format!("the type {name}"))?.into_inner(), taken))
     }
 
     /// Those of a type: the properties of its schema, as far as a cell can say them.
-    pub fn of(product_type: ProductType) -> Self {
+    pub fn of(product_type: ProductType, taken: &[&str]) -> Self {
         let schema = product_type.schema.unwrap_or_default();
         let properties = object(schema.fields.get("properties"));
         let column = |(name, property): (&String, &Value)| {
+            if taken.contains(&name.as_str()) || name == REST {
+                return None;
+            }
             let property = object(Some(property));
             Some((name.clone(), Content::of(&property)?))
         };
@@ -50,12 +59,28 @@ impl AttributeColumns {
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|(name, _)| name.as_str())
+        self.columns.iter().map(|(name, _)| name.as_str()).chain([REST])
     }
 
     /// Whether a column is one of them.
     pub fn has(&self, column: &str) -> bool {
-        self.columns.iter().any(|(name, _)| name == column)
+        self.names().any(|name| name == column)
+    }
+
+    /// The cells of a product: what is read from them again.
+    pub fn write(&self, mut attributes: Struct) -> Vec<String> {
+        let mut cells = Vec::with_capacity(self.columns.len() + 1);
+        for (name, content) in &self.columns {
+            let cell = attributes.fields.get(name).and_then(|value| content.write(value));
+            if cell.is_some() {
+                attributes.fields.remove(name);
+            }
+            cells.push(cell.unwrap_or_default());
+        }
+        let is_all = attributes.fields.is_empty();
+        let rest = attributes::to_json(&attributes);
+        cells.push(if is_all { String::new() } else { rest.to_string() });
+        cells
     }
 
     /// The attributes of a row, whose cells are found by the name of their column. An empty cell says nothing.
@@ -67,7 +92,11 @@ impl AttributeColumns {
         &self,
         cell: impl Fn(&str) -> Option<&'r str>,
     ) -> Result<Struct, (String, &'static str)> {
-        let mut attributes = Struct::default();
+        let mut attributes = match cell(REST).filter(|text| !text.is_empty()) {
+            Some(rest) => attributes::parse(rest)
+                .map_err(|_| (REST.to_owned(), "must be an object of JSON"))?,
+            None => Struct::default(),
+        };
         for (name, content) in &self.columns {
             let Some(text) = cell(name).filter(|text| !text.is_empty()) else { continue };
             let value =
@@ -93,6 +122,14 @@ impl Content {
         }
     }
 
+    /// The cell that is read as this value, if there is one.
+    fn write(self, value: &Value) -> Option<String> {
+        let cell = text_of(value)?;
+        // who reads it takes spaces away, and an empty one for nothing
+        let is_kept = !cell.is_empty() && cell.trim() == cell;
+        (is_kept && self.read(&cell).ok() == value.kind).then_some(cell)
+    }
+
     fn read(self, cell: &str) -> Result<Kind, &'static str> {
         let value = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
         match self {
@@ -101,9 +138,9 @@ impl Content {
                 let values = cell.split('|').filter(|item| !item.is_empty()).map(value).collect();
                 Ok(Kind::ListValue(ListValue { values }))
             }
-            Self::Integer => match cell.parse::<i32>() {
-                Ok(integer) => Ok(Kind::NumberValue(integer.into())),
-                Err(_) => Err("must be a whole number"),
+            Self::Integer => match cell.parse::<i64>() {
+                Ok(integer) if integer.abs() <= MAX_EXACT => Ok(Kind::NumberValue(integer as f64)),
+                _ => Err("must be a whole number of at most 2^53"),
             },
             Self::Number => match cell.parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(Kind::NumberValue(number)),
@@ -111,6 +148,20 @@ impl Content {
             },
             Self::Boolean => cell.parse().map(Kind::BoolValue).map_err(|_| "must be true or false"),
         }
+    }
+}
+
+/// A value as a cell says it, if one can.
+fn text_of(value: &Value) -> Option<String> {
+    match value.kind.as_ref()? {
+        Kind::StringValue(text) => Some(text.clone()),
+        Kind::NumberValue(number) => Some(number.to_string()),
+        Kind::BoolValue(is) => Some(is.to_string()),
+        Kind::ListValue(list) => {
+            let items: Option<Vec<_>> = list.values.iter().map(text_of).collect();
+            Some(items?.join("|"))
+        }
+        Kind::NullValue(_) | Kind::StructValue(_) => None,
     }
 }
 
@@ -134,11 +185,9 @@ mod tests {
 
     fn books() -> AttributeColumns {
         let schema = souk_books::product_type().schema;
-        AttributeColumns::of(ProductType {
-            schema,
-            name: "book".to_owned(),
-            ..ProductType::default()
-        })
+        let product_type =
+            ProductType { schema, name: "book".to_owned(), ..ProductType::default() };
+        AttributeColumns::of(product_type, &["sku", "name"])
     }
 
     #[test]
@@ -150,6 +199,26 @@ mod tests {
         assert_eq!(read.keys().collect::<Vec<_>>(), ["author", "rating", "year"]);
         assert_eq!(read["year"].kind, Some(Kind::NumberValue(1960.0)));
         let wrong = books().read(|name| (name == "year").then_some("long ago")).unwrap_err();
-        assert_eq!(wrong, ("attributes.year".to_owned(), "must be a whole number"));
+        assert_eq!(wrong.0, "attributes.year");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_whatever_it_is() {
+        let columns = books();
+        for text in [
+            r#"{}"#,
+            r#"{"author": "Jane Austen", "year": 1815, "rating": 4.5}"#,
+            r#"{"author": " a space", "isbn": "", "year": 1815.5, "genre": null}"#,
+            r#"{"year": 9007199254740992, "rating": "none", "size": {"pages": [1, 2]}}"#,
+            r#"{"author": "two\nlines, and a \"quote\"", "name": "taken", "attributes": [true]}"#,
+        ] {
+            let attributes = attributes::parse(text).unwrap();
+            let cells = columns.write(attributes.clone());
+            let read = columns.read(|column| {
+                let place = columns.names().position(|name| name == column);
+                place.map(|place| cells[place].as_str())
+            });
+            assert_eq!(read, Ok(attributes), "{text}: {cells:?}");
+        }
     }
 }

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write, stdout};
 
 use anyhow::Context as _;
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
 use serde_json::json;
 use souk_kit::Channel;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
@@ -14,12 +12,10 @@ use souk_proto::souk::catalog::v2::{ExportProductsRequest, ListCategoriesRequest
 use tonic::Request;
 
 use crate::attribute_columns::AttributeColumns;
+use crate::attributes;
 use crate::cli::{Export, ExportFormat};
 use crate::login::{explain, token};
-
-/// The columns of every product; those of its type come after them.
-const COLUMNS: [&str; 7] =
-    ["sku", "name", "description", "price", "currency", "stock", "categories"];
+use crate::products_file::COLUMNS;
 
 /// The slugs of categories, by their ids.
 type Slugs = HashMap<String, String>;
@@ -28,7 +24,7 @@ type Slugs = HashMap<String, String>;
 pub async fn run(command: Export) -> anyhow::Result<()> {
     let channel = Channel::remote(command.login.server.clone());
     let columns = match &command.product_type {
-        Some(name) => Some(AttributeColumns::fetch(channel.clone(), name).await?),
+        Some(name) => Some(AttributeColumns::fetch(channel.clone(), name, &COLUMNS).await?),
         None => None,
     };
     let token = token(&command.login, channel.clone()).await?;
@@ -98,7 +94,6 @@ impl Out {
         match self {
             Self::Csv(writer, columns) => {
                 let (stock, categories) = (product.available.to_string(), slugs.join("|"));
-                let cell = |name: &str| attributes.fields.get(name).map(cell).unwrap_or_default();
                 let of_product = [
                     product.sku.clone(),
                     product.name.clone(),
@@ -108,7 +103,7 @@ impl Out {
                     stock,
                     categories,
                 ];
-                let of_type = columns.iter().flat_map(AttributeColumns::names).map(cell);
+                let of_type = columns.iter().flat_map(|columns| columns.write(attributes.clone()));
                 writer.write_record(of_product.into_iter().chain(of_type))?;
             }
             Self::Lines(out) => {
@@ -116,7 +111,7 @@ impl Out {
                     "id": product.id, "sku": product.sku, "name": product.name,
                     "description": product.description, "price": price,
                     "currency": product.currency, "stock": product.available,
-                    "categories": slugs, "type": product.r#type, "attributes": object(&attributes),
+                    "categories": slugs, "type": product.r#type, "attributes": attributes::to_json(&attributes),
                 });
                 serde_json::to_writer(&mut *out, &product)?;
                 out.write_all(b"\n")?;
@@ -131,36 +126,5 @@ impl Out {
             Self::Lines(mut out) => out.flush()?,
         }
         Ok(())
-    }
-}
-
-/// A value as a cell of a file has it: as `souk import` reads it.
-fn cell(value: &Value) -> String {
-    match &value.kind {
-        None | Some(Kind::NullValue(_)) => String::new(),
-        Some(Kind::StringValue(text)) => text.clone(),
-        Some(Kind::NumberValue(number)) => number.to_string(),
-        Some(Kind::BoolValue(is)) => is.to_string(),
-        Some(Kind::ListValue(list)) => list.values.iter().map(cell).collect::<Vec<_>>().join("|"),
-        Some(Kind::StructValue(inner)) => object(inner).to_string(),
-    }
-}
-
-fn object(fields: &Struct) -> serde_json::Value {
-    fields.fields.iter().map(|(name, value)| (name.clone(), json_of(value))).collect()
-}
-
-fn json_of(value: &Value) -> serde_json::Value {
-    match &value.kind {
-        None | Some(Kind::NullValue(_)) => serde_json::Value::Null,
-        Some(Kind::StringValue(text)) => json!(text),
-        // integers as such
-        Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
-            serde_json::from_str(&number.to_string()).unwrap_or_default()
-        }
-        Some(Kind::NumberValue(number)) => json!(number),
-        Some(Kind::BoolValue(is)) => json!(is),
-        Some(Kind::ListValue(list)) => list.values.iter().map(json_of).collect(),
-        Some(Kind::StructValue(inner)) => object(inner),
     }
 }

@@ -20,7 +20,7 @@ use crate::attribute_columns::AttributeColumns;
 use crate::cli::Import;
 use crate::import_job::{self, Jobs};
 use crate::login::{explain, token};
-use crate::products_file::ProductsFile;
+use crate::products_file::{COLUMNS, ProductsFile};
 
 /// Rows that have been read and not yet sent.
 const AHEAD: usize = 1_000;
@@ -28,11 +28,35 @@ const AHEAD: usize = 1_000;
 const MAX_NAMED: usize = 1_000;
 
 /// Rows that cannot even be read.
-#[derive(Default)]
 struct Unreadable {
     count: i32,
     /// The first of them.
     rows: Vec<RejectedRow>,
+    /// All of them, and then those that are rejected, if they are asked for.
+    report: Option<Report>,
+}
+
+/// A CSV file of all rows that are left out.
+struct Report(csv::Writer<File>);
+
+impl Report {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot write {}", path.display());
+        let mut file = csv::Writer::from_path(path).with_context(cannot)?;
+        file.write_record(["line", "field", "issue"]).with_context(cannot)?;
+        Ok(Self(file))
+    }
+
+    fn write(&mut self, RejectedRow { line, field, issue }: &RejectedRow) -> anyhow::Result<()> {
+        self.0.write_record([&line.to_string(), field, issue]).context("cannot write the report")
+    }
+
+    async fn finish(mut self, mut rejected: Streaming<RejectedRow>) -> anyhow::Result<()> {
+        while let Some(row) = rejected.message().await.map_err(|status| explain(&status))? {
+            self.write(&row)?;
+        }
+        self.0.flush().context("cannot write the report")
+    }
 }
 
 /// `souk import`.
@@ -42,7 +66,7 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     let size = file.metadata().map_or(0, |file| file.len());
     let channel = Channel::remote(command.login.server.clone());
     let attributes = match &command.product_type {
-        Some(name) => Some(AttributeColumns::fetch(channel.clone(), name).await?),
+        Some(name) => Some(AttributeColumns::fetch(channel.clone(), name, &COLUMNS).await?),
         None => None,
     };
     let rows = ProductsFile::open(BufReader::new(file), attributes)
@@ -67,45 +91,28 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     }
     let (sender, receiver) = mpsc::channel(AHEAD);
     let (progress, id) = (bar.clone(), import.id.clone());
-    let reading = tokio::task::spawn_blocking(move || read(rows, id, &sender, &progress));
+    let report = command.report.as_deref().map(Report::create).transpose()?;
+    let reading = tokio::task::spawn_blocking(move || read(rows, id, report, &sender, &progress));
     let sent = send(channel, token, received(receiver)).await;
     bar.finish_and_clear();
-    let unreadable =
+    let mut unreadable =
         reading.await?.with_context(|| format!("cannot read all of {}", path.display()))?;
     let sent = sent.context("the import was broken off; the same command goes on with it")?;
-    if let Some(file) = &command.report {
-        write_report(file, &unreadable, jobs.rejected(&import.id).await?).await?;
+    if let Some(report) = unreadable.report.take() {
+        report.finish(jobs.rejected(&import.id).await?).await?;
     }
-    report(sent, unreadable, &ignored, command.dry_run)
-}
-
-/// Writes all rows that were left out to a CSV file.
-async fn write_report(
-    path: &Path,
-    unreadable: &Unreadable,
-    mut rejected: Streaming<RejectedRow>,
-) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let mut file = csv::Writer::from_path(path).with_context(cannot)?;
-    file.write_record(["line", "field", "issue"])?;
-    let mut write = |row: &RejectedRow| {
-        file.write_record([&row.line.to_string(), &row.field, &row.issue]).with_context(cannot)
-    };
-    unreadable.rows.iter().try_for_each(&mut write)?;
-    while let Some(row) = rejected.message().await.map_err(|status| explain(&status))? {
-        write(&row)?;
-    }
-    file.flush().with_context(cannot)
+    tell(sent, unreadable, &ignored, command.dry_run)
 }
 
 /// Reads a file to its end, or until nobody wants its rows any more.
 fn read(
     mut file: ProductsFile<BufReader<File>>,
     mut import_id: String,
+    report: Option<Report>,
     rows: &mpsc::Sender<ImportProductsRequest>,
     bar: &ProgressBar,
 ) -> anyhow::Result<Unreadable> {
-    let mut unreadable = Unreadable::default();
+    let mut unreadable = Unreadable { count: 0, rows: Vec::new(), report };
     while let Some(row) = file.next_row()? {
         match row {
             Ok(mut row) => {
@@ -118,6 +125,9 @@ fn read(
             }
             Err(rejected) => {
                 unreadable.count += 1;
+                if let Some(report) = &mut unreadable.report {
+                    report.write(&rejected)?;
+                }
                 if unreadable.rows.len() < MAX_NAMED {
                     unreadable.rows.push(rejected);
                 }
@@ -146,7 +156,7 @@ pub async fn send(
     Ok(response.map_err(|status| explain(&status))?.into_inner())
 }
 
-fn report(
+fn tell(
     response: ImportProductsResponse,
     unreadable: Unreadable,
     ignored: &[String],

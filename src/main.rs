@@ -1,6 +1,7 @@
 //! `souk`: the whole suite in one process, or one role of it.
 
 mod attribute_columns;
+mod attributes;
 mod cli;
 mod databases;
 mod export;

@@ -8,8 +8,8 @@ use souk_proto::souk::catalog::v2::{ImportProductsRequest, RejectedRow};
 
 use crate::attribute_columns::AttributeColumns;
 
-/// The columns that are read; others are left out, and named.
-const COLUMNS: [&str; 7] =
+/// The columns of every product; those of its type come after them. Others are left out, and named.
+pub const COLUMNS: [&str; 7] =
     ["sku", "name", "description", "price", "currency", "stock", "categories"];
 
 /// A row as it stands in the file.
