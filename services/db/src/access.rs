@@ -6,6 +6,7 @@
 //! nothing: what was begun comes to its end, and the connection is used again only after that. What
 //! does not come to its end in time takes its connection with it; the server notices and stops.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use deadpool::managed::Object;
@@ -22,6 +23,7 @@ use tracing::Instrument as _;
 
 use crate::connection::{Connection, Connector, late, lost};
 use crate::database::Database;
+use crate::failure::is_outdated;
 
 /// How much longer than its caller a statement may take before its connection is given up: most
 /// statements that are late are late by less, and connections are dear.
@@ -86,14 +88,20 @@ impl Access {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<sqlx::Error> + Send + 'static,
+        E: Error + From<sqlx::Error> + Send + 'static,
     {
         let done = self.run(|connection| {
             async move {
                 let mut transaction = connection.begin().await?;
                 match work(&mut transaction).await {
                     Ok(value) => transaction.commit().await.map(|()| Ok(value)),
-                    Err(error) => transaction.rollback().await.map(|()| Err(error)),
+                    Err(error) => {
+                        transaction.rollback().await?;
+                        if comes_from_outdated(&error) {
+                            connection.clear_cached_statements().await?;
+                        }
+                        Ok(Err(error))
+                    }
                 }
             }
             .boxed()
@@ -122,6 +130,11 @@ impl Access {
         // only a panic in a statement loses the answer
         receiver.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
+}
+
+fn comes_from_outdated(error: &(dyn Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.any(|error| error.downcast_ref().is_some_and(is_outdated))
 }
 
 async fn carry_out<T>(
@@ -248,11 +261,18 @@ impl Statement {
 
     async fn fetch(self, connection: &mut PgConnection) -> Result<Answer, sqlx::Error> {
         let Self { sql, arguments } = self;
-        match arguments {
-            Some(arguments) => {
-                connection.fetch_many(sqlx::query_with(sql, arguments)).try_collect().await
+        let Some(arguments) = arguments else {
+            return connection.fetch_many(sqlx::raw_sql(sql)).try_collect().await;
+        };
+        let again = sqlx::query_with(sql.clone(), arguments.clone());
+        let answer = connection.fetch_many(sqlx::query_with(sql, arguments)).try_collect().await;
+        match answer {
+            Err(error) if is_outdated(&error) => {
+                // refused before anything was done
+                connection.clear_cached_statements().await?;
+                connection.fetch_many(again).try_collect().await
             }
-            None => connection.fetch_many(sqlx::raw_sql(sql)).try_collect().await,
+            answer => answer,
         }
     }
 }

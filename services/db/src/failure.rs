@@ -4,6 +4,7 @@ use std::io;
 
 use souk_kit::Failure;
 use souk_proto::souk::types::v1::Reason;
+use sqlx::postgres::PgDatabaseError;
 
 /// The failure to answer when nothing more is known about a database error than the error itself.
 pub fn failure(error: &sqlx::Error) -> Failure {
@@ -30,7 +31,17 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         // database that takes no connections, a transaction that was left idle
         _ => matches!(
             code(error).as_deref(),
-            Some("40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03" | "55000" | "25P03")
+            Some(
+                "40001"
+                    | "40P01"
+                    | "53300"
+                    | "57P01"
+                    | "57P02"
+                    | "57P03"
+                    | "55000"
+                    | "25P03"
+                    | "0A000"
+            )
         ),
     }
 }
@@ -41,6 +52,15 @@ fn is_late(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::TimedOut,
         _ => code(error).as_deref() == Some("57014"),
     }
+}
+
+/// Whether a statement was prepared for tables that have other columns now: a later release has migrated the
+/// database beneath this one.
+pub(crate) fn is_outdated(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    // the code alone (`0A000`) is that of all that PostgreSQL cannot do
+    error.is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
 }
 
 /// The name of the constraint that a statement broke, if it broke one.

@@ -182,7 +182,7 @@ pub async fn once<E>(
     work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<Answer, E>> + Send + 'static,
 ) -> Result<Kept, E>
 where
-    E: From<sqlx::Error> + From<Refusal> + Send + 'static,
+    E: std::error::Error + From<sqlx::Error> + From<Refusal> + Send + 'static,
 {
     access
         .transaction(|transaction| {

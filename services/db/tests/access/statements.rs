@@ -125,3 +125,26 @@ async fn a_panic_in_the_middle_leaves_nothing_behind() {
     world.test.assert_no_transaction_left_open().await;
     assert_eq!((world.notes("half").await, world.notes("next").await), (0, 1));
 }
+
+#[tokio::test]
+async fn a_statement_goes_on_when_a_later_release_has_added_a_column() {
+    let world = world(1).await;
+    let read = || async {
+        let access = world.access();
+        sqlx::query("select * from notes").fetch_all(&access).await
+    };
+    let read_in_transaction = || async {
+        let access = world.access();
+        let work = access.transaction(|transaction| {
+            async move { sqlx::query("select * from notes").fetch_all(transaction).await }.boxed()
+        });
+        work.await
+    };
+    read().await.unwrap();
+    world.test.sql("alter table notes add column later text").await;
+    read().await.unwrap();
+    world.test.sql("alter table notes add column even_later text").await;
+    // what went before in a transaction is gone: its caller has to begin anew, and can
+    assert!(souk_db::is_transient(&read_in_transaction().await.unwrap_err()));
+    read_in_transaction().await.unwrap();
+}
