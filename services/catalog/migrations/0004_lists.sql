@@ -23,13 +23,17 @@ return trim(regexp_replace(folded(text), '[\x01-\x2f\x3a-\x60\x7b-\x7f]+', ' ', 
 -- letter.
 create function search_query(text text) returns tsquery
 language sql immutable strict parallel safe
-return to_tsquery('simple', $$'$$ || replace(words(text), ' ', $$' & '$$) || $$'$$
-    || case when words(text) ~ '(^| )[^ ]$' then '' else ':*' end);
+return case
+    -- nothing is found by what has no words
+    when words(text) = '' then ''::tsquery
+    else to_tsquery('simple', $$'$$ || replace(words(text), ' ', $$' & '$$) || $$'$$
+        || case when words(text) ~ '(^| )[^ ]$' then '' else ':*' end)
+end;
 
--- What products are sorted by when they are sorted by name.
+-- What products are sorted by when they are sorted by name: in the collation C, which each use has to name.
 create function sort_name(name text) returns text
 language sql immutable strict parallel safe
-return left(folded(name), 64) collate "C";
+return left(folded(name), 64);
 
 alter table products add column search tsvector;
 
@@ -99,7 +103,7 @@ create index if not exists products_by_currency on products (currency, id)
     where deleted_at is null;
 create index if not exists products_by_price on products (currency, price_minor, id)
     where deleted_at is null;
-create index if not exists products_by_name on products (sort_name(name), id)
+create index if not exists products_by_name on products (sort_name(name) collate "C", id)
     where deleted_at is null;
 create index if not exists products_by_words on products using gin (search)
     where deleted_at is null;
@@ -114,6 +118,10 @@ begin
     from (select currency, count(*) from inserted group by currency) as counted;
     perform add_to_total('products/type/' || type, count)
     from (select type, count(*) from inserted where type is not null group by type) as counted;
+    perform add_to_total('products/type/' || type || '/' || currency, count)
+    from (
+        select type, currency, count(*) from inserted where type is not null group by type, currency
+    ) as counted;
     return null;
 end
 $$;
@@ -124,12 +132,14 @@ begin
         perform add_to_total('products/currency/' || old.currency, -1);
         if old.type is not null then
             perform add_to_total('products/type/' || old.type, -1);
+            perform add_to_total('products/type/' || old.type || '/' || old.currency, -1);
         end if;
     end if;
     if new.deleted_at is null then
         perform add_to_total('products/currency/' || new.currency, 1);
         if new.type is not null then
             perform add_to_total('products/type/' || new.type, 1);
+            perform add_to_total('products/type/' || new.type || '/' || new.currency, 1);
         end if;
     end if;
     return null;
@@ -147,7 +157,4 @@ create trigger products_kinds_changed after update on products
 
 select add_to_total('products/currency/' || currency, count)
 from (select currency, count(*) from products where deleted_at is null group by currency) as counted;
-select add_to_total('products/type/' || type, count)
-from (
-    select type, count(*) from products where deleted_at is null and type is not null group by type
-) as counted;
+-- no product has a type yet

@@ -18,6 +18,7 @@ mod product_type;
 mod reading;
 mod reservation;
 mod reserving;
+mod schema_bounds;
 mod stock;
 mod store;
 mod typing;

@@ -176,6 +176,9 @@ impl Filter {
             (None, [], None) => Some(LIST.to_owned()),
             (Some(currency), [], None) => Some(format!("{LIST}/currency/{}", currency.code())),
             (None, [], Some(name)) => Some(format!("{LIST}/type/{name}")),
+            (Some(currency), [], Some(name)) => {
+                Some(format!("{LIST}/type/{name}/{}", currency.code()))
+            }
             (None, [Categories { ids, .. }], None) => match ids.as_slice() {
                 [id] => Some(format!("categories/{}", id.uuid())),
                 _ => None,

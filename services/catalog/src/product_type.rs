@@ -13,12 +13,16 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::attributes::Attributes;
+use crate::schema_bounds;
 
 /// The list that cursors of types belong to, and under which types are counted.
 pub const LIST: &str = "product_types";
 
 /// How many things that are wrong with attributes are told.
 const MAX_TOLD: usize = 50;
+
+/// How many bytes a pattern may take when it is compiled, and again while it is used.
+const PATTERN_BYTES: usize = 256 * 1024;
 
 /// The longest name of a type.
 const MAX_NAME: usize = 64;
@@ -139,7 +143,9 @@ impl Definition {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err(violation("schema", "must have the type object".to_owned()));
         }
-        let validator = validator(&self.schema.clone().into_value())?;
+        let value = self.schema.clone().into_value();
+        schema_bounds::check(&value)?;
+        let validator = validator(&value)?;
         let kinds = |names: &[String], field: &str, allowed: &[Kind], what: &str| {
             let mut seen = BTreeSet::new();
             let wrong = names.iter().find(|name| {
@@ -158,11 +164,14 @@ impl Definition {
     }
 }
 
-/// Patterns take a time that grows with the text and no faster; nothing outside the schema is fetched.
+/// Patterns take a time that grows with the text and no faster, and little memory; nothing outside the schema is
+/// fetched.
 fn validator(schema: &Value) -> Result<Validator, Violation> {
     let options = jsonschema::options()
         .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex())
+        .with_pattern_options(
+            PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES),
+        )
         .should_validate_formats(true);
     options.build(schema).map_err(|error| {
         let field = path("schema", error.instance_path().as_str());
@@ -284,6 +293,7 @@ mod tests {
             json!({"type": "object", "properties": 7}),
             json!({"type": "object", "$ref": "http://127.0.0.1/schema.json"}),
             json!({"type": "object", "properties": {"a": {"pattern": "("}}}),
+            json!({"type": "object", "properties": {"a": {"pattern": "(((a{0,100}){100}){8})"}}}),
         ] {
             assert_eq!(
                 definition(&schema).compile().err().unwrap().field.split('.').next(),

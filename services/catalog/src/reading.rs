@@ -96,7 +96,10 @@ impl Reading {
         let Wanted { mut listing, categories, all_categories: all, category, attributes } = wanted;
         let filter = &mut listing.filter;
         if !categories.is_empty() {
-            let ids = store::categories::ids(access, &categories).await?;
+            let mut ids = store::categories::ids(access, &categories).await?;
+            // one that is named twice is looked at once
+            ids.sort_unstable();
+            ids.dedup();
             filter.categories.push(Categories { ids, all });
         }
         if let Some(id) = category {

@@ -19,7 +19,7 @@ const BATCH: i64 = 1_000;
 /// How many products are indexed anew at once.
 const REINDEX_BATCH: i64 = 500;
 /// How many schemas are kept ready.
-const MAX_READY: usize = 1_000;
+const MAX_READY: usize = 100;
 
 /// Holds products to their types. Cheap to clone.
 #[derive(Debug, Clone, Default)]

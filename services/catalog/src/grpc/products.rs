@@ -1,5 +1,7 @@
 //! Products: created, read, listed, changed and deleted.
 
+use std::time::{Duration, Instant};
+
 use souk_kit::id::ProductId;
 use souk_kit::page::Page;
 use souk_kit::request::{Context, open, open_named};
@@ -19,6 +21,9 @@ use super::{Handlers, Reply, actor};
 use crate::editing::Meant;
 use crate::product::Market;
 use crate::{Error, editing};
+
+/// How long a list may be looked for: one that reads a great deal does not keep others from theirs.
+const LIST_LIMIT: Duration = Duration::from_secs(5);
 
 pub fn product_id(id: &str) -> Result<ProductId, Error> {
     path_id("product", id)
@@ -67,6 +72,7 @@ pub async fn list(
     let listing = reading.listing(&access, wanted(message, market)?).await?;
     let page = Page::parse(reading.cursors(), &listing.name(market), size, &cursor, number)?;
     let _place = handlers.database.place_to_list().await;
+    let access = handlers.database.until(context.deadline.min(Instant::now() + LIST_LIMIT));
     let (rows, position) = reading.list_products(&access, listing, market, page).await?;
     let data = rows.into_iter().map(Product::from).collect();
     let pagination = Some(wire::pagination(position));

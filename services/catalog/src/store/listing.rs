@@ -91,7 +91,8 @@ const PRICE: &[Column] = &[
     Column { name: "sort_currency", of_product: "currency" },
     Column { name: "sort_price", of_product: "price_minor" },
 ];
-const NAME: &[Column] = &[Column { name: "sort_text", of_product: "sort_name(name)" }];
+const NAME: &[Column] =
+    &[Column { name: "sort_text", of_product: "sort_name(name) collate \"C\"" }];
 const RANK: &[Column] = &[Column { name: "sort_rank", of_product: "rank" }];
 
 fn sort_columns(sort: Sort) -> &'static [Column] {

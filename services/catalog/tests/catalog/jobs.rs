@@ -220,3 +220,11 @@ async fn an_export_tells_every_product_once() {
     let told = shop.client().export_products(request).await.unwrap().into_inner();
     assert_eq!(told.count().await, 0);
 }
+
+#[tokio::test]
+async fn an_import_knows_after_a_crash_which_products_it_has_had() {
+    let world = World::new().await;
+    // PostgreSQL empties unlogged tables when it recovers
+    let kind = "select relpersistence::text from pg_class where relname = 'import_lines'";
+    assert_eq!(world.test.ask::<String>(kind).await, "p");
+}

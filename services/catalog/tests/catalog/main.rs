@@ -4,6 +4,7 @@
 
 mod adjusting;
 mod audit;
+mod bounds;
 mod categories;
 mod conditions;
 mod ending;
