@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tonic::{Code, Request, Status};
 
-use crate::support::{Suite, assert_ledger, keyed, product, signed, unique};
+use crate::support::{PATIENCE, Suite, assert_ledger, keyed, product, signed, unique};
 
 /// How many kinds of writes are cut off, and how many of each by one client.
 const KINDS: u64 = 8;
@@ -170,13 +170,19 @@ async fn honest(suite: &Suite, product: &str, others: &AtomicBool) -> Acknowledg
 
         let items = json!([{ "product_id": product, "quantity": 1 }]);
         let placed = http.order(&user, &unique("key"), &items).await.unwrap();
-        assert_eq!(placed.status, StatusCode::CREATED, "{:?}", placed.body);
+        // on a machine that is busy, some go on after their call
+        let is_placed = matches!(placed.status, StatusCode::CREATED | StatusCode::ACCEPTED);
+        assert!(is_placed, "{:?}", placed);
         done.orders.push(format!("/v1/orders/{}", id(placed.json())));
 
         assert_eq!(http.get_as(&user, "/v1/me").await.status, StatusCode::OK);
     }
+    let deadline = Instant::now() + PATIENCE;
     for path in &done.orders {
-        assert_eq!(http.get_as(&user, path).await.json()["status"], "reserved");
+        while http.get_as(&user, path).await.json()["status"] != "reserved" {
+            assert!(Instant::now() < deadline, "an acknowledged order is not carried out: {path}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
     done
 }

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use souk_kit::stack::CALL_LIMIT;
 
 /// How long the handshake with the server may take.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// How many connections are made at once: each takes the server a new process, and more only make each other late.
+const CONNECTING: usize = 4;
 /// A connection that was used as recently as this is not asked whether it is alive: asking each time
 /// would double the round trips.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -48,11 +51,13 @@ pub(crate) struct Connector {
     options: PgConnectOptions,
     /// Grows when the database is found to be gone: connections of earlier generations lead nowhere.
     generation: AtomicU64,
+    connecting: Semaphore,
 }
 
 impl Connector {
     pub(crate) fn new(options: &PgConnectOptions) -> Self {
-        Self { options: with_session(options.clone()), generation: AtomicU64::new(0) }
+        let connecting = Semaphore::new(CONNECTING);
+        Self { options: with_session(options.clone()), generation: AtomicU64::new(0), connecting }
     }
 
     /// A connection outside the pool.
@@ -72,6 +77,8 @@ impl Manager for Connector {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Connection, sqlx::Error> {
+        // nobody closes it
+        let _turn = self.connecting.acquire().await;
         let generation = self.generation.load(Ordering::Relaxed);
         let inner = self.connect().await?;
         Ok(Connection { inner, busy: false, used_at: Instant::now(), generation })
@@ -131,4 +138,9 @@ pub(crate) fn lost(what: &'static str) -> sqlx::Error {
 /// The error of a statement that its caller no longer waits for.
 pub(crate) fn late() -> sqlx::Error {
     std::io::Error::new(std::io::ErrorKind::TimedOut, "the statement took too long").into()
+}
+
+/// Whether it is that.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionAborted)
 }

@@ -1,6 +1,7 @@
 //! A service's database: its connections, and whether it answers.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{Object, Pool, PoolError, QueueMode};
@@ -12,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout, timeout_at};
 
-use crate::connection::{Connector, late, lost};
+use crate::connection::{Connector, is_lost, late, lost};
 use crate::migrations::{self, Error};
 
 /// How long a call waits for a free connection, at most.
@@ -84,14 +85,38 @@ impl Database {
     /// A connection of our own, for a while.
     pub(crate) async fn lease(&self, deadline: Instant) -> Result<Object<Connector>, sqlx::Error> {
         let latest = deadline.min(Instant::now() + WAIT_LIMIT);
-        match timeout_at(latest.into(), self.pool.get()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(PoolError::Backend(error))) => Err(error),
-            Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
-            // the caller has less time than anybody waits
-            Err(_) if latest == deadline => Err(late()),
-            Ok(Err(_)) | Err(_) => Err(sqlx::Error::PoolTimedOut),
+        loop {
+            match timeout_at(latest.into(), self.get()).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                // the server has answered others meanwhile: it is busy, and one of theirs may be free
+                Ok(Err(PoolError::Backend(error))) if is_lost(&error) && self.answers() => {}
+                Ok(Err(PoolError::Backend(error))) => return Err(error),
+                Ok(Err(PoolError::Closed)) => return Err(sqlx::Error::PoolClosed),
+                // the caller has less time than anybody waits
+                Err(_) if latest == deadline => return Err(late()),
+                Ok(Err(_)) | Err(_) => return Err(sqlx::Error::PoolTimedOut),
+            }
         }
+    }
+
+    /// A connection, as soon as there is one. One that is being made is made to its end: who leaves meanwhile
+    /// leaves it to the next, or those who have no time would keep the others from ever having one.
+    async fn get(&self) -> Result<Object<Connector>, PoolError<sqlx::Error>> {
+        let pool = self.pool.clone();
+        let mut get = Box::pin(async move { pool.get().await });
+        if let Poll::Ready(got) = futures::poll!(&mut get) {
+            return got;
+        }
+        let status = self.pool.status();
+        if status.size + status.waiting > status.max_size {
+            // all are in use
+            return get.await;
+        }
+        tokio::spawn(get).await.unwrap_or(Err(PoolError::Closed))
+    }
+
+    fn answers(&self) -> bool {
+        self.state.borrow().answers
     }
 
     /// Completes when the database is found to be gone.

@@ -148,3 +148,20 @@ async fn a_statement_goes_on_when_a_later_release_has_added_a_column() {
     assert!(souk_db::is_transient(&read_in_transaction().await.unwrap_err()));
     read_in_transaction().await.unwrap();
 }
+
+#[tokio::test]
+async fn those_who_have_no_time_keep_nobody_from_a_connection() {
+    let world = world(1).await;
+    let backend = world.backend().await;
+    world.test.sql(&format!("select pg_terminate_backend({backend})")).await;
+    // the one that watches over the database is there all the time
+    let sessions = "pg_stat_activity where application_name = 'souk' and state = 'idle'
+                      and datname = current_database()";
+    soon("a connection is made", || async {
+        // less than it takes to connect
+        let access = world.database.within(Duration::from_micros(500));
+        let _ = sqlx::query("select").execute(&access).await;
+        world.test.count(sessions).await > 1
+    })
+    .await;
+}
