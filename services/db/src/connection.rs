@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use souk_kit::stack::CALL_LIMIT;
@@ -60,10 +62,16 @@ impl Connector {
         Self { options: with_session(options.clone()), generation: AtomicU64::new(0), connecting }
     }
 
-    /// A connection outside the pool.
+    /// A connection outside the pool. It is made on a thread of its own: sqlx gives way 800 times while it
+    /// hashes the password (SCRAM), and where there is much to do each time takes a turn of all of that.
     pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let connecting = PgConnection::connect_with(&self.options);
-        timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| Err(lost("does not answer")))
+        let (options, runtime) = (self.options.clone(), Handle::current());
+        let connect = move || {
+            let connecting = async { PgConnection::connect_with(&options).await };
+            runtime.block_on(async { timeout(CONNECT_LIMIT, connecting).await })
+        };
+        let made = spawn_blocking(connect).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        made.unwrap_or_else(|_| Err(lost("does not answer")))
     }
 
     /// Gives up all connections that were made until now.
