@@ -162,3 +162,52 @@ async fn this_release_starts_and_works_on_what_the_next_one_has_migrated() {
             .unwrap();
     assert_eq!(pinned, 1, "a reservation that is not ours to end");
 }
+
+/// Some of everything: what is answered when all is well.
+async fn some_of_everything(suite: &Suite, user: &str, book: &str) {
+    let (http, admin) = (suite.http(), suite.admin().await);
+    for path in [
+        format!("/v1/products/{book}"),
+        format!("/v2/products/{book}"),
+        "/v2/products?size=5".to_owned(),
+        "/v2/products?q=book&sort=price".to_owned(),
+        "/v2/categories".to_owned(),
+        format!("/v2/products/{book}/images"),
+    ] {
+        let read = http.get(&path).await;
+        assert_eq!(read.status, StatusCode::OK, "{path}: {:?}", read.body);
+    }
+    let category = json!({ "slug": unique("kept"), "name": "Kept" });
+    let made = http.json_as(&admin, Method::POST, "/v2/categories", &category).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
+    let name = json!({ "name": unique("A book") });
+    let path = format!("/v2/products/{book}");
+    let changed = http.json_as(&admin, Method::PATCH, &path, &name).await;
+    assert_eq!(changed.status, StatusCode::OK, "{:?}", changed.body);
+    let items = json!([{ "product_id": book, "quantity": 1 }]);
+    let placed = http.order(user, &unique("key"), &items).await.unwrap();
+    assert_eq!(placed.status, StatusCode::CREATED, "{:?}", placed.body);
+    let path = format!("/v1/orders/{}", placed.json()["id"].as_str().unwrap());
+    assert_eq!(http.get_as(user, &path).await.status, StatusCode::OK);
+    assert_eq!(http.get_as(user, "/v1/orders").await.status, StatusCode::OK);
+    assert_eq!(http.get_as(user, "/v1/me").await.status, StatusCode::OK);
+    product(suite, &unique("NEW"), "1.00", 1).await;
+    suite.user().await;
+}
+
+#[tokio::test]
+async fn this_release_goes_on_while_the_next_one_migrates_beneath_it() {
+    let suite = Suite::start().await;
+    let book = product(&suite, "BOOK", "5.00", 1_000).await.id;
+    let user = suite.user().await;
+    // each statement on each connection, as far as that goes
+    for _ in 0..3 {
+        let many = (0..8).map(|_| some_of_everything(&suite, &user, &book));
+        futures::future::join_all(many).await;
+    }
+    migrate(&suite).await;
+    for _ in 0..3 {
+        let many = (0..8).map(|_| some_of_everything(&suite, &user, &book));
+        futures::future::join_all(many).await;
+    }
+}

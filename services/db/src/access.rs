@@ -90,6 +90,7 @@ impl Access {
         T: Send + 'static,
         E: Error + From<sqlx::Error> + Send + 'static,
     {
+        let database = self.database.clone();
         let done = self.run(|connection| {
             async move {
                 let mut transaction = connection.begin().await?;
@@ -98,6 +99,7 @@ impl Access {
                     Err(error) => {
                         transaction.rollback().await?;
                         if comes_from_outdated(&error) {
+                            database.renew();
                             connection.clear_cached_statements().await?;
                         }
                         Ok(Err(error))
@@ -191,8 +193,8 @@ impl<'c> Executor<'c> for &'c Access {
     {
         let statement = Statement::of(query);
         let answer = async move {
-            let statement = statement?;
-            self.run(|connection| statement.fetch(connection).boxed()).await
+            let (statement, database) = (statement?, self.database.clone());
+            self.run(|connection| statement.fetch(connection, database).boxed()).await
         };
         // never large: pages are bounded
         let rows = answer.map(|answer| match answer {
@@ -259,7 +261,11 @@ impl Statement {
         Ok(Self { sql: query.sql(), arguments })
     }
 
-    async fn fetch(self, connection: &mut PgConnection) -> Result<Answer, sqlx::Error> {
+    async fn fetch(
+        self,
+        connection: &mut PgConnection,
+        database: Database,
+    ) -> Result<Answer, sqlx::Error> {
         let Self { sql, arguments } = self;
         let Some(arguments) = arguments else {
             return connection.fetch_many(sqlx::raw_sql(sql)).try_collect().await;
@@ -269,6 +275,7 @@ impl Statement {
         match answer {
             Err(error) if is_outdated(&error) => {
                 // refused before anything was done
+                database.renew();
                 connection.clear_cached_statements().await?;
                 connection.fetch_many(again).try_collect().await
             }

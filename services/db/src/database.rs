@@ -115,6 +115,11 @@ impl Database {
         tokio::spawn(get).await.unwrap_or(Err(PoolError::Closed))
     }
 
+    /// Has those who come next use new connections: the statements that others have prepared are outdated.
+    pub(crate) fn renew(&self) {
+        self.pool.manager().abandon();
+    }
+
     fn answers(&self) -> bool {
         self.state.borrow().answers
     }

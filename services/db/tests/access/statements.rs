@@ -143,6 +143,7 @@ async fn a_statement_goes_on_when_a_later_release_has_added_a_column() {
     read().await.unwrap();
     world.test.sql("alter table notes add column later text").await;
     read().await.unwrap();
+    read_in_transaction().await.unwrap();
     world.test.sql("alter table notes add column even_later text").await;
     // what went before in a transaction is gone: its caller has to begin anew, and can
     assert!(souk_db::is_transient(&read_in_transaction().await.unwrap_err()));
