@@ -149,25 +149,29 @@ pub async fn attributes_after(
     Ok(rows.into_iter().map(|(id, Json(attributes))| (id, attributes)).collect())
 }
 
+/// The products are not joined with the type that is due: where none is, all of them would be read in their order
+/// to find no type for them.
+pub const REINDEX: &str = "
+    with due as (
+        select id, name, reindex_after from product_types where reindex_after is not null
+        order by id limit 1 for no key update skip locked
+    ), batch as (
+        select id from products
+        where type = (select name from due) and id > (select reindex_after from due)
+        order by id limit $1
+    ), indexed as (
+        -- its trigger does the work; nothing that is shown changes, and so no version
+        update products set type = type where id in (select id from batch)
+    )
+    update product_types
+    set reindex_after = (select id from batch order by id desc limit 1)
+    from due where product_types.id = due.id
+    returning true";
+
 /// Indexes some products anew whose type has changed what is searchable of them: whether there may be more.
 pub async fn reindex(access: &Access, limit: i64) -> Result<bool, sqlx::Error> {
-    let next = sqlx::query_scalar::<_, bool>(
-        "with due as (
-             select id, name, reindex_after from product_types where reindex_after is not null
-             order by id limit 1 for no key update skip locked
-         ), batch as (
-             select products.id from products, due
-             where type = due.name and products.id > reindex_after order by products.id limit $1
-         ), indexed as (
-             -- its trigger does the work; nothing that is shown changes, and so no version
-             update products set type = type where id in (select id from batch)
-         )
-         update product_types
-         set reindex_after = (select id from batch order by id desc limit 1)
-         from due where product_types.id = due.id
-         returning true",
-    );
-    Ok(next.bind(limit).fetch_optional(access).await?.is_some())
+    let next = sqlx::query_scalar::<_, bool>(REINDEX).bind(limit);
+    Ok(next.fetch_optional(access).await?.is_some())
 }
 
 /// How many live products a type has.

@@ -13,6 +13,7 @@ use crate::MIGRATOR;
 use crate::listing::COUNTED;
 use crate::product_type::TypeName;
 use crate::store::planning::plan_pages;
+use crate::store::product_types::REINDEX;
 
 const PRODUCTS: i32 = 100_000;
 /// No statement looks at more rows, in all tables together: these have more than half a million. Most look at
@@ -143,6 +144,7 @@ async fn no_list_of_a_large_shop_reads_all_of_it() {
     let database = Database::open(test.options.clone(), &MIGRATOR, 2).await.unwrap();
     sqlx::raw_sql(LOAD).execute(&test.pool).await.unwrap();
     assert_eq!(test.count("products").await, i64::from(PRODUCTS));
+    assert!(rows_touched_by_no_work(&database).await < MOST_TOUCHED);
     let directions = [Direction::Ascending, Direction::Descending];
     for filter in filters() {
         let found = matching(&database, &filter).await;
@@ -165,6 +167,22 @@ async fn no_list_of_a_large_shop_reads_all_of_it() {
         let rows = rows_touched(&database, listing.clone(), Purpose::Count).await;
         assert!(rows < MOST_TOUCHED, "{rows} rows to count {listing:?}");
     }
+}
+
+/// The rows that are looked at each second to find that no product has to be indexed anew.
+async fn rows_touched_by_no_work(database: &Database) -> f64 {
+    let access = database.within(Duration::from_secs(15));
+    let explained = access.transaction(move |transaction| {
+        async move {
+            let prepare = format!("prepare reindex (bigint) as {REINDEX}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut *transaction).await?;
+            let explain = "explain (analyze, format json) execute reindex (100)";
+            sqlx::query_scalar(explain).persistent(false).fetch_one(transaction).await
+        }
+        .boxed()
+    });
+    let Json(plan): Json<Value> = explained.await.unwrap();
+    touched(&plan[0]["Plan"], "to index anew")
 }
 
 /// How many products keep a filter, as far as they are counted.
