@@ -8,6 +8,7 @@ use souk_db::Database;
 use souk_kit::cursor::Total;
 use souk_testing::TestDatabase;
 
+use super::relevance::{Among, among, push_ranked};
 use super::*;
 use crate::MIGRATOR;
 use crate::listing::COUNTED;
@@ -115,6 +116,7 @@ fn touched(plan: &Value, what: &str) -> f64 {
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
     Page(Way),
+    Ranked(Among),
     Count,
 }
 
@@ -129,6 +131,9 @@ async fn rows_touched(database: &Database, listing: Listing, purpose: Purpose) -
             match purpose {
                 Purpose::Count => push_count(&mut query, &listing.filter, COUNTED),
                 Purpose::Page(way) => push_page(&mut query, &listing, way, None, window),
+                Purpose::Ranked(among) => {
+                    push_ranked(&mut query, &listing.filter, among, None, window);
+                }
             }
             query.build_query_scalar().fetch_one(transaction).await
         }
@@ -156,8 +161,11 @@ async fn no_list_of_a_large_shop_reads_all_of_it() {
         sorts.extend(has_words.then_some(Sort::Relevance));
         for sort in sorts {
             let listing = Listing { filter: filter.clone(), sort };
-            let way = listing.way(Total::counted(found, COUNTED));
-            let rows = rows_touched(&database, listing.clone(), Purpose::Page(way)).await;
+            let purpose = match sort {
+                Sort::Relevance => Purpose::Ranked(among_of(&database, &listing.filter).await),
+                _ => Purpose::Page(listing.way(Total::counted(found, COUNTED))),
+            };
+            let rows = rows_touched(&database, listing.clone(), purpose).await;
             assert!(rows < MOST_TOUCHED, "{rows} rows for {listing:?}");
         }
         if filter.counter().is_some() {
@@ -192,4 +200,11 @@ async fn matching(database: &Database, filter: &Filter) -> i32 {
         async move { count(transaction, &filter, COUNTED).await }.boxed()
     });
     counted.await.unwrap()
+}
+
+async fn among_of(database: &Database, filter: &Filter) -> Among {
+    let (access, filter) = (database.within(Duration::from_secs(15)), filter.clone());
+    let decided = access
+        .transaction(move |transaction| async move { among(transaction, &filter).await }.boxed());
+    decided.await.unwrap()
 }
