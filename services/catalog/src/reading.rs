@@ -11,7 +11,7 @@ use souk_kit::page::{Entry, Page, Position};
 
 use crate::category::{self, Category, Level};
 use crate::import::{self, Import};
-use crate::listing::{self, COUNTED, Categories, Filter, Listed, Listing, SortKey, Wanted};
+use crate::listing::{self, COUNTED, Categories, Filter, Listed, Listing, Sort, SortKey, Wanted};
 use crate::product::{Market, Product};
 use crate::product_type::{self, ProductType, TypeName};
 use crate::stock::{self, Moved, Stock};
@@ -169,6 +169,13 @@ impl Reading {
         let work = access.transaction(move |transaction| {
             async move {
                 store::planning::plan_pages(transaction).await?;
+                if listing.sort == Sort::Relevance {
+                    let filter = &listing.filter;
+                    let (rows, found) =
+                        store::listing::most_relevant(transaction, filter, after.as_ref(), window)
+                            .await?;
+                    return Ok((rows, known.unwrap_or(Total::counted(found, most))));
+                }
                 let total = match known {
                     Some(total) => total,
                     None => {

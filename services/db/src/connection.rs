@@ -132,6 +132,9 @@ fn with_session(options: PgConnectOptions) -> PgConnectOptions {
         ("enable_seqscan", "off"),
         ("enable_mergejoin", "off"),
         ("jit", "off"),
+        // a plan for any number of rows is one for many, and to start workers for a page of a large table takes
+        // fifty times as long as to read it
+        ("max_parallel_workers_per_gather", "0"),
     ])
 }
 

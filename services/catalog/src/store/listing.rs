@@ -1,5 +1,6 @@
 #[cfg(test)]
 mod plans;
+mod relevance;
 
 use souk_kit::page::{Entry, Window};
 use sqlx::postgres::PgRow;
@@ -7,16 +8,16 @@ use sqlx::types::Json;
 use sqlx::{FromRow as _, PgConnection, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
+pub use self::relevance::most_relevant;
 use crate::listing::{
-    Categories, Direction, Filter, Listed, Listing, MOST_RELEVANT, Sort, SortKey, Way,
-    first_id_after,
+    Categories, Direction, Filter, Listed, Listing, Sort, SortKey, Way, first_id_after,
 };
 use crate::product::Product;
 
 /// A statement of the filters that there are.
 type Query = QueryBuilder<Postgres>;
 
-/// The products of a page, in their order.
+/// The products of a page, in their order, which is not that of relevance.
 pub async fn page(
     connection: &mut PgConnection,
     listing: &Listing,
@@ -43,19 +44,12 @@ fn push_page(
         Way::Gather => "with found as materialized (",
         Way::Walk => "with page as materialized (select * from (",
     });
-    match listing.sort {
-        Sort::Relevance => push_most_relevant(query, &listing.filter),
-        sort => push_found(query, &listing.filter, sort_columns(sort)),
-    }
+    push_found(query, &listing.filter, sort_columns(listing.sort));
     query.push(match way {
         Way::Gather => "), page as materialized (select * from found where true",
         Way::Walk => ") as found where true",
     });
-    if let (Some(key), Some(id)) = (after, window.after) {
-        push_after(query, listing.sort, key, id);
-    }
-    push_order(query, listing.sort);
-    query.push(" limit ").push_bind(window.limit).push(" offset ").push_bind(window.offset);
+    push_window(query, listing.sort, after, window);
     query.push(") select live_products.*");
     for column in sort_columns(listing.sort) {
         query.push(", page.").push(column.name);
@@ -113,17 +107,6 @@ fn push_found(query: &mut Query, filter: &Filter, columns: &[Column]) {
     push_filter(query, filter);
 }
 
-/// Those that fit the words best, of the newest that have them.
-fn push_most_relevant(query: &mut Query, filter: &Filter) {
-    query.push("select id, ts_rank(search, search_query(");
-    query.push_bind(filter.words.clone());
-    // shorter texts before longer ones
-    query.push("), 1) as sort_rank from (select id, search from products where deleted_at is null");
-    push_filter(query, filter);
-    query.push(" order by id desc limit ").push_bind(i64::from(MOST_RELEVANT));
-    query.push(") as newest");
-}
-
 fn push_filter(query: &mut Query, filter: &Filter) {
     if let Some(currency) = filter.currency {
         query.push(" and currency = ").push_bind(currency.code());
@@ -168,6 +151,15 @@ fn push_categories(query: &mut Query, categories: &Categories) {
             _ => query.push(" and category_id = any (").push_bind(group).push("))"),
         };
     }
+}
+
+/// The part of a list that a page is.
+fn push_window(query: &mut Query, sort: Sort, after: Option<&SortKey>, window: Window) {
+    if let (Some(key), Some(id)) = (after, window.after) {
+        push_after(query, sort, key, id);
+    }
+    push_order(query, sort);
+    query.push(" limit ").push_bind(window.limit).push(" offset ").push_bind(window.offset);
 }
 
 /// Goes on behind a product of this key.

@@ -149,32 +149,36 @@ pub async fn attributes_after(
     Ok(rows.into_iter().map(|(id, Json(attributes))| (id, attributes)).collect())
 }
 
+/// The products are not joined with the type that is due: where none is, all of them would be read in their order
+/// to find no type for them.
+pub const REINDEX: &str = "
+    with alone as materialized (
+        select pg_try_advisory_xact_lock(hashtext('product_types_reindex')) as is_alone
+    ), due as (
+        select id, name, version, reindex_after from product_types
+        where reindex_after is not null and (select is_alone from alone)
+        order by id limit 1
+    ), batch as (
+        select id from products
+        where type = (select name from due) and id > (select reindex_after from due)
+        order by id limit $1
+    ), indexed as (
+        -- its trigger does the work; nothing that is shown changes, and so no version
+        update products set type = type where id in (select id from batch) returning id
+    )
+    -- products before their type, as everywhere, and not where the type has changed meanwhile
+    update product_types
+    set reindex_after = (select id from batch order by id desc limit 1)
+    from due
+    where product_types.id = due.id and product_types.version = due.version
+      and product_types.reindex_after = due.reindex_after
+      and (select count(*) from indexed) >= 0
+    returning true";
+
 /// Indexes some products anew whose type has changed what is searchable of them: whether there may be more.
 pub async fn reindex(access: &Access, limit: i64) -> Result<bool, sqlx::Error> {
-    let next = sqlx::query_scalar::<_, bool>(
-        "with alone as materialized (
-             select pg_try_advisory_xact_lock(hashtext('product_types_reindex')) as is_alone
-         ), due as (
-             select id, name, version, reindex_after from product_types
-             where reindex_after is not null and (select is_alone from alone)
-             order by id limit 1
-         ), batch as (
-             select products.id from products, due
-             where type = due.name and products.id > reindex_after order by products.id limit $1
-         ), indexed as (
-             -- its trigger does the work; nothing that is shown changes, and so no version
-             update products set type = type where id in (select id from batch) returning id
-         )
-         -- products before their type, as everywhere, and not where the type has changed meanwhile
-         update product_types
-         set reindex_after = (select id from batch order by id desc limit 1)
-         from due
-         where product_types.id = due.id and product_types.version = due.version
-           and product_types.reindex_after = due.reindex_after
-           and (select count(*) from indexed) >= 0
-         returning true",
-    );
-    Ok(next.bind(limit).fetch_optional(access).await?.is_some())
+    let next = sqlx::query_scalar::<_, bool>(REINDEX).bind(limit);
+    Ok(next.fetch_optional(access).await?.is_some())
 }
 
 /// How many live products a type has.

@@ -8,11 +8,13 @@ use souk_db::Database;
 use souk_kit::cursor::Total;
 use souk_testing::TestDatabase;
 
+use super::relevance::{Among, among, push_ranked};
 use super::*;
 use crate::MIGRATOR;
 use crate::listing::COUNTED;
 use crate::product_type::TypeName;
 use crate::store::planning::plan_pages;
+use crate::store::product_types::REINDEX;
 
 const PRODUCTS: i32 = 100_000;
 /// No statement looks at more rows, in all tables together: these have more than half a million. Most look at
@@ -114,6 +116,7 @@ fn touched(plan: &Value, what: &str) -> f64 {
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
     Page(Way),
+    Ranked(Among),
     Count,
 }
 
@@ -128,6 +131,9 @@ async fn rows_touched(database: &Database, listing: Listing, purpose: Purpose) -
             match purpose {
                 Purpose::Count => push_count(&mut query, &listing.filter, COUNTED),
                 Purpose::Page(way) => push_page(&mut query, &listing, way, None, window),
+                Purpose::Ranked(among) => {
+                    push_ranked(&mut query, &listing.filter, among, None, window);
+                }
             }
             query.build_query_scalar().fetch_one(transaction).await
         }
@@ -143,6 +149,7 @@ async fn no_list_of_a_large_shop_reads_all_of_it() {
     let database = Database::open(test.options.clone(), &MIGRATOR, 2).await.unwrap();
     sqlx::raw_sql(LOAD).execute(&test.pool).await.unwrap();
     assert_eq!(test.count("products").await, i64::from(PRODUCTS));
+    assert!(rows_touched_by_no_work(&database).await < MOST_TOUCHED);
     let directions = [Direction::Ascending, Direction::Descending];
     for filter in filters() {
         let found = matching(&database, &filter).await;
@@ -154,8 +161,11 @@ async fn no_list_of_a_large_shop_reads_all_of_it() {
         sorts.extend(has_words.then_some(Sort::Relevance));
         for sort in sorts {
             let listing = Listing { filter: filter.clone(), sort };
-            let way = listing.way(Total::counted(found, COUNTED));
-            let rows = rows_touched(&database, listing.clone(), Purpose::Page(way)).await;
+            let purpose = match sort {
+                Sort::Relevance => Purpose::Ranked(among_of(&database, &listing.filter).await),
+                _ => Purpose::Page(listing.way(Total::counted(found, COUNTED))),
+            };
+            let rows = rows_touched(&database, listing.clone(), purpose).await;
             assert!(rows < MOST_TOUCHED, "{rows} rows for {listing:?}");
         }
         if filter.counter().is_some() {
@@ -167,6 +177,22 @@ async fn no_list_of_a_large_shop_reads_all_of_it() {
     }
 }
 
+/// The rows that are looked at each second to find that no product has to be indexed anew.
+async fn rows_touched_by_no_work(database: &Database) -> f64 {
+    let access = database.within(Duration::from_secs(15));
+    let explained = access.transaction(move |transaction| {
+        async move {
+            let prepare = format!("prepare reindex (bigint) as {REINDEX}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut *transaction).await?;
+            let explain = "explain (analyze, format json) execute reindex (100)";
+            sqlx::query_scalar(explain).persistent(false).fetch_one(transaction).await
+        }
+        .boxed()
+    });
+    let Json(plan): Json<Value> = explained.await.unwrap();
+    touched(&plan[0]["Plan"], "to index anew")
+}
+
 /// How many products keep a filter, as far as they are counted.
 async fn matching(database: &Database, filter: &Filter) -> i32 {
     let (access, filter) = (database.within(Duration::from_secs(15)), filter.clone());
@@ -174,4 +200,11 @@ async fn matching(database: &Database, filter: &Filter) -> i32 {
         async move { count(transaction, &filter, COUNTED).await }.boxed()
     });
     counted.await.unwrap()
+}
+
+async fn among_of(database: &Database, filter: &Filter) -> Among {
+    let (access, filter) = (database.within(Duration::from_secs(15)), filter.clone());
+    let decided = access
+        .transaction(move |transaction| async move { among(transaction, &filter).await }.boxed());
+    decided.await.unwrap()
 }
