@@ -11,7 +11,9 @@ use souk_kit::page::{Entry, Page, Position};
 
 use crate::category::{self, Category, Level};
 use crate::import::{self, Import};
-use crate::listing::{self, COUNTED, Categories, Filter, Listed, Listing, Sort, SortKey, Wanted};
+use crate::listing::{
+    self, COUNTED, Categories, Filter, Listed, Listing, Sort, SortKey, Wanted, Way,
+};
 use crate::product::{Market, Product};
 use crate::product_type::{self, ProductType, TypeName};
 use crate::stock::{self, Moved, Stock};
@@ -166,6 +168,7 @@ impl Reading {
         let window = page.window();
         let after = page.cursor().and_then(|at| SortKey::from_bytes(listing.sort, &at.sort_key));
         let most = listing.most_counted(page.is_numbered());
+        let is_of_cursor = page.known_total().is_some();
         let work = access.transaction(move |transaction| {
             async move {
                 store::planning::plan_pages(transaction).await?;
@@ -184,7 +187,12 @@ impl Reading {
                         Total::counted(rows, most)
                     }
                 };
-                let way = listing.way(total);
+                let mut way = listing.way(total);
+                if way == Way::Gather && is_of_cursor {
+                    // that may be long ago, and there may be many now
+                    let rows = store::listing::count(transaction, &listing.filter, COUNTED).await?;
+                    way = listing.way(Total::counted(rows, COUNTED));
+                }
                 let rows = store::listing::page(transaction, &listing, way, after.as_ref(), window)
                     .await?;
                 Ok::<_, Error>((rows, total))
