@@ -64,7 +64,8 @@ pub struct HttpLimits {
     #[command(flatten)]
     pub cache: Cache,
     /// Calls that a service works on at once; others are refused as OVERLOADED. The gateway has twice as
-    /// many under way, so that a service which hangs leaves room to the others
+    /// many under way, so that a service which hangs leaves room to the others. Answers of services that
+    /// are streams do not count, of which there may be as many
     #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = stack::Limits::default().calls,
           value_name = "N", value_parser = at_least_one)]
     pub max_calls: usize,
@@ -118,6 +119,9 @@ impl Limits {
         stack::Limits {
             calls: self.http.max_calls,
             streams: self.max_imports,
+            answers: self.http.max_calls,
+            // a stream that is not taken ends before its connection does
+            patience: stack::Limits::default().patience.min(self.grpc_idle_timeout / 2),
             message_bytes: self.http.body_budget,
         }
     }
