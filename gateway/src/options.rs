@@ -63,8 +63,10 @@ pub struct Options {
 pub struct Streams {
     /// How many may be under way at once; others are refused as OVERLOADED. They do not count as calls.
     pub max: usize,
+    /// How many downloads, which do not count as these: answers whose messages are bytes of any media type.
+    pub max_downloads: usize,
     /// How many bytes of their messages are kept at once: of those that clients have not read, and of those
-    /// of WebSockets that are not whole. A stream ends that would need more.
+    /// of WebSockets that are not whole. A stream ends that would need more. Downloads have as many.
     pub bytes: usize,
     /// How long a client may take to send one, its answer included.
     pub request_limit: Duration,
@@ -75,8 +77,8 @@ pub struct Streams {
     pub first: Duration,
     /// How often an answer in which nothing happens says so. Less than a connection may be idle.
     pub heartbeat: Duration,
-    /// How long a client may take for one message. Less than it may take nothing of an answer, so that
-    /// it can be told.
+    /// How long a client may take for one message, and for 16 KiB of a download. Less than it may take
+    /// nothing of an answer, so that it can be told.
     pub patience: Duration,
     /// How long it may take for what is left of an answer whose end is known.
     pub rest_limit: Duration,
@@ -127,6 +129,7 @@ impl Default for Streams {
     fn default() -> Self {
         Self {
             max: 512,
+            max_downloads: 512,
             bytes: 128 * 1024 * 1024,
             request_limit: Duration::from_secs(15 * 60),
             limit: Duration::from_secs(60 * 60),

@@ -64,7 +64,8 @@ pub struct HttpLimits {
     #[command(flatten)]
     pub cache: Cache,
     /// Calls that a service works on at once; others are refused as OVERLOADED. The gateway has twice as
-    /// many under way, so that a service which hangs leaves room to the others
+    /// many under way, so that a service which hangs leaves room to the others. Answers of services that
+    /// are streams do not count, of which there may be as many
     #[arg(long, env = "SOUK_MAX_CALLS", default_value_t = stack::Limits::default().calls,
           value_name = "N", value_parser = at_least_one)]
     pub max_calls: usize,
@@ -73,6 +74,11 @@ pub struct HttpLimits {
     #[arg(long, env = "SOUK_MAX_STREAMS", default_value_t = usual().streams.max, value_name = "N",
           value_parser = at_least_one)]
     pub max_streams: usize,
+    /// Downloads that the gateway has under way at once, images among them; others are refused as
+    /// OVERLOADED. They count neither as calls nor as streams
+    #[arg(long, env = "SOUK_MAX_DOWNLOADS", default_value_t = usual().streams.max_downloads,
+          value_name = "N", value_parser = at_least_one)]
+    pub max_downloads: usize,
     /// The largest body of a request over REST, in bytes, whatever its contract takes
     #[arg(long, env = "SOUK_MAX_BODY", default_value_t = usual().max_body, value_name = "BYTES",
           value_parser = at_least_one)]
@@ -118,6 +124,9 @@ impl Limits {
         stack::Limits {
             calls: self.http.max_calls,
             streams: self.max_imports,
+            answers: self.http.max_calls,
+            // a stream that is not taken ends before its connection does
+            patience: stack::Limits::default().patience.min(self.grpc_idle_timeout / 2),
             message_bytes: self.http.body_budget,
         }
     }
@@ -190,6 +199,7 @@ impl HttpLimits {
             drain_limit: DRAIN_LIMIT,
             streams: Streams {
                 max: self.max_streams,
+                max_downloads: self.max_downloads,
                 limit: self.stream_timeout,
                 ..Streams::within(self.request_timeout, self.idle_timeout)
             },
@@ -272,7 +282,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_begins_and_says_that_it_is_there_within_the_other_limits() {
         let short = ["souk", "--request-timeout=2", "--body-timeout=1", "--stream-timeout=7"];
-        let short = [&short[..], &["--idle-timeout=4", "--header-timeout=1", "--max-streams=3"]];
+        let short = [&short[..], &["--idle-timeout=4", "--header-timeout=1"]].concat();
+        let short = [&short[..], &["--max-streams=3", "--max-downloads=4"]];
         for arguments in [vec!["souk"], short.concat()] {
             let cli = Cli::parse_from(arguments.clone());
             let options = cli.suite.limits.http.of_gateway(1, None).await.unwrap();
@@ -280,8 +291,8 @@ mod tests {
             assert!(streams.first < options.request_limit, "{arguments:?}");
             assert!(streams.heartbeat < options.connection_idle, "{arguments:?}");
             assert!(streams.patience < options.connection_idle, "{arguments:?}");
-            let told = (streams.max, streams.limit.as_secs());
-            assert_eq!(told, if arguments.len() == 1 { (512, 3600) } else { (3, 7) });
+            let told = (streams.max, streams.max_downloads, streams.limit.as_secs());
+            assert_eq!(told, if arguments.len() == 1 { (512, 512, 3600) } else { (3, 4, 7) });
         }
     }
 }

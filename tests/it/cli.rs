@@ -21,7 +21,7 @@ fn help_explains_every_option() {
 }
 
 /// Every limit: its flag, its variable, a value that contradicts nothing.
-const LIMITS: [(&str, &str, &str); 22] = [
+const LIMITS: [(&str, &str, &str); 23] = [
     ("--database-connections", "SOUK_DATABASE_CONNECTIONS", "4"),
     ("--reservation-ttl", "SOUK_RESERVATION_TTL", "60"),
     ("--product-slots", "SOUK_PRODUCT_SLOTS", "8"),
@@ -32,6 +32,7 @@ const LIMITS: [(&str, &str, &str); 22] = [
     ("--rate-limit-principal", "SOUK_RATE_LIMIT_PRINCIPAL", "0"),
     ("--max-calls", "SOUK_MAX_CALLS", "100"),
     ("--max-streams", "SOUK_MAX_STREAMS", "100"),
+    ("--max-downloads", "SOUK_MAX_DOWNLOADS", "100"),
     ("--max-imports", "SOUK_MAX_IMPORTS", "2"),
     ("--max-body", "SOUK_MAX_BODY", "1000"),
     ("--body-budget", "SOUK_BODY_BUDGET", "10000000"),

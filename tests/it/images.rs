@@ -14,7 +14,7 @@ use souk_kit::id::kind;
 use crate::support::{Http, Response, Suite, product, unique};
 
 /// Bytes that nobody else has, and that are an image as far as anybody looks.
-fn png(size: usize) -> Vec<u8> {
+pub fn png(size: usize) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\r".to_vec();
     bytes.extend(unique("image").into_bytes());
     let places = 0_u32..;

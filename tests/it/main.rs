@@ -41,6 +41,7 @@ mod representations;
 mod round_trips;
 mod second_version;
 mod stalled;
+mod stalled_downloads;
 mod start;
 mod stock;
 mod strangers;

@@ -18,7 +18,7 @@ const CALLS: usize = 100;
 const MEMORY: u64 = 100 * 1024 * 1024;
 
 /// Calls over REST and gRPC, each over a connection of its own: at least 99 of 100 are answered.
-async fn assert_others_are_served(suite: &Suite) {
+pub async fn assert_others_are_served(suite: &Suite) {
     let mut served = 0;
     for call in 0..CALLS {
         let answered = timeout(ANSWERED, async {

@@ -12,7 +12,7 @@ use http_body::Body;
 use souk_kit::admission::{Admitted, admit};
 use souk_kit::auth::Verifier;
 use souk_kit::body::{self, Budget};
-use souk_kit::listener::{Networks, Origin, Peer};
+use souk_kit::listener::{Networks, Origin, Pace, Peer};
 use souk_kit::permit::{Permit, Permits};
 use souk_kit::request::{Context, IDEMPOTENCY_KEY};
 use souk_proto::souk::types::v1::Reason;
@@ -35,6 +35,8 @@ pub(crate) struct Gate {
     proxies: Networks,
     permits: Permits,
     places: Places,
+    /// Those of downloads, which strangers may ask for: others find theirs, however many these are.
+    downloads: Places,
     bodies: Budget,
     max_body: usize,
     body_idle: Duration,
@@ -65,7 +67,8 @@ impl Gate {
             limits,
             proxies: options.trusted_proxies.clone(),
             permits: Permits::new(options.max_calls),
-            places: Places::new(&options.streams),
+            places: Places::new(options.streams.max, options.streams.bytes),
+            downloads: Places::new(options.streams.max_downloads, options.streams.bytes),
             bodies: Budget::new(options.body_bytes),
             max_body: options.max_body,
             body_idle: options.body_idle,
@@ -141,9 +144,22 @@ impl Gate {
 
     /// The same for a stream. These do not count as calls, since they may last.
     pub(crate) fn place(&self, client: Client<'_>) -> Result<Place, Problem> {
+        self.place_of(&self.places, client)
+    }
+
+    /// The same for a download, and how fast it has to be taken.
+    pub(crate) fn download(
+        &self,
+        client: Client<'_>,
+        patience: Duration,
+    ) -> Result<(Place, Pace), Problem> {
+        Ok((self.place_of(&self.downloads, client)?, self.downloads.pace(patience)))
+    }
+
+    fn place_of(&self, places: &Places, client: Client<'_>) -> Result<Place, Problem> {
         let address = self.address(client).filter(|address| !self.proxies.contain(*address));
         let connection = client.peer.map(|peer| &peer.streams);
-        self.places.take(address.map(Origin::of), connection).ok_or_else(refused)
+        places.take(address.map(Origin::of), connection).ok_or_else(refused)
     }
 }
 

@@ -1,19 +1,19 @@
-//! Places of streams, and what is kept for them. All streams have so much together, and one client has a
-//! quarter of it, however many connections it has.
+//! Places of streams, and what is kept for them. All streams have so much together, and all downloads; one
+//! client has a quarter of it, however many connections it has.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use souk_kit::body::{Budget, Room};
-use souk_kit::listener::{Origin, Shares};
+use souk_kit::listener::{Origin, Pace, Shares};
 use souk_kit::permit::{Permit, Permits};
 use souk_proto::souk::types::v1::Reason;
 
 use crate::errors::problem::Problem;
-use crate::options;
 
-/// The places of all streams.
+/// The places of all streams, or of all downloads.
 pub(crate) struct Places {
     permits: Permits,
     bytes: Budget,
@@ -43,9 +43,15 @@ pub(crate) struct Quota {
 }
 
 impl Places {
-    pub(crate) fn new(options: &options::Streams) -> Self {
-        let (permits, bytes) = (Permits::new(options.max), Budget::new(options.bytes));
+    /// So many places, and bytes that are kept.
+    pub(crate) fn new(places: usize, bytes: usize) -> Self {
+        let (permits, bytes) = (Permits::new(places), Budget::new(bytes));
         Self { permits, bytes, clients: Mutex::default() }
+    }
+
+    /// The pace of an answer that has one of them.
+    pub(crate) fn pace(&self, patience: Duration) -> Pace {
+        self.permits.pace(patience)
     }
 
     /// A place for a client, if there is one left for it. Nobody in particular, such as a proxy that does
@@ -111,17 +117,13 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
 mod tests {
     use super::*;
 
-    fn places(max: usize, bytes: usize) -> Places {
-        Places::new(&options::Streams { max, bytes, ..options::Streams::default() })
-    }
-
     fn origin(address: &str) -> Option<Origin> {
         Some(Origin::of(address.parse().unwrap()))
     }
 
     #[test]
     fn a_client_has_a_quarter_of_the_places_over_all_its_connections() {
-        let places = places(8, 0);
+        let places = Places::new(8, 0);
         let taken =
             [places.take(origin("2001:db8::1"), None), places.take(origin("2001:db8::2"), None)];
         assert!(taken.iter().all(Option::is_some));
@@ -133,7 +135,7 @@ mod tests {
 
     #[test]
     fn who_is_nobody_in_particular_has_the_part_of_a_connection() {
-        let (places, one, other) = (places(8, 0), Shares::default(), Shares::default());
+        let (places, one, other) = (Places::new(8, 0), Shares::default(), Shares::default());
         let _taken = [places.take(None, Some(&one)), places.take(None, Some(&one))];
         assert!(places.take(None, Some(&one)).is_none());
         assert!(places.take(None, Some(&other)).is_some());
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_client_has_a_quarter_of_the_room_until_the_last_byte_is_gone() {
-        let places = places(8, 400);
+        let places = Places::new(8, 400);
         let place = places.take(origin("192.0.2.1"), None).unwrap();
         let mut bytes = held(vec![0; 90], place.quota.take(90).ok().unwrap());
         assert!(place.quota.take(11).is_err());

@@ -1,7 +1,5 @@
 //! Bytes of any media type, as they come. Nothing can be told between them: an answer that is not whole is
-//! cut.
-
-use std::time::Duration;
+//! cut. So is one that its client takes too slowly, by the listener (`souk_kit::listener::Pace`).
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -11,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use souk_proto::souk::types::v1::Reason;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::Streams;
 use super::opening::Opening;
@@ -124,8 +122,7 @@ impl Streams {
         };
         headers.extend(length.map(|length| (CONTENT_LENGTH, length.into())));
         let First { source, body, .. } = first;
-        let patience = self.options.patience;
-        let download = Download { source, first: body.data, length, until, patience, place };
+        let download = Download { source, first: body.data, length, until, place };
         let mut response = Response::new(Answer::from(download.into_body()));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -142,8 +139,6 @@ struct Download {
     length: Option<u64>,
     /// No download lasts longer.
     until: Instant,
-    /// How long a client may take for one piece.
-    patience: Duration,
     /// Given back when all has been taken, or nobody takes more.
     place: Place,
 }
@@ -151,11 +146,11 @@ struct Download {
 impl Download {
     /// The body of the answer.
     fn into_body(self) -> Body {
-        let Self { mut source, first, length, until, patience, place } = self;
+        let Self { mut source, first, length, until, place } = self;
         let (writer, reader) = pipe();
         // ends when its answer is dropped
         tokio::spawn(async move {
-            let carried = carry(&mut source, first, length, patience, &writer);
+            let carried = carry(&mut source, first, length, &writer);
             let is_whole = tokio::select! {
                 carried = timeout_at(until, carried) => carried.unwrap_or(false),
                 () = writer.closed() => return,
@@ -178,7 +173,6 @@ async fn carry(
     source: &mut Source,
     first: Bytes,
     length: Option<u64>,
-    patience: Duration,
     writer: &Writer<Bytes>,
 ) -> bool {
     let (mut bytes, mut count) = (first, 0);
@@ -189,9 +183,8 @@ async fn carry(
         }
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE));
-            match timeout(patience, writer.send(piece)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return false,
+            if writer.send(piece).await.is_err() {
+                return false;
             }
         }
         match source.bytes().await {

@@ -6,6 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response};
+use souk_kit::listener::Pace;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
@@ -48,10 +49,15 @@ impl Streams {
         }
         let admitted = gate.admit(target, client).await?;
         let body = call::read(gate, route, client, body).await?;
-        let place = gate.place(client)?;
+        let options::Streams { limit, patience, rest_limit, .. } = self.options;
+        let (place, pace) = match form {
+            // it is told first, and may take what is left
+            Some(_) => (gate.place(client)?, Pace::of(patience + rest_limit)),
+            None => gate.download(client, patience)?,
+        };
         let (wire, selection) = call::message(&self.plans, route, &asked, &body)?;
 
-        let until = Instant::now() + self.options.limit;
+        let until = Instant::now() + limit;
         let context = client.context.until(until.into_std());
         let quota = place.quota.clone();
         let opening = Opening { plans: &self.plans, route, client, context, quota };
@@ -68,6 +74,7 @@ impl Streams {
             None => self.download(&opening, asked.method, wire, until, place).await?,
         };
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        response.extensions_mut().insert(pace);
         Ok(response)
     }
 

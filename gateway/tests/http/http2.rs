@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// The beginning of the answer to one of the requests of the connection.
-    fn begin(
+    pub fn begin(
         &self,
         method: &str,
         path: &str,

@@ -1,10 +1,11 @@
-//! The right to be under way: so many at once, of which one connection has no more than its part.
+//! The right to be under way: so many at once, of which one connection, or client, has no more than its part.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::listener::{Share, Shares, part_of};
+use crate::listener::{Pace, Share, Shares, part_of};
 
 /// Permits that are given at once or not at all. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,5 +36,10 @@ impl Permits {
         };
         let permit = self.free.clone().try_acquire_owned().ok()?;
         Some(Permit { _permit: permit, _share: share })
+    }
+
+    /// The pace of an answer that has one of these permits.
+    pub fn pace(&self, patience: Duration) -> Pace {
+        Pace::within(patience, self.free.clone(), self.total)
     }
 }

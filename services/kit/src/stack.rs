@@ -44,6 +44,8 @@ const ANSWERS_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// How long a client stream may pause while the service waits for its next message. It has a permit
 /// meanwhile, of which there are few.
 const STREAM_IDLE: Duration = Duration::from_secs(30);
+/// How long the client of a stream of answers may let it wait for each 16 KiB that are there.
+const ANSWERS_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a message may pause on its way.
 const MESSAGE_IDLE: Duration = Duration::from_secs(10);
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -55,13 +57,20 @@ pub struct Limits {
     pub calls: usize,
     /// Client streams.
     pub streams: usize,
+    /// Streams of answers. They are no calls: however many there are, those find their permits.
+    pub answers: usize,
+    /// How long the client of one may let it wait, for each 16 KiB that are there.
+    pub patience: Duration,
     /// Bytes of messages that are still arriving.
     pub message_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls: 2048, streams: 64, message_bytes: 64 * 1024 * 1024 }
+        // a gateway is one client, which has a quarter: as many as it has streams
+        let (calls, answers) = (2048, 2048);
+        let message_bytes = 64 * 1024 * 1024;
+        Self { calls, streams: 64, answers, patience: ANSWERS_PATIENCE, message_bytes }
     }
 }
 
@@ -79,6 +88,8 @@ struct Shared {
     verifier: Arc<Verifier>,
     calls: Permits,
     streams: Permits,
+    answers: Permits,
+    patience: Duration,
     messages: Budget,
 }
 
@@ -97,6 +108,8 @@ impl Stack {
             verifier,
             calls: Permits::new(limits.calls),
             streams: Permits::new(limits.streams),
+            answers: Permits::new(limits.answers),
+            patience: limits.patience,
             messages: Budget::new(limits.message_bytes),
         };
         Self { inner: Inner::new(service), shared: Arc::new(shared) }
@@ -177,7 +190,11 @@ impl Shared {
             let waiting = peer.map(Peer::waiting);
             let request = self.receive(rpc, request, peer).await?;
             drop(waiting);
-            (request, permit(&self.calls, peer.map(|peer| &peer.calls))?)
+            let permit = match rpc.is_server_stream {
+                true => permit(&self.answers, peer.map(|peer| &peer.answers))?,
+                false => permit(&self.calls, peer.map(|peer| &peer.calls))?,
+            };
+            (request, permit)
         };
         let until = context.deadline;
         request.extensions_mut().insert(context);
@@ -186,8 +203,10 @@ impl Shared {
             Err(never) => match never {},
         };
         if rpc.is_server_stream {
-            let span = Span::current();
-            return Ok(response.map(|body| Body::new(Pieces::new(body, until, permit, span))));
+            let pieces = |body| Body::new(Pieces::new(body, until, permit, Span::current()));
+            let mut response = response.map(pieces);
+            response.extensions_mut().insert(self.answers.pace(self.patience));
+            return Ok(response);
         }
         // its client may take it as slowly as it likes: the call is over
         Ok(whole(response).await)

@@ -4,7 +4,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, StatusCode};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -26,11 +26,23 @@ pub struct Answer {
 
 impl Http2 {
     pub async fn connect(address: &str) -> Self {
-        let tcp = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), &h2::client::Builder::new()).await
+    }
+
+    /// One from an address of this machine, which gives room for so much of each answer.
+    pub async fn connect_from(own: &str, address: &str, window: u32) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
+        let tcp = socket.connect(address.parse().unwrap()).await.unwrap();
+        Self::over(tcp, h2::client::Builder::new().initial_window_size(window)).await
+    }
+
+    async fn over(tcp: TcpStream, builder: &h2::client::Builder) -> Self {
+        let authority = tcp.peer_addr().unwrap().to_string();
         tcp.set_nodelay(true).unwrap();
-        let (requests, connection) = h2::client::handshake(tcp).await.unwrap();
+        let (requests, connection) = builder.handshake(tcp).await.unwrap();
         tokio::spawn(connection);
-        Self { requests, authority: address.to_owned() }
+        Self { requests, authority }
     }
 
     /// Begins a request, of which no body has been sent.

@@ -7,7 +7,7 @@ use souk_gateway::Options;
 use super::{Answer, HttpBody, Next, Service, feed, feeds, http_body};
 use crate::shop::Shop;
 
-const PICTURE: &str = "/v1/pictures/1";
+pub const PICTURE: &str = "/v1/pictures/1";
 const SIZE: usize = 200_000;
 const TAG: &str = "\"v1\"";
 
@@ -24,7 +24,7 @@ struct PictureRequest {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Picture {
+pub struct Picture {
     #[prost(message, optional, tag = "1")]
     content: Option<HttpBody>,
     #[prost(int64, tag = "2")]
@@ -33,6 +33,12 @@ struct Picture {
     etag: String,
     #[prost(string, tag = "4")]
     name: String,
+}
+
+/// The first message of a picture of a size.
+pub fn piece(size: usize) -> Picture {
+    let content = Some(http_body("image/png", vec![0; size.min(64 * 1024)]));
+    Picture { content, size: size as i64, ..Picture::default() }
 }
 
 /// What a service was asked for, in the order of the calls.

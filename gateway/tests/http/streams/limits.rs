@@ -11,21 +11,21 @@ use tokio::time::{sleep, timeout};
 use super::{Answer, Call, Next, PATIENCE, Service, entry, feed, feeds, remote_feed};
 use crate::shop::{Shop, admin_token, token_for};
 
-const WATCH: &str = "/v1/topics/news/entries";
+pub const WATCH: &str = "/v1/topics/news/entries";
 const SHORT: Duration = Duration::from_millis(200);
 
 fn with(streams: Streams) -> Options {
     Options { streams, ..Options::default() }
 }
 
-async fn begun(service: &Service) -> Call {
+pub async fn begun(service: &Service) -> Call {
     let mut call = service.call().await;
     call.say(entry(1, "")).await;
     call
 }
 
 /// The answer to a call that has said something.
-async fn watching(shop: &Shop, service: &Service) -> (Answer, Call) {
+pub async fn watching(shop: &Shop, service: &Service) -> (Answer, Call) {
     let (mut answer, call) = join!(Answer::get(shop, WATCH, "*/*"), begun(service));
     assert!(answer.line().await["result"].is_object());
     (answer, call)

@@ -10,6 +10,7 @@ mod forwarding;
 mod limits;
 mod service;
 mod sockets;
+mod stalled;
 
 use std::path::Path;
 use std::sync::LazyLock;

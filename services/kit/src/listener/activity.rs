@@ -20,15 +20,17 @@ pub struct Peer {
     pub calls: Shares,
     /// Client streams, of which a process has far fewer.
     pub streams: Shares,
+    /// Streams of answers. All connections of its client have these together.
+    pub answers: Shares,
     /// Bytes of bodies that are still arriving.
     pub bytes: Shares,
     activity: Arc<Activity>,
 }
 
 impl Peer {
-    pub(super) fn new(address: IpAddr, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(address: IpAddr, answers: Shares, activity: Arc<Activity>) -> Self {
         let shares = Shares::default;
-        Self { address, calls: shares(), streams: shares(), bytes: shares(), activity }
+        Self { address, calls: shares(), streams: shares(), answers, bytes: shares(), activity }
     }
 
     /// What is done with the connection once it is no longer one of HTTP: when the answer to a request of

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::activity::{Activity, UnderWay};
+use super::pace::{Pace, STEP, Watch};
 
 /// How much of an answer is handed on at once, to where it is counted no longer.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = STEP;
 
 /// The body of an answer: its request is under way until it has been given to its end.
 #[derive(Debug)]
@@ -23,16 +24,19 @@ pub(super) struct Answer<B> {
     unread: usize,
     /// Whether the next piece has been asked for, and is not there.
     is_quiet: bool,
+    /// Over what comes in pieces, where these have a pace.
+    watch: Option<Watch>,
     under_way: UnderWay,
 }
 
 impl<B: Body> Answer<B> {
-    pub(super) fn new(body: B, under_way: UnderWay) -> Self {
+    pub(super) fn new(body: B, pace: Option<Pace>, under_way: UnderWay) -> Self {
         // what comes in pieces does not know how much is left
         let unread = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let is_whole = unread > 0;
         under_way.0.begin_answer(is_whole.then_some(unread));
-        Self { body, rest: Bytes::new(), is_whole, unread, is_quiet: false, under_way }
+        let watch = pace.map(|pace| Watch::over(pace, under_way.0.clone()));
+        Self { body, rest: Bytes::new(), is_whole, unread, is_quiet: false, watch, under_way }
     }
 }
 
@@ -61,6 +65,9 @@ impl<B> Answer<B> {
         self.unread -= counted;
         self.activity().has_taken(counted);
         self.activity().has_moved();
+        if let Some(watch) = &self.watch {
+            watch.offers(piece.len());
+        }
         piece
     }
 }
@@ -81,6 +88,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(watch) = &self.watch {
+            watch.has_taken();
+        }
         if self.rest.is_empty() {
             let polled = Pin::new(&mut self.body).poll_frame(cx);
             self.set_quiet(polled.is_pending());

@@ -11,7 +11,7 @@ use http::Request;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -22,6 +22,7 @@ use super::activity::{Activity, Peer, now};
 use super::answer::Answer;
 use super::handler::Handler;
 use super::options::{Options, Protocol};
+use super::pace::Requests;
 use super::registry::Entry;
 use super::stream::{Stream, Transport};
 
@@ -43,7 +44,7 @@ const GOODBYE_LIMIT: Duration = Duration::from_millis(50);
 pub(super) struct Server<S> {
     handler: S,
     options: Options,
-    http: Builder<TokioExecutor>,
+    http: Builder<Requests>,
     shutdown: CancellationToken,
 }
 
@@ -68,7 +69,7 @@ impl<S> Server<S> {
         }
         let registry = entry.registry.clone();
         let activity = &entry.activity;
-        let peer = Peer::new(entry.address, activity.clone());
+        let peer = Peer::new(entry.address, entry.answers.clone(), activity.clone());
         let Some(transport) = self.begin(tcp, activity).await else { return };
         let stream = Stream::new(transport, place, activity.clone(), self.options.rejection);
         let service = service_fn(|mut request: Request<Incoming>| {
@@ -76,7 +77,9 @@ impl<S> Server<S> {
             request.extensions_mut().insert(peer.clone());
             let (answer, registry) = (self.handler.clone().call(request), registry.clone());
             async move {
-                let response = answer.await?.map(|body| Answer::new(body, under_way));
+                let mut response = answer.await?;
+                let pace = response.extensions_mut().remove();
+                let response = response.map(|body| Answer::new(body, pace, under_way));
                 registry.bound_unread(response.body().unread());
                 Ok::<_, Infallible>(response)
             }
@@ -158,8 +161,8 @@ impl<S> Server<S> {
     }
 }
 
-fn http(options: &Options) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn http(options: &Options) -> Builder<Requests> {
+    let mut builder = Builder::new(Requests);
     builder
         .http1()
         .timer(TokioTimer::new())

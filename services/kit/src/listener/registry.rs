@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activity::{Activity, now};
 use super::network::Origin;
+use super::shares::Shares;
 
 /// Of how many connections one goes at a time.
 const EVICTED_SHARE: usize = 10;
@@ -43,10 +44,18 @@ enum Owner {
 #[derive(Debug)]
 struct Member {
     activity: Arc<Activity>,
+    /// The streams of answers of its owner.
+    answers: Shares,
     /// Whether it has been told to go.
     is_leaving: bool,
     /// Whether it goes at once, and its unread answers with it.
     is_expelled: bool,
+}
+
+impl Member {
+    fn new(activity: Arc<Activity>, answers: Shares) -> Self {
+        Self { activity, answers, is_leaving: false, is_expelled: false }
+    }
 }
 
 impl Registry {
@@ -57,9 +66,10 @@ impl Registry {
         connections.last += 1;
         let id = connections.last;
         let owner = if is_proxy { Owner::Proxied(id) } else { Owner::Client(Origin::of(address)) };
-        let member = Member { activity: activity.clone(), is_leaving: false, is_expelled: false };
-        connections.by_owner.entry(owner).or_default().insert(id, member);
-        Entry { activity, address, owner, id, registry: self.clone() }
+        let own = connections.by_owner.entry(owner).or_default();
+        let answers = own.values().next().map(|member| member.answers.clone()).unwrap_or_default();
+        own.insert(id, Member::new(activity.clone(), answers.clone()));
+        Entry { activity, answers, address, owner, id, registry: self.clone() }
     }
 
     /// Whether a client may have one more connection where it may have so many. When it has them
@@ -160,6 +170,7 @@ fn neglectful<'a>(
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) activity: Arc<Activity>,
+    pub(super) answers: Shares,
     pub(super) address: IpAddr,
     owner: Owner,
     id: u64,
