@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde_json::{Value, json};
 use souk_gateway::Style;
 use souk_gateway::transcode::Plans;
 use souk_kit::Failure;
-use souk_proto::descriptors;
 use souk_proto::souk::types::v1::Reason;
+use souk_proto::{descriptors, policy_of};
 use tonic::Response;
 
 use crate::fake::{Fake, SERVICES};
@@ -116,11 +116,22 @@ impl Operation<'_> {
         (status.parse().unwrap(), &response["content"]["application/json"])
     }
 
-    fn output(&self) -> MessageDescriptor {
+    fn rpc(&self) -> MethodDescriptor {
         let (service, rpc) = self.object["x-grpc"].as_str().unwrap().rsplit_once('.').unwrap();
         let service = descriptors().get_service_by_name(service).unwrap();
         let method = service.methods().find(|method| method.name() == rpc);
-        method.unwrap().output()
+        method.unwrap()
+    }
+
+    /// An answer that has no JSON: of a version, where the contract says that it has one.
+    fn bytes(&self) -> Vec<u8> {
+        let mut message = DynamicMessage::new(self.rpc().output());
+        let version = policy_of(&self.rpc()).unwrap().version_field;
+        if !version.is_empty() {
+            let tag = prost_reflect::Value::String("\"1\"".to_owned());
+            message.set_field_by_name(&version, tag);
+        }
+        message.encode_to_vec()
     }
 }
 
@@ -139,10 +150,12 @@ async fn every_example_of_a_request_is_taken_and_answered_with_the_example_of_it
         let mut example = content["example"].clone();
         // made by the gateway, of the address of the request
         let links = example.as_object_mut().and_then(|object| object.shift_remove("links"));
-        let output = operation.output();
+        let output = operation.rpc().output();
         let plans = Plans::compile([output.clone()], Style::Plain).unwrap();
         let mut wire = Vec::new();
-        if !example.is_null() {
+        if example.is_null() {
+            wire = operation.bytes();
+        } else {
             let message = plans.message(output.full_name()).unwrap();
             plans.json_to_wire(message, example.to_string().as_bytes(), &mut wire).unwrap();
         }

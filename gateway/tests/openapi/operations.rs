@@ -359,8 +359,7 @@ fn services_of_others_fail_with_a_grpc_status() {
 #[test]
 fn a_service_has_a_tag_and_an_rpc_a_summary() {
     let tags: Vec<&Value> = SOUK.openapi["tags"].as_array().unwrap().iter().collect();
-    let catalog =
-        json!({ "name": "Catalog", "description": "Products, their types, categories and stock." });
+    let catalog = json!({ "name": "Catalog", "description": "Products, their types, categories, images and stock." });
     assert!(tags.contains(&&catalog), "{tags:?}");
     let order = SOUK.operation("createOrder");
     assert_eq!(order["tags"], json!(["Orders"]));
