@@ -16,11 +16,11 @@ pub(super) fn upload(place: &Place<'_>, parameters: &[Value]) -> Value {
         BodyRule::Field(name) => name,
         BodyRule::Ignored | BodyRule::Whole => FILE,
     };
+    let in_query = parameters.iter().filter(|parameter| parameter["in"] == "query");
     // the entries of a map have names that are not known
-    let is_field =
-        |parameter: &&Value| parameter["in"] == "query" && parameter["schema"]["type"] != "object";
-    let fields = parameters.iter().filter(is_field).map(field);
-    let mut properties: Map<String, Value> = fields.collect();
+    let (maps, fields): (Vec<&Value>, Vec<&Value>) =
+        in_query.partition(|parameter| parameter["schema"]["type"] == "object");
+    let mut properties: Map<String, Value> = fields.into_iter().map(field).collect();
     let mut content = bytes();
     let keeps_name = !place.operation.rpc.policy.file_name_field.is_empty();
     content["description"] = match keeps_name {
@@ -28,7 +28,12 @@ pub(super) fn upload(place: &Place<'_>, parameters: &[Value]) -> Value {
         false => "The file: the last part of the form.".into(),
     };
     properties.insert(file.to_owned(), content);
-    let form = json!({ "type": "object", "properties": properties, "required": [file] });
+    let form = json!({
+        "type": "object",
+        "properties": properties,
+        "required": [file],
+        "additionalProperties": !maps.is_empty(),
+    });
     let mut content = any_media();
     content["multipart/form-data"] = json!({ "schema": form });
     json!({ "description": about(place), "required": true, "content": content })

@@ -268,6 +268,7 @@ fn bytes_of_any_media_type_may_be_sent_as_they_stand_or_in_a_form() {
     assert_eq!(form["properties"]["resolution"], resolution);
     assert_eq!(form["properties"]["scan"]["format"], "binary");
     assert_eq!(form["required"], json!(["scan"]));
+    assert_eq!(form["additionalProperties"], false);
     assert!(put["description"].as_str().unwrap().ends_with("at most 262144 bytes."), "{put}");
     let film = MUSEUM.operation("film");
     assert_eq!(media(&film["requestBody"]), ["*/*", "multipart/form-data"]);
