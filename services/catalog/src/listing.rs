@@ -14,7 +14,7 @@ use crate::product::{LIST, Market, Product};
 use crate::product_type::{Definition, Kind, TypeName};
 
 /// By relevance, no more products are listed: the newest of those that are found.
-pub const MOST_RELEVANT: i32 = 2_000;
+pub const MOST_RELEVANT: i32 = 1_000;
 /// As far as the products of a list are counted that goes by cursors.
 pub const COUNTED: i32 = 1_000;
 /// As far as they are counted where pages have numbers: a page begins no later.
