@@ -19,6 +19,8 @@ pub enum Unit {
     /// Souk's cost, as a multiple of the peer's.
     Times,
     MiB,
+    Seconds,
+    Milliseconds,
 }
 
 /// What the measured value ought to be.
@@ -36,6 +38,8 @@ impl Unit {
             Self::Percent => format!("{:.0}%", 100.0 * value),
             Self::Times => format!("{value:.2}×"),
             Self::MiB => format!("{value:.0} MiB"),
+            Self::Seconds => format!("{value:.0} s"),
+            Self::Milliseconds => format!("{value:.1} ms"),
         }
     }
 }
