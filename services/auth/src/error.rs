@@ -1,7 +1,5 @@
 //! What can go wrong, and what a caller may know of it.
 
-use std::time::Duration;
-
 use souk_kit::Failure;
 use souk_kit::id::UserId;
 use souk_proto::souk::types::v1::Reason;
@@ -87,9 +85,7 @@ impl From<Error> for Failure {
             Error::InvalidCredentials => Self::new(Reason::InvalidCredentials, error.to_string()),
             Error::NoAccount => Self::new(Reason::PermissionDenied, error.to_string()),
             Error::AccountGone(id) => Self::not_found("account", id),
-            Error::Busy => {
-                Self::new(Reason::Overloaded, error.to_string()).retry_after(Duration::from_secs(1))
-            }
+            Error::Busy => Self::overloaded(error.to_string()),
             Error::Database(cause) => souk_db::failure(cause),
             Error::WrongSecret { .. }
             | Error::Contract(_)

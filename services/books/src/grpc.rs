@@ -1,10 +1,10 @@
 //! The gRPC interface: each call becomes calls of the catalog.
 
 use prost_types::FieldMask;
+use souk_kit::admission;
 use souk_kit::id::ProductId;
 use souk_kit::mask::Mask;
 use souk_kit::request::{Context, open, open_named};
-use souk_kit::{admission, policy};
 use souk_proto::souk::books::v1::book_service_server::BookService;
 use souk_proto::souk::books::v1::{
     Book, BookPagination, CreateBookRequest, DeleteBookRequest, GetBookRequest, ListBooksRequest,
@@ -59,11 +59,11 @@ impl Handlers {
         for attempt in 1.. {
             let product = self.product(context, &message.id).await?;
             let is_meant = context.if_match.admits(&product.etag);
-            let of_this = caller.meaning(&product.etag);
+            let etag = product.etag.clone();
             let change = product_change(message, product)?;
             // what is not meant is for the catalog to refuse
             let is_of_this = is_meant && change.attributes.is_some();
-            let caller = if is_of_this { of_this } else { caller.clone() };
+            let caller = if is_of_this { caller.meaning(&etag) } else { caller.clone() };
             let changes_nothing = change.update_mask.iter().all(|mask| mask.paths.is_empty());
             if changes_nothing && is_meant {
                 break;
@@ -203,8 +203,7 @@ impl BookService for Handlers {
 
 /// Refuses who may not change the stock, before anything is changed: the catalog would do so too late.
 fn may_stock(context: &Context) -> Result<(), Error> {
-    let set_stock = policy::rpc(SET_STOCK).zip(context.principal.as_ref());
-    set_stock.map_or(Ok(()), |(rpc, who)| Ok(admission::allow(rpc, who)?))
+    Ok(admission::allow(SET_STOCK, context.principal.as_deref())?)
 }
 
 fn book_of(product: Product) -> Reply<Book> {

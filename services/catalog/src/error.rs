@@ -1,5 +1,4 @@
 use std::fmt::Display;
-use std::time::Duration;
 
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
@@ -249,10 +248,7 @@ impl From<Error> for Failure {
             }
             Error::ImageNotFound(id) => Self::not_found("image", id),
             Error::ImageChanged(id) => changed("image", id),
-            Error::NoRoom => {
-                Self::new(Reason::Overloaded, "too many images are being uploaded at once")
-                    .retry_after(Duration::from_secs(1))
-            }
+            Error::NoRoom => Self::overloaded("too many images are being uploaded at once"),
             Error::ImageTooLarge { most } => {
                 Self::new(Reason::PayloadTooLarge, format!("an image has at most {most} bytes"))
                     .with("max_bytes", most)

@@ -11,7 +11,7 @@ use souk_proto::souk::types::v1::Reason;
 use crate::auth::{Principal, Verifier};
 use crate::failure::Failure;
 use crate::idempotency::Key;
-use crate::policy::Rpc;
+use crate::policy::{self, Rpc};
 use crate::request::IDEMPOTENCY_KEY;
 
 /// What is known of a call that is let in.
@@ -40,20 +40,27 @@ pub async fn admit(
     Ok(Admitted { principal, idempotency_key })
 }
 
-/// Whether the policy of an RPC lets somebody in.
+/// Whether somebody may call the RPC of this gRPC path: for who is about to call it for them, and has to know
+/// before.
 ///
 /// # Errors
 ///
 /// The scope that it takes is missing, or nobody may call it.
-pub fn allow(rpc: &Rpc, principal: &Principal) -> Result<(), Failure> {
+pub fn allow(path: &str, principal: Option<&Principal>) -> Result<(), Failure> {
+    policy::rpc(path).map_or_else(|| Err(nobody()), |rpc| check(rpc, principal))
+}
+
+fn check(rpc: &Rpc, principal: Option<&Principal>) -> Result<(), Failure> {
+    let has = |scope: &str| principal.is_some_and(|principal| principal.scopes.contains(scope));
     match rpc.policy.access.as_ref() {
-        Some(Access::Public(true) | Access::SignedIn(true)) => Ok(()),
-        Some(Access::Scope(scope)) if principal.scopes.contains(scope) => Ok(()),
+        Some(Access::Public(true)) => Ok(()),
+        Some(Access::SignedIn(true)) if principal.is_some() => Ok(()),
+        Some(Access::Scope(scope)) if has(scope) => Ok(()),
         Some(Access::Scope(scope)) => {
             let message = format!("the scope `{scope}` is missing");
             Err(Failure::new(Reason::PermissionDenied, message).with("scope", scope))
         }
-        Some(Access::Public(false) | Access::SignedIn(false)) | None => Err(nobody()),
+        Some(Access::Public(_) | Access::SignedIn(_)) | None => Err(nobody()),
     }
 }
 
@@ -67,7 +74,7 @@ async fn principal(
         Some(Access::SignedIn(true)) => authenticate(verifier, headers).await.map(Some),
         Some(Access::Scope(_)) => {
             let principal = authenticate(verifier, headers).await?;
-            allow(rpc, &principal)?;
+            check(rpc, Some(&principal))?;
             Ok(Some(principal))
         }
         Some(Access::Public(false) | Access::SignedIn(false)) | None => Err(nobody()),

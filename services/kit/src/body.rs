@@ -59,10 +59,7 @@ impl From<Error> for Failure {
         let reason = match error {
             Error::TooLarge(_) => Reason::PayloadTooLarge,
             Error::Broken | Error::Stalled => Reason::MalformedRequest,
-            Error::NoRoom => {
-                return Self::new(Reason::Overloaded, error.to_string())
-                    .retry_after(Duration::from_secs(1));
-            }
+            Error::NoRoom => return Self::overloaded(error.to_string()),
         };
         Self::new(reason, error.to_string())
     }

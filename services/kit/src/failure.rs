@@ -51,6 +51,11 @@ impl Failure {
         Self::new(Reason::Unavailable, message).retry_after(Duration::from_secs(1))
     }
 
+    /// More than there is room for; worth another try.
+    pub fn overloaded(message: impl Into<String>) -> Self {
+        Self::new(Reason::Overloaded, message).retry_after(Duration::from_secs(1))
+    }
+
     /// A fault of ours. The chain of causes goes to the log, once; the caller learns nothing of it.
     pub fn internal(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = chain(error), "internal error");

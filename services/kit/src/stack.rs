@@ -241,10 +241,7 @@ fn limits(rpc: &Rpc) -> (Duration, Duration) {
 
 /// A permit: where none is left, the call is refused, not queued.
 fn permit(permits: &Permits, shares: Option<&Shares>) -> Result<Permit, Failure> {
-    permits.take(shares).ok_or_else(|| {
-        Failure::new(Reason::Overloaded, "too many calls at once")
-            .retry_after(Duration::from_secs(1))
-    })
+    permits.take(shares).ok_or_else(|| Failure::overloaded("too many calls at once"))
 }
 
 /// Refuses a call whose messages are compressed: nothing here is (gRPC, compression).
