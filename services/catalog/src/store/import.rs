@@ -178,7 +178,8 @@ pub async fn keep_categories(
     kept.bind(slugs.iter().collect::<Vec<_>>()).execute(connection).await.map(drop)
 }
 
-/// Creates the categories that do not exist; the ids of all, by slug.
+/// Creates the categories that do not exist; the ids of all, by slug, but of those that somebody has to themselves,
+/// who may be waiting for the products of the batch: it has to begin anew, and to wait for these first.
 pub async fn ensure_categories(
     connection: &mut PgConnection,
     names: &BTreeMap<&str, String>,
@@ -194,11 +195,10 @@ pub async fn ensure_categories(
     .bind(names.values().map(String::as_str).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
-    let rows: Vec<(String, Uuid)> =
-        sqlx::query_as("select slug, id from categories where slug = any ($1) for key share")
-            .bind(&slugs)
-            .fetch_all(connection)
-            .await?;
+    let kept = sqlx::query_as(
+        "select slug, id from categories where slug = any ($1) for key share skip locked",
+    );
+    let rows: Vec<(String, Uuid)> = kept.bind(&slugs).fetch_all(connection).await?;
     Ok(rows.into_iter().collect())
 }
 

@@ -158,10 +158,11 @@ pub const REINDEX: &str = "
         select id, name, version, reindex_after from product_types
         where reindex_after is not null and (select is_alone from alone)
         order by id limit 1
-    ), batch as (
+    ), batch as materialized (
+        -- in the order of their ids, as everywhere
         select id from products
         where type = (select name from due) and id > (select reindex_after from due)
-        order by id limit $1
+        order by id limit $1 for no key update
     ), indexed as (
         -- its trigger does the work; nothing that is shown changes, and so no version
         update products set type = type where id in (select id from batch) returning id

@@ -6,6 +6,7 @@ mod adjusting;
 mod audit;
 mod bounds;
 mod categories;
+mod circles;
 mod conditions;
 mod ending;
 mod events;
