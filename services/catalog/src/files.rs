@@ -179,17 +179,14 @@ impl Drop for NewFile {
     }
 }
 
-/// The shard of an image. The last byte of its id is random.
-pub fn shard(id: ImageId) -> u8 {
-    id.uuid().as_bytes()[15]
-}
-
 fn folder(shard: u8) -> String {
     format!("{shard:02x}")
 }
 
 fn path(id: ImageId) -> Path {
-    Path::from(format!("{}/{id}", folder(shard(id))))
+    // the last byte of an id is random
+    let shard = id.uuid().as_bytes()[15];
+    Path::from(format!("{}/{id}", folder(shard)))
 }
 
 fn broken(error: std::io::Error) -> Error {

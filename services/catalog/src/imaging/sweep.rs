@@ -78,6 +78,10 @@ impl Imaging {
             let mut files = self.files.in_shard(shard).await?;
             let missing: Vec<ImageId> =
                 ready.into_iter().filter(|id| files.remove(id).is_none()).collect();
+            // a folder that is not mounted any more has lost none of them
+            if !missing.is_empty() && !self.are_ours().await? {
+                return Ok(());
+            }
             for id in missing {
                 self.lose(id).await?;
             }
