@@ -3,12 +3,13 @@
 use http::{Method, StatusCode};
 use prost_types::FieldMask;
 use serde_json::{Value, json};
+use souk_kit::auth::AUDIENCE;
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::books::v1::book_service_client::BookServiceClient;
 use souk_proto::souk::books::v1::{Book, CreateBookRequest, GetBookRequest, UpdateBookRequest};
 use tonic::Code;
 
-use crate::support::{Response, Suite, signed, unique};
+use crate::support::{Databases, Response, Suite, forge, signed, unique};
 
 struct Library {
     suite: Suite,
@@ -17,7 +18,10 @@ struct Library {
 
 impl Library {
     async fn new() -> Self {
-        let suite = Suite::start().await;
+        Self::of(Suite::start().await).await
+    }
+
+    async fn of(suite: Suite) -> Self {
         let admin = suite.admin().await;
         Self { suite, admin }
     }
@@ -253,6 +257,38 @@ async fn two_who_change_different_fields_at_once_undo_nothing() {
         let book = library.suite.http().get(&path).await.json();
         assert_eq!((&book["author"], &book["genre"]), (&json!(author), &json!(genre)));
     }
+}
+
+#[tokio::test]
+async fn who_may_not_change_the_stock_changes_nothing_of_a_book_together_with_it() {
+    let databases = Databases::create().await;
+    let mut auth = databases.connect("auth").await;
+    let editor = forge(&mut auth, AUDIENCE, "catalog:write", 600).await;
+    let library = Library::of(Suite::start_on(databases, &[])).await;
+    let id = id(&library.create(&book()).await);
+    let (http, path) = (library.suite.http(), format!("/v1/books/{id}"));
+    let both = json!({"title": "Another", "in_stock": false});
+    let refused = http.json_as(&editor, Method::PATCH, &path, &both).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::FORBIDDEN, "PERMISSION_DENIED")
+    );
+    assert_eq!(library.get(&id).await.json()["title"], book()["title"]);
+    let title = http.json_as(&editor, Method::PATCH, &path, &json!({"title": "Another"})).await;
+    assert_eq!((title.status, &title.json()["title"]), (StatusCode::OK, &json!("Another")));
+}
+
+#[tokio::test]
+async fn many_who_change_a_title_at_once_without_a_condition_all_succeed() {
+    let library = Library::new().await;
+    let path = format!("/v1/books/{}", id(&library.create(&book()).await));
+    let titles = (0..20).map(|number| json!({"title": format!("Title {number}")}));
+    let changes = titles.map(|title| {
+        let (library, path) = (&library, &path);
+        async move { library.send(Method::PATCH, path, &title).await.status }
+    });
+    let done = futures::future::join_all(changes).await;
+    assert!(done.iter().all(|status| *status == StatusCode::OK), "{done:?}");
 }
 
 #[tokio::test]

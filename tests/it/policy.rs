@@ -2,18 +2,16 @@
 //! the policy of the contract. Nothing here names an RPC.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Method, StatusCode, uri::PathAndQuery};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
-use souk_kit::auth::{AUDIENCE, Claims, ISSUER, SigningKey};
-use souk_kit::id::{self, kind};
-use souk_kit::{Channel, Id};
+use souk_kit::Channel;
+use souk_kit::auth::AUDIENCE;
 use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::{descriptors, policy_of};
 use tonic::{Code, Status};
 
-use crate::support::{Suite, signed};
+use crate::support::{Databases, Suite, forge, signed};
 
 /// Kinds of callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,48 +58,24 @@ fn expected(access: &Access, caller: Caller, service: &str) -> Verdict {
     }
 }
 
-/// A token that was right once, or is right elsewhere: signed with a key that the suite trusts.
-async fn forge(suite: &Suite, audience: &str, expires_in: i64) -> String {
-    let key = SigningKey::new(id::new::<kind::Session>().to_string(), &[7; 32]);
-    let mut database = suite.database("auth").await;
-    sqlx::query(
-        "insert into signing_keys (kid, public_key, sealed_key, state, retired_at)
-         values ($1, $2, ''::bytea, 'retired', now())
-         on conflict do nothing",
-    )
-    .bind(key.kid())
-    .bind(key.public())
-    .execute(&mut database)
-    .await
-    .unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let now = i64::try_from(now).unwrap();
-    let subject: Id<kind::User> = id::new();
-    let session: Id<kind::Session> = id::new();
-    let claims = Claims {
-        iss: ISSUER.to_owned(),
-        aud: audience.to_owned(),
-        sub: subject.to_string(),
-        iat: now - 1000,
-        exp: now + expires_in,
-        jti: "1".to_owned(),
-        sid: session.to_string(),
-        scope: ADMIN_SCOPES.join(" "),
-    };
-    key.sign(&claims).unwrap()
-}
-
-async fn tokens(suite: &Suite) -> Vec<(Caller, String)> {
-    vec![
+/// A suite, and those who call it.
+async fn suite_and_callers() -> (Suite, Vec<(Caller, String)>) {
+    let (databases, scope) = (Databases::create().await, ADMIN_SCOPES.join(" "));
+    let mut auth = databases.connect("auth").await;
+    let expired = forge(&mut auth, AUDIENCE, &scope, -60).await;
+    let elsewhere = forge(&mut auth, "another-shop", &scope, 600).await;
+    let suite = Suite::start_on(databases, &[]);
+    let callers = vec![
         (Caller::Nobody, String::new()),
         (Caller::Garbage, "garbage".to_owned()),
-        (Caller::Expired, forge(suite, AUDIENCE, -60).await),
-        (Caller::OtherAudience, forge(suite, "another-shop", 600).await),
+        (Caller::Expired, expired),
+        (Caller::OtherAudience, elsewhere),
         (Caller::User, suite.user().await),
         (Caller::OtherUser, suite.user().await),
         (Caller::Admin, suite.admin().await),
         (Caller::Service, suite.service().await),
-    ]
+    ];
+    (suite, callers)
 }
 
 fn methods() -> Vec<MethodDescriptor> {
@@ -133,8 +107,7 @@ fn is_of_our_side(code: Code) -> bool {
 
 #[tokio::test]
 async fn every_rpc_admits_whom_its_policy_names_and_nobody_else() {
-    let suite = Suite::start().await;
-    let callers = tokens(&suite).await;
+    let (suite, callers) = suite_and_callers().await;
     let mut checked = 0;
     let mut wrong = Vec::new();
     for method in methods() {
@@ -168,8 +141,7 @@ async fn every_rpc_admits_whom_its_policy_names_and_nobody_else() {
 
 #[tokio::test]
 async fn every_route_admits_whom_the_policy_of_its_rpc_names() {
-    let suite = Suite::start().await;
-    let callers = tokens(&suite).await;
+    let (suite, callers) = suite_and_callers().await;
     let mut routes = BTreeSet::new();
     for method in methods() {
         let access = policy_of(&method).expect("a policy").access.expect("an access rule");

@@ -6,6 +6,7 @@ mod http;
 mod process;
 mod stranger;
 mod suite;
+mod tokens;
 mod wire;
 
 use souk_kit::Channel;
@@ -24,6 +25,7 @@ pub use process::{
 };
 pub use stranger::Stranger;
 pub use suite::{ADMIN_EMAIL, ADMIN_PASSWORD, MASTER_SECRET, Scratch, Suite, is_one_process};
+pub use tokens::forge;
 pub use wire::{Answer, Http2, framed};
 
 pub type Auth = AuthServiceClient<Channel>;

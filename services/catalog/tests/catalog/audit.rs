@@ -75,6 +75,18 @@ const WRONG: &[(&str, &str)] = &[
          ) <> array(select generate_series(1, version))",
     ),
     (
+        "a product that shows other images than those that are stored",
+        "select id::text from products where deleted_at is null and
+             array(select unnest(image_ids) order by 1) <> array(
+                 select images.id from images where product_id = products.id and state = 'ready'
+                 order by id)",
+    ),
+    (
+        "an image of a product that is deleted",
+        "select images.id::text from images join products on products.id = product_id
+         where state = 'ready' and deleted_at is not null",
+    ),
+    (
         "a category below itself",
         "with recursive above as (
              select id, parent_id from categories where parent_id is not null
@@ -93,6 +105,15 @@ const WRONG: &[(&str, &str)] = &[
              union all
              select 'categories/' || id, count(product_id)
              from categories left join product_categories on category_id = id group by id
+             union all
+             select 'products/currency/' || currency, count(*)
+             from products where deleted_at is null group by currency
+             union all
+             select 'products/type/' || type, count(*)
+             from products where deleted_at is null and type is not null group by type
+             union all
+             select 'products/type/' || type || '/' || currency, count(*)
+             from products where deleted_at is null and type is not null group by type, currency
          ) as lists
          where rows <> (
              select coalesce(sum(count), 0) from totals where totals.list = lists.list)",

@@ -1,8 +1,7 @@
 //! What somebody sends to make it fall over is answered like anything else, and leaves the others alone.
 
 use futures::stream;
-use prost_types::Struct;
-use prost_types::value::Kind;
+use serde_json::{Value as Json, json};
 use souk_kit::id;
 use souk_proto::souk::catalog::v2::{
     CreateImportRequest, CreateProductTypeRequest, GetImportRequest, ImportProductsRequest,
@@ -25,18 +24,18 @@ fn told(report: &ImportProductsResponse) -> Vec<(i32, &str)> {
 
 /// A product of a type whose attributes may be anything.
 async fn anything(shop: &Shop) {
-    shop.product_type("any", object(&[("type", "object")])).await;
+    shop.product_type("any", object(json!({"type": "object"}))).await;
 }
 
-fn with(line: i32, sku: &str, attributes: Struct) -> ImportProductsRequest {
+fn with(line: i32, sku: &str, attributes: Json) -> ImportProductsRequest {
     ImportProductsRequest {
         r#type: Some("any".to_owned()),
-        attributes: Some(attributes),
+        attributes: Some(object(attributes)),
         ..row(line, sku)
     }
 }
 
-async fn attributes(world: &World, sku: &str) -> serde_json::Value {
+async fn attributes(world: &World, sku: &str) -> Json {
     let stored = format!("select attributes::text from products where sku = '{sku}'");
     serde_json::from_str(&world.test.ask::<String>(&stored).await).unwrap()
 }
@@ -89,30 +88,17 @@ async fn a_category_that_is_named_often_is_looked_at_once() {
 async fn a_schema_that_takes_long_is_refused_before_any_product_has_it() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let text = |text: &str| prost_types::Value { kind: Some(Kind::StringValue(text.to_owned())) };
-    let of = |fields: Struct| prost_types::Value { kind: Some(Kind::StructValue(fields)) };
-    let mut defs = Struct::default();
+    let mut doubling = json!({"type": "object", "$ref": "#/$defs/d0", "$defs": {"d24": {}}});
     for level in 0..24 {
-        let next = object(&[("$ref", &format!("#/$defs/d{}", level + 1))]);
-        let both = prost_types::ListValue { values: vec![of(next.clone()), of(next)] };
-        let mut one = Struct::default();
-        let both = prost_types::Value { kind: Some(Kind::ListValue(both)) };
-        one.fields.insert("allOf".to_owned(), both);
-        defs.fields.insert(format!("d{level}"), of(one));
+        let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
+        doubling["$defs"][format!("d{level}")] = json!({"allOf": [next, next]});
     }
-    defs.fields.insert("d24".to_owned(), of(Struct::default()));
-    let mut schema = object(&[("type", "object"), ("$ref", "#/$defs/d0")]);
-    schema.fields.insert("$defs".to_owned(), of(defs));
-    let mut large = object(&[("type", "object")]);
-    let pattern = object(&[("pattern", "(((a{0,100}){100}){8})")]);
-    let mut properties = Struct::default();
-    properties.fields.insert("a".to_owned(), of(pattern));
-    large.fields.insert("properties".to_owned(), of(properties));
-    large.fields.insert("title".to_owned(), text("a large pattern"));
-    for schema in [schema, large] {
+    let pattern = json!({"pattern": "(((a{0,100}){100}){8})"});
+    let large = json!({"type": "object", "properties": {"a": pattern}});
+    for schema in [doubling, large] {
         let request = CreateProductTypeRequest {
             name: "slow".to_owned(),
-            schema: Some(schema),
+            schema: Some(object(schema)),
             ..CreateProductTypeRequest::default()
         };
         let refused = shop.client().create_product_type(shop.admin(request)).await.unwrap_err();
@@ -156,22 +142,19 @@ async fn an_import_sets_the_attributes_that_it_names_and_takes_those_that_are_nu
     let world = World::new().await;
     let shop = world.shop().await;
     anything(&shop).await;
-    import(&shop, vec![with(1, "A", object(&[("kept", "1"), ("changed", "1"), ("gone", "1")]))])
-        .await;
-    let mut change = object(&[("changed", "2"), ("new", "2")]);
-    let null = prost_types::Value { kind: Some(Kind::NullValue(0)) };
-    change.fields.insert("gone".to_owned(), null);
+    import(&shop, vec![with(1, "A", json!({"kept": "1", "changed": "1", "gone": "1"}))]).await;
+    let change = json!({"changed": "2", "new": "2", "gone": null});
     let report = import(&shop, vec![with(1, "A", change)]).await;
     assert_eq!((report.updated, report.rejected), (1, 0));
-    let expected = serde_json::json!({"kept": "1", "changed": "2", "new": "2"});
+    let expected = json!({"kept": "1", "changed": "2", "new": "2"});
     assert_eq!(attributes(&world, "A").await, expected);
     // no attributes, no change; another type, none of those of the old one
     import(&shop, vec![row(1, "A")]).await;
     assert_eq!(attributes(&world, "A").await, expected);
-    shop.product_type("other", object(&[("type", "object")])).await;
+    shop.product_type("other", object(json!({"type": "object"}))).await;
     let other = ImportProductsRequest { r#type: Some("other".to_owned()), ..row(1, "A") };
     import(&shop, vec![other]).await;
-    assert_eq!(attributes(&world, "A").await, serde_json::json!({}));
+    assert_eq!(attributes(&world, "A").await, json!({}));
 }
 
 #[tokio::test]
@@ -180,7 +163,7 @@ async fn attributes_do_not_grow_beyond_their_limit_however_often_some_are_added(
     let shop = world.shop().await;
     anything(&shop).await;
     let half = "x".repeat(30_000);
-    let rows = |name: &str| vec![with(1, "A", object(&[(name, &half)]))];
+    let rows = |name: &str| vec![with(1, "A", json!({name: half}))];
     assert_eq!(import(&shop, rows("a")).await.created, 1);
     assert_eq!(import(&shop, rows("b")).await.updated, 1);
     let report = import(&shop, rows("c")).await;
@@ -206,4 +189,17 @@ async fn a_category_is_no_heir_of_itself() {
         assert_eq!(broken[0].field, field);
     }
     assert_eq!(shop.get(&product.id).await.category_ids, [category.id]);
+}
+
+#[tokio::test]
+async fn rows_that_are_large_are_stored_a_few_at_a_time() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    anything(&shop).await;
+    let text = "x".repeat(60_000);
+    let rows = (1..=200).map(|line| with(line, &format!("LARGE-{line}"), json!({"text": text})));
+    assert_eq!(import(&shop, rows.collect()).await.created, 200);
+    let batches: i32 = world.test.ask("select batches from imports").await;
+    // 12 MB, of which a batch has two
+    assert!(batches >= 6, "{batches} batches");
 }

@@ -2,6 +2,7 @@
 
 use prost_types::Struct;
 use prost_types::value::Kind;
+use serde_json::json;
 use souk_kit::id::{self, OrderId, kind};
 use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME;
 use souk_proto::souk::catalog::v2::{
@@ -125,7 +126,7 @@ async fn made_for(shop: &Shop, rpc: &str) -> (String, String) {
 
 /// A schema that has this title.
 fn schema(title: &str) -> Struct {
-    object(&[("type", "object"), ("title", title)])
+    object(json!({"type": "object", "title": title}))
 }
 
 /// A slug that no other call has returned.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use futures::channel::mpsc;
+use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _, future, stream};
 use souk_kit::id::{self, ImageId, kind};
 use souk_proto::souk::catalog::v2::{
     DeleteImageRequest, DeleteProductRequest, DownloadImageRequest, DownloadImageResponse,
@@ -11,6 +12,7 @@ use souk_proto::souk::catalog::v2::{
     UploadImageRequest,
 };
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::support::{MAX_IMAGE_BYTES, Shop, World, piece, png, reason, sku, soon};
 
@@ -426,4 +428,49 @@ async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
     shop.work();
     soon("the other goes", || async { rows(&world).await == 1 }).await;
     assert!(!file_of(&world, &other).exists());
+}
+
+#[tokio::test]
+async fn a_product_that_is_deleted_during_an_upload_has_no_image_and_it_is_not_our_fault() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let product = shop.product("BOOK", 1).await.id;
+    shop.work();
+    let bytes = png(2 << 20);
+    let (sender, pieces) = mpsc::channel(20);
+    let mut client = shop.client();
+    let request = shop.admin(pieces);
+    let upload = tokio::spawn(async move { client.upload_image(request).await });
+    let (last, begun) = bytes.split_last_chunk::<1_000>().map(|(rest, last)| (last, rest)).unwrap();
+    for part in begun.chunks(PIECE) {
+        sender.clone().send(piece(&product, part)).await.unwrap();
+    }
+    soon("some is written", || async { !files(&world).is_empty() }).await;
+    let request = DeleteProductRequest { id: product.clone() };
+    shop.client().delete_product(shop.admin(request)).await.unwrap();
+    soon("it is cleared away", || async { rows(&world).await == 0 }).await;
+    sender.clone().send(piece(&product, last)).await.unwrap();
+    drop(sender);
+    let refused = upload.await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound, "{refused:?}");
+    assert_eq!(files(&world), [] as [PathBuf; 0]);
+}
+
+#[tokio::test]
+async fn uploads_that_do_not_go_on_are_as_many_as_there_is_room_for_and_others_are_told_so() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let product = shop.product("BOOK", 1).await.id;
+    let stalled = (0..16).map(|_| {
+        let (mut client, begun) = (shop.client(), piece(&product, &png(1_000)));
+        let unending = shop.admin(stream::iter([begun]).chain(stream::pending()));
+        tokio::spawn(async move { client.upload_image(unending).await })
+    });
+    let stalled: Vec<_> = stalled.collect();
+    soon("all have begun", || async { rows(&world).await == 16 }).await;
+    let refused = shop.upload(&product, &png(1_000)).await.unwrap_err();
+    assert_eq!(reason(&refused), "OVERLOADED");
+    assert!(refused.get_details_retry_info().is_some());
+    stalled.into_iter().for_each(|upload| upload.abort());
+    soon("they leave room", || async { shop.upload(&product, &png(1_000)).await.is_ok() }).await;
 }

@@ -195,7 +195,11 @@ async fn imports_are_listed_newest_first_and_forgotten_after_a_week() {
         let total = list.pagination.unwrap().total;
         (list.data.into_iter().map(|import| import.id).collect::<Vec<_>>(), total)
     };
-    assert_eq!(list().await, (vec![new.clone(), old], 2));
+    assert_eq!(list().await, (vec![new.clone(), old.clone()], 2));
+    let mut rows = rows(&old, 1, 3);
+    rows[1].price = None;
+    send(&shop, rows).await.unwrap();
+    assert_eq!(rejected(&shop, &old).await.len(), 1);
     world
         .test
         .sql(
@@ -205,6 +209,7 @@ async fn imports_are_listed_newest_first_and_forgotten_after_a_week() {
         .await;
     shop.work();
     soon("the old one goes", || async { list().await == (vec![new.clone()], 1) }).await;
+    assert_eq!(world.test.count("import_rejections").await, 0);
 }
 
 #[tokio::test]

@@ -1,181 +1,21 @@
 //! Lists have the products that keep all filters, in the order that was asked for, page by page: as somebody
 //! finds them who looks at each.
 
+mod library;
+
 use std::cmp::Ordering;
 
+use prost_types::Timestamp;
 use prost_types::value::Kind;
-use prost_types::{Struct, Timestamp, Value};
 use serde_json::json;
 use souk_proto::souk::catalog::v2::{
-    Category, CategoryMatch, CreateProductRequest, CreateProductTypeRequest, ListProductsRequest,
-    ListProductsResponse, Product,
+    CategoryMatch, CreateProductRequest, CreateProductTypeRequest, ListProductsRequest, Product,
 };
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::support::{Shop, World, new_product, price, reason};
-
-const AUTHORS: [&str; 4] = ["Émile Zola", "J.K. Rowling", "Harper Lee", "Zadie Smith"];
-const NOUNS: [&str; 5] = ["Hammer", "École", "Kettle", "hammock", "Éclair"];
-
-/// A shop with some hundred products of every kind, and what is in it.
-struct Library {
-    shop: Shop,
-    products: Vec<Product>,
-    categories: Vec<Category>,
-}
-
-fn text(text: &str) -> Value {
-    Value { kind: Some(Kind::StringValue(text.to_owned())) }
-}
-
-fn number(number: usize) -> Value {
-    Value { kind: Some(Kind::NumberValue(number as f64)) }
-}
-
-impl Library {
-    async fn new(world: &World) -> Self {
-        let shop = world.shop().await;
-        let schema = Struct {
-            fields: [
-                ("type".to_owned(), text("object")),
-                (
-                    "properties".to_owned(),
-                    Value {
-                        kind: Some(Kind::StructValue(Struct {
-                            fields: [("author", "string"), ("year", "integer"), ("note", "string")]
-                                .map(|(name, kind)| {
-                                    let kind = [("type".to_owned(), text(kind))].into();
-                                    let kind = Kind::StructValue(Struct { fields: kind });
-                                    (name.to_owned(), Value { kind: Some(kind) })
-                                })
-                                .into(),
-                        })),
-                    },
-                ),
-            ]
-            .into(),
-        };
-        let book = CreateProductTypeRequest {
-            name: "book".to_owned(),
-            schema: Some(schema),
-            searchable: vec!["author".to_owned()],
-            filterable: vec!["author".to_owned(), "year".to_owned()],
-        };
-        shop.client().create_product_type(shop.admin(book)).await.unwrap();
-        let mut categories = Vec::new();
-        for slug in ["all", "third", "rare", "empty"] {
-            categories.push(shop.category(slug).await);
-        }
-        let mut library = Self { shop, products: Vec::new(), categories };
-        for place in 0..240 {
-            library.add(place).await;
-        }
-        library
-    }
-
-    async fn add(&mut self, place: usize) {
-        let mut message = new_product(&format!("SKU-{place}"), i32::from(!place.is_multiple_of(5)));
-        message.name = format!("{} {} of {}", NOUNS[place % 5], place % 7, place % 11);
-        message.price = Some(price(&format!("{}.00", 1 + place * 7 % 50)));
-        message.currency = if place.is_multiple_of(6) { "EUR" } else { "USD" }.to_owned();
-        message.description =
-            if place.is_multiple_of(8) { "With a handle".to_owned() } else { String::new() };
-        if place.is_multiple_of(2) {
-            message.r#type = "book".to_owned();
-            let fields = [
-                ("author".to_owned(), text(AUTHORS[place % 4])),
-                ("year".to_owned(), number(1990 + place % 10)),
-                ("note".to_owned(), text("secretword")),
-            ];
-            message.attributes = Some(Struct { fields: fields.into() });
-        }
-        let is_in = [true, place.is_multiple_of(3), place.is_multiple_of(60), false];
-        let ids = self.categories.iter().zip(is_in).filter(|(_, is_in)| *is_in);
-        message.category_ids = ids.map(|(category, _)| category.id.clone()).collect();
-        self.products.push(self.create(message).await);
-    }
-
-    async fn create(&self, message: CreateProductRequest) -> Product {
-        let request = self.shop.admin(message);
-        self.shop.client().create_product(request).await.unwrap().into_inner()
-    }
-
-    async fn list(&self, request: ListProductsRequest) -> Result<ListProductsResponse, Status> {
-        Ok(self.shop.client().list_products(request).await?.into_inner())
-    }
-
-    /// All products of a list, by cursors; and that pages by number have the same.
-    async fn all(&self, request: &ListProductsRequest) -> Vec<String> {
-        let mut request = ListProductsRequest { size: Some(7), ..request.clone() };
-        let mut found = Vec::new();
-        loop {
-            let page = self.list(request.clone()).await.unwrap();
-            found.extend(page.data.into_iter().map(|product| product.sku));
-            let pagination = page.pagination.unwrap();
-            assert_eq!(pagination.has_more, pagination.next_cursor.is_some());
-            match pagination.next_cursor {
-                Some(cursor) => request.cursor = cursor,
-                None => {
-                    assert_eq!(usize::try_from(pagination.total).unwrap(), found.len());
-                    assert!(!pagination.total_is_lower_bound);
-                    break;
-                }
-            }
-        }
-        let numbered = ListProductsRequest { cursor: String::new(), page: Some(2), ..request };
-        let second = self.list(numbered).await.unwrap();
-        let skus = second.data.into_iter().map(|product| product.sku);
-        let expected = found.iter().skip(7).take(7).cloned();
-        assert_eq!(skus.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-        let pages = second.pagination.unwrap().pages.unwrap();
-        assert_eq!(usize::try_from(pages).unwrap(), found.len().div_ceil(7));
-        found
-    }
-
-    /// The products that somebody finds who looks at each.
-    fn expected(
-        &self,
-        keeps: impl Fn(&Product) -> bool,
-        compare: impl Fn(&Product, &Product) -> Ordering,
-    ) -> Vec<String> {
-        let mut found: Vec<&Product> = self.products.iter().filter(|one| keeps(one)).collect();
-        found.sort_by(|a, b| compare(a, b).then_with(|| a.id.cmp(&b.id)));
-        found.into_iter().map(|product| product.sku.clone()).collect()
-    }
-}
-
-fn folded(text: &str) -> String {
-    text.to_lowercase().replace(['é', 'É'], "e")
-}
-
-fn cents(product: &Product) -> i64 {
-    product.price.as_ref().unwrap().value.replace('.', "").parse().unwrap()
-}
-
-fn by_price(a: &Product, b: &Product) -> Ordering {
-    (&a.currency, cents(a)).cmp(&(&b.currency, cents(b)))
-}
-
-fn by_name(a: &Product, b: &Product) -> Ordering {
-    folded(&a.name).cmp(&folded(&b.name))
-}
-
-fn attribute<'p>(product: &'p Product, name: &str) -> Option<&'p Kind> {
-    product.attributes.as_ref()?.fields.get(name)?.kind.as_ref()
-}
-
-/// Whether each word is the beginning or the whole of one in a text that a search looks at.
-fn has_words(product: &Product, words: &[&str]) -> bool {
-    let author = match attribute(product, "author") {
-        Some(Kind::StringValue(author)) => author.as_str(),
-        _ => "",
-    };
-    let text = [&product.name, &product.sku, &product.description, author].map(folded).join(" ");
-    let there: Vec<&str> = text.split(|letter: char| !letter.is_alphanumeric()).collect();
-    let (last, whole) = words.split_last().unwrap();
-    whole.iter().all(|word| there.contains(word)) && there.iter().any(|one| one.starts_with(last))
-}
+use self::library::{Library, attribute, by_name, by_price, cents, has_words};
+use crate::support::{World, new_product, object, price, reason};
 
 #[tokio::test]
 async fn every_filter_in_every_order_has_what_somebody_finds_who_looks_at_each() {
@@ -379,7 +219,7 @@ async fn what_cannot_be_listed_is_refused_with_what_can() {
         Library { shop: world.shop().await, products: Vec::new(), categories: Vec::new() };
     let book = CreateProductTypeRequest {
         name: "book".to_owned(),
-        schema: Some(serde_struct(
+        schema: Some(object(
             json!({"type": "object", "properties": {"year": {"type": "integer"}}}),
         )),
         searchable: Vec::new(),
@@ -449,12 +289,38 @@ async fn a_cursor_is_good_for_the_filters_and_the_order_that_made_it() {
     }
 }
 
-fn serde_struct(json: serde_json::Value) -> Struct {
-    let serde_json::Value::Object(object) = json else { panic!("no object: {json}") };
-    let value = |json| match json {
-        serde_json::Value::String(text) => Kind::StringValue(text),
-        object => Kind::StructValue(serde_struct(object)),
+#[tokio::test]
+async fn a_list_that_has_grown_since_its_cursor_was_made_goes_on_as_it_is_now() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let library = Library { shop, products: Vec::new(), categories: Vec::new() };
+    for place in 0..30 {
+        library.create(new_product(&format!("OLD-{place:02}"), 1)).await;
+    }
+    let cheap = |cursor: String| ListProductsRequest {
+        max_price: Some(price("9.00")),
+        sort: "name".to_owned(),
+        size: Some(20),
+        cursor,
+        ..ListProductsRequest::default()
     };
-    let field = |(name, json)| (name, Value { kind: Some(value(json)) });
-    Struct { fields: object.into_iter().map(field).collect() }
+    let first = library.list(cheap(String::new())).await.unwrap().pagination.unwrap();
+    // more than are gathered, before and behind the cursor
+    let grow = "with added as (
+            insert into products (id, sku, name, price_minor)
+            select gen_random_uuid(), 'NEW-' || n,
+                case when n % 2 = 0 then 'Aaa ' else 'The OLD-25 ' end || n, 100
+            from generate_series(1, 3000) as n returning id)
+        insert into stock (product_id, available) select id, 1 from added";
+    world.test.sql(grow).await;
+    let mut found = Vec::new();
+    let mut cursor = first.next_cursor;
+    while let Some(next) = cursor.take() {
+        let page = library.list(cheap(next)).await.unwrap();
+        found.extend(page.data.into_iter().map(|product| product.name));
+        cursor = page.pagination.unwrap().next_cursor;
+    }
+    // the rest of the old ones, and what has come behind the first twenty
+    assert_eq!(found.len(), 10 + 1_500);
+    assert!(found.is_sorted());
 }

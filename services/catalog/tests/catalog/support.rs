@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::stream;
 use prost_types::value::Kind;
-use prost_types::{Duration as Ttl, Struct, Value};
+use prost_types::{Duration as Ttl, ListValue, Struct, Value};
+use serde_json::Value as Json;
 use souk_catalog::{Catalog, Images, MIGRATOR, Options};
 use souk_db::Database;
 use souk_kit::Channel;
@@ -235,11 +236,24 @@ pub fn png(size: usize) -> Vec<u8> {
     bytes
 }
 
-/// An object of texts.
-pub fn object(fields: &[(&str, &str)]) -> Struct {
-    let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
-    Struct { fields: fields.collect() }
+/// An object of JSON, as the contract has it.
+pub fn object(json: Json) -> Struct {
+    let Json::Object(object) = json else { panic!("no object: {json}") };
+    Struct { fields: object.into_iter().map(|(name, json)| (name, value(json))).collect() }
+}
+
+fn value(json: Json) -> Value {
+    let kind = match json {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(is) => Kind::BoolValue(is),
+        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
+        Json::String(text) => Kind::StringValue(text),
+        Json::Array(values) => {
+            Kind::ListValue(ListValue { values: values.into_iter().map(value).collect() })
+        }
+        object_of_json => Kind::StructValue(object(object_of_json)),
+    };
+    Value { kind: Some(kind) }
 }
 
 pub fn new_category(slug: &str) -> CreateCategoryRequest {

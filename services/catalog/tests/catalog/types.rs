@@ -10,32 +10,7 @@ use souk_proto::souk::catalog::v2::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::support::{Shop, World, new_product, reason, sku, soon};
-
-fn object(json: serde_json::Value) -> Struct {
-    Struct { fields: fields(json) }
-}
-
-fn fields(json: serde_json::Value) -> std::collections::BTreeMap<String, prost_types::Value> {
-    let serde_json::Value::Object(object) = json else { panic!("no object: {json}") };
-    object.into_iter().map(|(name, json)| (name, value(json))).collect()
-}
-
-fn value(json: serde_json::Value) -> prost_types::Value {
-    use prost_types::value::Kind;
-    use serde_json::Value as Json;
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(is) => Kind::BoolValue(is),
-        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
-        Json::String(text) => Kind::StringValue(text),
-        Json::Array(values) => Kind::ListValue(prost_types::ListValue {
-            values: values.into_iter().map(value).collect(),
-        }),
-        object => Kind::StructValue(Struct { fields: fields(object) }),
-    };
-    prost_types::Value { kind: Some(kind) }
-}
+use crate::support::{Shop, World, new_product, object, reason, sku, soon};
 
 /// Something that an author has written in a year.
 fn schema() -> serde_json::Value {
