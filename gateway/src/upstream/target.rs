@@ -1,6 +1,8 @@
 //! An RPC of a service behind the gateway, and how it is called: with wire bytes.
 
 use std::collections::HashMap;
+use std::error::Error as _;
+use std::iter::successors;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -82,6 +84,23 @@ impl Targets {
     }
 }
 
+fn copy_of(request: &tonic::Request<Bytes>) -> tonic::Request<Bytes> {
+    let (metadata, extensions) = (request.metadata().clone(), request.extensions().clone());
+    tonic::Request::from_parts(metadata, extensions, request.get_ref().clone())
+}
+
+/// Whether the service says that it has not begun with a call, so that it is safe to make it again: the connection
+/// goes away before it (RFC 9113, section 6.8), or it is refused (section 8.7).
+fn was_not_looked_at(status: &Status) -> bool {
+    let causes = successors(status.source(), |cause| (*cause).source());
+    let is_untouched = |error: &h2::Error| {
+        let goes_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (goes_away || refused)
+    };
+    causes.filter_map(|cause| cause.downcast_ref()).any(is_untouched)
+}
+
 /// How to reach a service.
 struct Channels {
     calls: Channel,
@@ -110,8 +129,20 @@ impl Target {
         Ok(Self { channel, path: PathAndQuery::try_from(path)?, rpc, limit, is_ours })
     }
 
-    /// Calls it with one message.
+    /// Calls it with one message. A service that closes its connection at this moment has not looked at the call:
+    /// it is made again, over another one.
     pub(crate) async fn call(
+        &self,
+        request: tonic::Request<Bytes>,
+    ) -> Result<tonic::Response<Bytes>, Status> {
+        let again = self.channel.is_remote().then(|| copy_of(&request));
+        match (self.call_once(request).await, again) {
+            (Err(status), Some(again)) if was_not_looked_at(&status) => self.call_once(again).await,
+            (answer, _) => answer,
+        }
+    }
+
+    async fn call_once(
         &self,
         request: tonic::Request<Bytes>,
     ) -> Result<tonic::Response<Bytes>, Status> {

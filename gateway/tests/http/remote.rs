@@ -1,5 +1,6 @@
 //! The same with a service in another process, and over HTTP/2.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use souk_kit::stack::{Limits, Stack};
 use souk_kit::{Channel, Failure};
 use souk_proto::souk::catalog::v1::Product;
 use souk_proto::souk::types::v1::Reason;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::fake::{Fake, SERVICES};
@@ -21,6 +23,13 @@ use crate::shop::{Shop, admin_token, verifier};
 
 /// A gateway in front of a fake that is called over the network.
 async fn remote(fake: &Fake, options: Options) -> (Shop, CancellationToken) {
+    let (address, shutdown) = served(fake).await;
+    let channel = Channel::remote(format!("http://{address}").parse().unwrap());
+    (Shop::behind(channel, options).await, shutdown)
+}
+
+/// Where a fake is served.
+async fn served(fake: &Fake) -> (SocketAddr, CancellationToken) {
     let services = SERVICES.map(|name| Service {
         name,
         stack: Stack::new(fake.routes(), verifier(), Limits::default()),
@@ -42,8 +51,7 @@ async fn remote(fake: &Fake, options: Options) -> (Shop, CancellationToken) {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     tokio::spawn(souk_kit::server::serve(listener, services.into(), grpc, shutdown.clone()));
-    let channel = Channel::remote(format!("http://{address}").parse().unwrap());
-    (Shop::behind(channel, options).await, shutdown)
+    (address, shutdown)
 }
 
 #[tokio::test]
@@ -85,6 +93,61 @@ async fn a_remote_service_that_hangs_up_is_unavailable() {
     });
     let channel = Channel::remote(format!("http://{address}").parse().unwrap());
     let reply = Shop::behind(channel, Options::default()).await.get("/v1/me").await;
+    assert_eq!((reply.status, reply.code().as_str()), (503, "UNAVAILABLE"));
+}
+
+/// A way to a service that closes its first connections when it is called, each without having looked at the call.
+async fn leaving(service: SocketAddr, connections: usize) -> Channel {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for turn in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                if turn < connections {
+                    return go_away(client).await;
+                }
+                let mut server = TcpStream::connect(service).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    Channel::remote(format!("http://{address}").parse().unwrap())
+}
+
+/// Waits for a call, and says that nothing was done of any (RFC 9113, section 6.8).
+async fn go_away(mut client: TcpStream) {
+    const HEADERS: u8 = 1;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let goodbye = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    client.write_all(&settings).await.unwrap();
+    let mut preface = [0; 24];
+    client.read_exact(&mut preface).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        client.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut frame = vec![0; usize::try_from(length).unwrap()];
+        client.read_exact(&mut frame).await.unwrap();
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+    client.write_all(&goodbye).await.unwrap();
+    client.shutdown().await.unwrap();
+    let _ = client.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn a_call_that_meets_a_connection_which_goes_away_is_made_over_another_one() {
+    let product = Product { id: "prod_1".to_owned(), ..Product::default() };
+    let (address, _server) = served(&Fake::answering(product)).await;
+    let shop = Shop::behind(leaving(address, 1).await, Options::default()).await;
+    let reply = shop.json("POST", "/v1/products", r#"{"name": "x"}"#).await;
+    assert_eq!((reply.status, reply.header("location")), (201, "/v1/products/prod_1"));
+    // who goes away again and again is not there
+    let shop = Shop::behind(leaving(address, usize::MAX).await, Options::default()).await;
+    let reply = shop.get("/v1/products/prod_1").await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "UNAVAILABLE"));
 }
 
