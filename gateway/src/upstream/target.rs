@@ -84,23 +84,6 @@ impl Targets {
     }
 }
 
-fn copy_of(request: &tonic::Request<Bytes>) -> tonic::Request<Bytes> {
-    let (metadata, extensions) = (request.metadata().clone(), request.extensions().clone());
-    tonic::Request::from_parts(metadata, extensions, request.get_ref().clone())
-}
-
-/// Whether the service says that it has not begun with a call, so that it is safe to make it again: the connection
-/// goes away before it (RFC 9113, section 6.8), or it is refused (section 8.7).
-fn was_not_looked_at(status: &Status) -> bool {
-    let causes = successors(status.source(), |cause| (*cause).source());
-    let is_untouched = |error: &h2::Error| {
-        let goes_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        error.is_remote() && (goes_away || refused)
-    };
-    causes.filter_map(|cause| cause.downcast_ref()).any(is_untouched)
-}
-
 /// How to reach a service.
 struct Channels {
     calls: Channel,
@@ -130,7 +113,7 @@ impl Target {
     }
 
     /// Calls it with one message. A service that closes its connection at this moment has not looked at the call:
-    /// it is made again, over another one.
+    /// it is made again, over another one. (A call with a stream is not: what was read of it is gone.)
     pub(crate) async fn call(
         &self,
         request: tonic::Request<Bytes>,
@@ -204,4 +187,21 @@ impl Target {
         }
         if self.is_ours { status } else { foreign::without_internals(status) }
     }
+}
+
+fn copy_of(request: &tonic::Request<Bytes>) -> tonic::Request<Bytes> {
+    let (metadata, extensions) = (request.metadata().clone(), request.extensions().clone());
+    tonic::Request::from_parts(metadata, extensions, request.get_ref().clone())
+}
+
+/// Whether the service says that it has not begun with a call, so that it is safe to make it again: the connection
+/// goes away before it (RFC 9113, section 6.8), or it is refused (section 8.7).
+fn was_not_looked_at(status: &Status) -> bool {
+    let causes = successors(status.source(), |cause| (*cause).source());
+    let is_untouched = |error: &h2::Error| {
+        let goes_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (goes_away || refused)
+    };
+    causes.filter_map(|cause| cause.downcast_ref()).any(is_untouched)
 }
