@@ -19,7 +19,6 @@ use souk_proto::souk::auth::v1::auth_service_server::SERVICE_NAME as AUTH;
 use souk_proto::souk::books::v1::book_service_server::SERVICE_NAME as BOOKS;
 use souk_proto::souk::catalog::v1::catalog_service_server::SERVICE_NAME as CATALOG_V1;
 use souk_proto::souk::catalog::v2::catalog_service_server::SERVICE_NAME as CATALOG;
-use souk_proto::souk::orders::v1::orders_service_server::SERVICE_NAME as ORDERS;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Uri;
@@ -89,9 +88,8 @@ async fn serve_all(
     let to_catalog = Channel::in_process(catalog_services[0].stack.clone());
 
     let database = databases.open("orders", &souk_orders::MIGRATOR, connections).await?;
-    let settings = orders_options(secret, client_secret, limits);
+    let settings = orders_options(secret, client_secret, options.sandbox_payments, limits);
     let orders = Orders::new(database, settings, to_auth.clone(), to_catalog.clone())?;
-    let orders_service = orders.service();
 
     let admin = secrets::development_admin(data_dir)?;
     auth.ensure_admin(&admin.email, &admin.password).await.context("the admin account")?;
@@ -100,7 +98,7 @@ async fn serve_all(
     }
 
     let services: Vec<Service> =
-        [auth_service].into_iter().chain(catalog_services).chain([orders_service]).collect();
+        [auth_service].into_iter().chain(catalog_services).chain(orders.services()).collect();
     let upstreams = services.iter().map(in_process).collect();
     let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
     let gateway = gateway(upstreams, &verifier, for_gateway)?;
@@ -164,24 +162,26 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
         }
         Role::Orders => {
             let client_secret = secrets::required_long(secrets::ORDERS_CLIENT)?;
-            let settings = orders_options(master_secret()?, client_secret, limits);
+            let sandbox = options.sandbox_payments;
+            let settings = orders_options(master_secret()?, client_secret, sandbox, limits);
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
             let database = open(&options, &souk_orders::MIGRATOR).await?;
             let orders = Orders::new(database, settings, to_auth, to_catalog)?;
-            serve_grpc(&mut parts, &options, vec![orders.service()]).await?;
+            serve_grpc(&mut parts, &options, orders.services()).await?;
             parts.spawn("orders", |end| async move { orders.run(end).await });
         }
         Role::Gateway => {
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
-            let upstreams = vec![
+            let to_orders = remote(options.orders_url.as_ref(), "--orders-url")?;
+            let mut upstreams = vec![
                 behind(AUTH, to_auth.clone()),
                 behind(CATALOG_V1, to_catalog.clone()),
                 behind(CATALOG, to_catalog.clone()),
                 behind(BOOKS, to_catalog),
-                behind(ORDERS, remote(options.orders_url.as_ref(), "--orders-url")?),
             ];
+            upstreams.extend(souk_orders::SERVICES.map(|name| behind(name, to_orders.clone())));
             let verifier = Arc::new(Verifier::new(to_auth, AUDIENCE));
             let tls = options.listen.tls.load().await?;
             let settings = limits.http.of_gateway(1, tls).await?;
@@ -244,6 +244,7 @@ fn catalog_options(
 fn orders_options(
     secret: MasterSecret,
     client_secret: SecretString,
+    sandbox_payments: bool,
     limits: &Limits,
 ) -> souk_orders::Options {
     souk_orders::Options {
@@ -251,6 +252,7 @@ fn orders_options(
         client_secret,
         reservation_ttl: limits.reservation_ttl,
         product_slots: limits.product_slots,
+        sandbox_payments,
         limits: limits.of_service(),
     }
 }

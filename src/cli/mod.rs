@@ -10,7 +10,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use souk_gateway::transcode::Style;
 use souk_kit::telemetry::LogFormat;
 use tonic::transport::Uri;
@@ -110,6 +110,10 @@ pub struct Suite {
     /// Start with an empty catalog
     #[arg(long, env = "SOUK_NO_SAMPLE_DATA")]
     pub no_sample_data: bool,
+    /// Whether orders can be paid in a sandbox, where no money moves
+    #[arg(long, env = "SOUK_SANDBOX_PAYMENTS", default_value_t = true, action = ArgAction::Set,
+          value_name = "BOOL")]
+    pub sandbox_payments: bool,
     #[command(flatten)]
     pub images: Images,
     #[command(flatten)]
@@ -172,6 +176,10 @@ pub struct Serve {
     /// Where orders serves gRPC
     #[arg(long, env = "SOUK_ORDERS_URL", value_name = "URL")]
     pub orders_url: Option<Uri>,
+    /// Whether orders can be paid in a sandbox, where no money moves; for the role orders
+    #[arg(long, env = "SOUK_SANDBOX_PAYMENTS", default_value_t = false, action = ArgAction::Set,
+          value_name = "BOOL")]
+    pub sandbox_payments: bool,
     #[command(flatten)]
     pub images: Images,
     #[command(flatten)]

@@ -111,7 +111,11 @@ impl<'a> Hasty<'a> {
             6 => {
                 let product_id = (*product).to_owned();
                 let items = vec![CreateOrderItem { product_id, quantity: 1 }];
-                let create = keyed(user, &unique("key"), CreateOrderRequest { items });
+                let create = keyed(
+                    user,
+                    &unique("key"),
+                    CreateOrderRequest { items, ..CreateOrderRequest::default() },
+                );
                 // later than others: some orders are accepted, and go on
                 suite.orders().create_order(hasty(create, 3 * turn)).await.map(drop)
             }

@@ -60,7 +60,10 @@ struct Placed {
 impl Placed {
     fn request(&self) -> CreateOrderRequest {
         let (product_id, quantity) = (self.product.to_string(), self.quantity);
-        CreateOrderRequest { items: vec![CreateOrderItem { product_id, quantity }] }
+        CreateOrderRequest {
+            items: vec![CreateOrderItem { product_id, quantity }],
+            ..CreateOrderRequest::default()
+        }
     }
 }
 

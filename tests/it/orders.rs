@@ -81,6 +81,7 @@ async fn a_retry_with_the_same_key_returns_the_same_order() {
 
     let request = CreateOrderRequest {
         items: vec![CreateOrderItem { product_id: book.id.clone(), quantity: 3 }],
+        ..CreateOrderRequest::default()
     };
     let over_grpc = suite.orders().create_order(keyed(&token, "the-key", request)).await.unwrap();
     assert_eq!(over_grpc.get_ref().id, id(&first.json()));
@@ -261,6 +262,7 @@ async fn a_product_that_does_not_exist_is_named() {
             CreateOrderItem { product_id: book.id, quantity: 1 },
             CreateOrderItem { product_id: missing.to_owned(), quantity: 1 },
         ],
+        ..CreateOrderRequest::default()
     };
     let status = suite.orders().create_order(keyed(&token, "key", request)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
@@ -299,6 +301,7 @@ async fn an_order_that_takes_longer_than_its_call_is_accepted_and_goes_on() {
 
     let order = || CreateOrderRequest {
         items: vec![CreateOrderItem { product_id: book.id.clone(), quantity: 1 }],
+        ..CreateOrderRequest::default()
     };
     let mut request = keyed(&token, "key", order());
     request.set_timeout(std::time::Duration::from_secs(2));

@@ -10,6 +10,10 @@ pub mod scope {
     pub const STOCK_RESERVE: &str = "stock:reserve";
     /// Reads everybody's orders.
     pub const ORDERS_READ_ALL: &str = "orders:read_all";
+    /// Sends orders.
+    pub const ORDERS_FULFILL: &str = "orders:fulfill";
+    /// Gives money back.
+    pub const ORDERS_REFUND: &str = "orders:refund";
 }
 
 /// What an account may do, by name.
@@ -33,7 +37,13 @@ impl Role {
     fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::User => &[],
-            Self::Admin => &[scope::CATALOG_WRITE, scope::STOCK_WRITE, scope::ORDERS_READ_ALL],
+            Self::Admin => &[
+                scope::CATALOG_WRITE,
+                scope::STOCK_WRITE,
+                scope::ORDERS_READ_ALL,
+                scope::ORDERS_FULFILL,
+                scope::ORDERS_REFUND,
+            ],
         }
     }
 }

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use crate::import::State;
 use crate::product_type::TypeName;
-use crate::reservation::Illegal;
+use crate::reservation::{self, Illegal};
 
 /// Why a call to the catalog fails.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +134,12 @@ pub enum Error {
         /// How many units it has.
         available: i32,
     },
+    /// The units of the order are more than the stock of a product has room for.
+    #[error("the stock has no room for the units of order {0}")]
+    StockFull(OrderId),
+    /// Nothing was ever reserved for the order.
+    #[error("order {0} has no reservation")]
+    NeverReserved(OrderId),
     /// The reservation of the order is in a state that does not allow the call.
     #[error("order {order}: {illegal}")]
     Reservation {
@@ -176,10 +182,7 @@ impl Error {
             Self::SkuTaken => true,
             Self::Invalid { field, .. } => field == "category_ids",
             // units were held meanwhile
-            Self::Database(error) => {
-                souk_db::constraint(error) == Some("stock_on_hand_is_counted")
-                    || souk_db::is_transient(error)
-            }
+            Self::Database(error) => is_full(error) || souk_db::is_transient(error),
             _ => false,
         }
     }
@@ -275,9 +278,25 @@ impl From<Error> for Failure {
                     .with("product_id", product)
                     .with("available", available)
             }
+            Error::StockFull(order) => {
+                Self::new(Reason::InsufficientStock, "the stock has no room for that many units")
+                    .precondition("STOCK", order, "available stock stays within its bounds")
+                    .with("order_id", order)
+            }
+            Error::NeverReserved(order) => {
+                Self::new(Reason::IllegalTransition, "nothing was ever reserved for the order")
+                    .precondition("RESERVATION", order, "the reservation must be there")
+                    .with("order_id", order)
+                    // nothing is held, which to the caller is the same
+                    .with("status", reservation::Status::Released)
+            }
             Error::Reservation { order, illegal } => {
                 Self::new(Reason::IllegalTransition, illegal.to_string())
-                    .precondition("RESERVATION", order, "the reservation must be held")
+                    .precondition(
+                        "RESERVATION",
+                        order,
+                        &format!("the reservation must be {}", illegal.step.start()),
+                    )
                     .with("order_id", order)
                     .with("status", illegal.from)
             }
@@ -291,6 +310,11 @@ impl From<Error> for Failure {
             Error::NoActor | Error::Undecided | Error::Task(_) => Self::internal(&error),
         }
     }
+}
+
+/// Whether the stock of a product has no room for that many units.
+pub(crate) fn is_full(error: &sqlx::Error) -> bool {
+    souk_db::constraint(error) == Some("stock_on_hand_is_counted")
 }
 
 /// What it has become is not told: who tried again with that alone would undo what others have done.

@@ -20,6 +20,11 @@ pub struct Request {
     /// How long, on the database's clock.
     pub ttl: Duration,
     pub actor: Actor,
+    /// How recent the claim on the order is of whoever asks: what comes with a lower one than was there
+    /// before is late.
+    pub fence: i64,
+    /// To be decided anew if it has ended, and pinned.
+    pub again: bool,
 }
 
 /// The reservation of an order.
@@ -29,6 +34,10 @@ pub struct Reservation {
     pub status: Status,
     pub shortages: Vec<Shortage>,
     pub expires_at: OffsetDateTime,
+    /// Does not end by itself, while it is held.
+    pub pinned: bool,
+    /// The highest that has come.
+    pub fence: i64,
 }
 
 /// Where a reservation stands.
@@ -39,6 +48,7 @@ pub enum Status {
     Released,
     Expired,
     Committed,
+    Returned,
 }
 
 /// Some units of a product.
@@ -62,6 +72,7 @@ pub enum Step {
     Release,
     Expire,
     Commit,
+    Return,
 }
 
 /// A step that the status does not allow.
@@ -72,7 +83,30 @@ pub struct Illegal {
     pub step: Step,
 }
 
+impl Request {
+    /// Whether a reservation that is there is the answer: what was asked for is done, or will not be.
+    pub fn is_answered_by(&self, reservation: &Reservation) -> bool {
+        match reservation.status {
+            // the first word stands
+            _ if !self.again => true,
+            Status::Held if self.fence == reservation.fence => reservation.pinned,
+            Status::Held => self.fence < reservation.fence,
+            ended if ended.may_be_held_again() => self.fence <= reservation.fence,
+            _ => true,
+        }
+    }
+}
+
 impl Status {
+    pub const ALL: [Self; 6] = [
+        Self::Held,
+        Self::Rejected,
+        Self::Released,
+        Self::Expired,
+        Self::Committed,
+        Self::Returned,
+    ];
+
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,27 +115,37 @@ impl Status {
             Self::Released => "released",
             Self::Expired => "expired",
             Self::Committed => "committed",
+            Self::Returned => "returned",
         }
     }
 
     /// The status of a word of the database.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Held, Self::Rejected, Self::Released, Self::Expired, Self::Committed]
-            .into_iter()
-            .find(|status| status.as_str() == word)
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// Whether the order has got nothing, and may be decided anew.
+    pub fn may_be_held_again(self) -> bool {
+        match self {
+            Self::Rejected | Self::Released | Self::Expired => true,
+            Self::Held | Self::Committed | Self::Returned => false,
+        }
     }
 
     /// The status after a step. A step whose end is reached already changes nothing.
     pub fn after(self, step: Step) -> Result<Self, Illegal> {
         match (self, step) {
-            (Self::Held, _) => Ok(step.end()),
+            (Self::Held, Step::Release | Step::Expire | Step::Commit)
+            | (Self::Committed, Step::Return) => Ok(step.end()),
             (Self::Committed, Step::Commit) => Ok(self),
-            // nothing is held: there is nothing to give back
-            (Self::Rejected | Self::Released | Self::Expired, Step::Release | Step::Expire) => {
-                Ok(self)
-            }
-            (Self::Rejected | Self::Released | Self::Expired, Step::Commit)
-            | (Self::Committed, Step::Release | Step::Expire) => Err(Illegal { from: self, step }),
+            // nothing is held, and nothing has left: there is nothing to give back
+            (
+                Self::Rejected | Self::Released | Self::Expired | Self::Returned,
+                Step::Release | Step::Expire | Step::Return,
+            ) => Ok(self),
+            (Self::Rejected | Self::Released | Self::Expired | Self::Returned, Step::Commit)
+            | (Self::Committed, Step::Release | Step::Expire)
+            | (Self::Held, Step::Return) => Err(Illegal { from: self, step }),
         }
     }
 }
@@ -119,23 +163,34 @@ impl Step {
             Self::Release => MoveKind::Release,
             Self::Expire => MoveKind::Expire,
             Self::Commit => MoveKind::Commit,
+            Self::Return => MoveKind::Return,
         }
     }
 
-    /// Where a held reservation goes.
+    /// Where it begins.
+    pub fn start(self) -> Status {
+        match self {
+            Self::Release | Self::Expire | Self::Commit => Status::Held,
+            Self::Return => Status::Committed,
+        }
+    }
+
+    /// Where it leads.
     pub fn end(self) -> Status {
         match self {
             Self::Release => Status::Released,
             Self::Expire => Status::Expired,
             Self::Commit => Status::Committed,
+            Self::Return => Status::Returned,
         }
     }
 
-    /// Whether what was held can be ordered again; otherwise it leaves the warehouse.
-    pub fn gives_back(self) -> bool {
+    /// What becomes of each unit: how many more of it can be ordered, and how many more are held.
+    pub fn unit(self) -> (i32, i32) {
         match self {
-            Self::Release | Self::Expire => true,
-            Self::Commit => false,
+            Self::Release | Self::Expire => (1, -1),
+            Self::Commit => (0, -1),
+            Self::Return => (1, 0),
         }
     }
 }
@@ -149,47 +204,123 @@ impl fmt::Display for Step {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use souk_kit::id;
 
     use super::*;
 
-    const STATUSES: [Status; 5] =
-        [Status::Held, Status::Rejected, Status::Released, Status::Expired, Status::Committed];
+    const STEPS: [Step; 4] = [Step::Release, Step::Expire, Step::Commit, Step::Return];
 
-    fn any_step() -> impl Strategy<Value = Step> {
-        prop_oneof![Just(Step::Release), Just(Step::Expire), Just(Step::Commit)]
+    fn any_status() -> impl Strategy<Value = Status> {
+        prop::sample::select(&Status::ALL[..])
+    }
+
+    /// A step, or another decision.
+    fn any_turn() -> impl Strategy<Value = Option<Step>> {
+        prop::option::weighted(0.8, prop::sample::select(&STEPS[..]))
+    }
+
+    /// Units of an order: in stock, held, with the order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Units(i32, i32, i32);
+
+    impl Units {
+        fn of(status: Status) -> Self {
+            match status {
+                Status::Held => Self(0, 1, 0),
+                Status::Committed => Self(0, 0, 1),
+                Status::Rejected | Status::Released | Status::Expired | Status::Returned => {
+                    Self(1, 0, 0)
+                }
+            }
+        }
+
+        fn after(self, step: Step) -> Self {
+            let (available, held) = step.unit();
+            Self(self.0 + available, self.1 + held, self.2 - available - held)
+        }
     }
 
     proptest! {
         #[test]
-        fn stock_that_was_given_back_never_leaves_and_stock_that_left_never_comes_back(
-            steps in prop::collection::vec(any_step(), 0..20)
+        fn a_unit_is_in_one_place_and_one_that_has_left_leaves_no_second_time(
+            turns in prop::collection::vec(any_turn(), 0..20)
         ) {
-            let mut status = Status::Held;
-            let mut ends = 0;
-            for step in steps {
-                if let Ok(next) = status.after(step) {
-                    ends += i32::from(next != status);
-                    status = next;
+            let (mut status, mut units) = (Status::Held, Units::of(Status::Held));
+            let (mut left, mut returned) = (0, 0);
+            for turn in turns {
+                let next = match turn {
+                    Some(step) => status.after(step).unwrap_or(status),
+                    None if status.may_be_held_again() => Status::Held,
+                    None => status,
+                };
+                match turn {
+                    Some(step) if next != status => units = units.after(step),
+                    _ => units = Units::of(next),
                 }
+                prop_assert_eq!(units, Units::of(next));
+                left += i32::from(next == Status::Committed && status != next);
+                returned += i32::from(next == Status::Returned && status != next);
+                prop_assert!(returned <= left && left <= 1);
+                status = next;
             }
-            prop_assert!(ends <= 1);
+        }
+
+        #[test]
+        fn who_asks_again_is_not_done_before_the_order_has_its_stock_or_cannot_have_it(
+            status in any_status(), pinned: bool, fence in 0_i64..3, asked in 0_i64..3
+        ) {
+            let request = |again| Request {
+                order: id::new(),
+                lines: Vec::new(),
+                ttl: Duration::ZERO,
+                actor: Actor::catalog(),
+                fence: asked,
+                again,
+            };
+            let reservation = Reservation {
+                order: id::new(),
+                status,
+                shortages: Vec::new(),
+                expires_at: OffsetDateTime::UNIX_EPOCH,
+                pinned,
+                fence,
+            };
+            prop_assert!(request(false).is_answered_by(&reservation));
+            let is_kept = status == Status::Held && pinned && asked == fence;
+            let is_over = matches!(status, Status::Committed | Status::Returned);
+            let is_second = status != Status::Held && asked == fence;
+            prop_assert_eq!(
+                request(true).is_answered_by(&reservation),
+                is_kept || is_over || is_second || asked < fence
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_leads_from_its_start_to_its_end_and_changes_nothing_elsewhere() {
+        for (status, step) in Status::ALL.into_iter().flat_map(|one| STEPS.map(|step| (one, step)))
+        {
+            match status.after(step) {
+                Ok(after) if status == step.start() => assert_eq!(after, step.end()),
+                Ok(after) => assert_eq!(after, status, "{status} {step}"),
+                Err(illegal) => assert_eq!(illegal, Illegal { from: status, step }),
+            }
         }
     }
 
     #[test]
     fn every_step_may_be_repeated() {
-        for status in STATUSES {
-            for step in [Step::Release, Step::Expire, Step::Commit] {
-                if let Ok(next) = status.after(step) {
-                    assert_eq!(next.after(step), Ok(next), "{status} {step}");
-                }
+        for (status, step) in Status::ALL.into_iter().flat_map(|one| STEPS.map(|step| (one, step)))
+        {
+            if let Ok(next) = status.after(step) {
+                assert_eq!(next.after(step), Ok(next), "{status} {step}");
             }
         }
     }
 
     #[test]
     fn the_words_of_the_database_read_back() {
-        for status in STATUSES {
+        for status in Status::ALL {
             assert_eq!(Status::from_word(status.as_str()), Some(status));
         }
     }

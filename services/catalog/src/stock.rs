@@ -74,10 +74,11 @@ pub enum MoveKind {
     Release,
     Expire,
     Commit,
+    Return,
 }
 
 impl MoveKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Create,
         Self::Adjust,
         Self::Set,
@@ -86,6 +87,7 @@ impl MoveKind {
         Self::Release,
         Self::Expire,
         Self::Commit,
+        Self::Return,
     ];
 
     /// The kind of a word of the ledger.
@@ -104,6 +106,7 @@ impl MoveKind {
             Self::Release => "release",
             Self::Expire => "expire",
             Self::Commit => "commit",
+            Self::Return => "return",
         }
     }
 }

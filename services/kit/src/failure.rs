@@ -188,9 +188,11 @@ fn code_of(reason: Reason) -> Code {
         | Reason::IllegalTransition
         | Reason::InsufficientStock
         | Reason::InUse
-        | Reason::StockMismatch => Code::FailedPrecondition,
+        | Reason::StockMismatch
+        | Reason::RefundTooLarge
+        | Reason::LimitReached => Code::FailedPrecondition,
         Reason::InFlight | Reason::EtagMismatch => Code::Aborted,
-        Reason::RangeNotSatisfiable => Code::OutOfRange,
+        Reason::RangeNotSatisfiable | Reason::EventsForgotten => Code::OutOfRange,
         Reason::PayloadTooLarge
         | Reason::HeadersTooLarge
         | Reason::Overloaded

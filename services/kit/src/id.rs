@@ -59,6 +59,34 @@ pub mod kind {
         const TYPE: &'static str = "evt";
     }
 
+    /// `pay_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Payment;
+    impl StaticType for Payment {
+        const TYPE: &'static str = "pay";
+    }
+
+    /// `ref_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Refund;
+    impl StaticType for Refund {
+        const TYPE: &'static str = "ref";
+    }
+
+    /// `shp_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Shipment;
+    impl StaticType for Shipment {
+        const TYPE: &'static str = "shp";
+    }
+
+    /// `adr_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Address;
+    impl StaticType for Address {
+        const TYPE: &'static str = "adr";
+    }
+
     /// `imp_…`
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct Import;
@@ -97,6 +125,14 @@ pub type SessionId = Id<kind::Session>;
 pub type OrderId = Id<kind::Order>;
 /// The id of an event, `evt_…`.
 pub type EventId = Id<kind::Event>;
+/// The id of an attempt to pay, `pay_…`.
+pub type PaymentId = Id<kind::Payment>;
+/// The id of a refund, `ref_…`.
+pub type RefundId = Id<kind::Refund>;
+/// The id of a shipment, `shp_…`.
+pub type ShipmentId = Id<kind::Shipment>;
+/// The id of an address, `adr_…`.
+pub type AddressId = Id<kind::Address>;
 
 #[cfg(test)]
 mod tests {

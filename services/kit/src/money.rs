@@ -82,6 +82,11 @@ impl Money {
         if minor < 0 { Err(Invalid::Negative) } else { Ok(Self { minor, currency }) }
     }
 
+    /// Nothing of a currency.
+    pub fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
     /// Reads `599`, `599.0` or `599.00`; no sign but `-`, no exponent, no separators.
     ///
     /// # Errors
@@ -157,6 +162,14 @@ impl Money {
             return None;
         }
         Some(Self { minor: self.minor.checked_add(other.minor)?, currency: self.currency })
+    }
+
+    /// The difference; `None` when it is less than nothing or the currencies differ.
+    pub fn minus(self, other: Self) -> Option<Self> {
+        if self.currency != other.currency {
+            return None;
+        }
+        Self::from_minor(self.minor.checked_sub(other.minor)?, self.currency).ok()
     }
 }
 

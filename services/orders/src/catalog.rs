@@ -8,8 +8,9 @@ use souk_kit::request::Context;
 use souk_kit::{Channel, Currency, Money, wire};
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{
-    BatchGetProductsRequest, Product, ReleaseStockRequest, ReservationStatus, ReserveStockRequest,
-    StockLine,
+    BatchGetProductsRequest, CommitStockRequest, PinStockRequest, Product, ReleaseStockRequest,
+    Reservation, ReservationStatus, ReserveStockRequest, ReturnStockRequest, StockLine,
+    UnpinStockRequest,
 };
 use time::OffsetDateTime;
 use tonic::{Code, Status};
@@ -25,11 +26,11 @@ pub struct Catalog {
     token: ServiceToken,
 }
 
-/// What the catalog says to a reservation.
+/// What the catalog says of the stock of an order.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The stock is held until then.
-    Reserved(OffsetDateTime),
+    /// It is held, until then where it is not pinned.
+    Held(OffsetDateTime),
     /// Nothing is held.
     Short(Vec<Shortage>),
     /// It was held, and has gone back.
@@ -55,13 +56,16 @@ impl Catalog {
         products.into_iter().map(quote).collect()
     }
 
-    /// Holds the stock of an order. Safe to repeat.
+    /// Holds the stock of an order. Safe to repeat. With `again` it is held anew, and pinned, where it has gone back
+    /// meanwhile.
     pub async fn reserve(
         &self,
         context: &Context,
         order: OrderId,
         lines: &[Line],
         ttl: Duration,
+        fence: i64,
+        again: bool,
     ) -> Result<Outcome, Error> {
         let line = |line: &Line| StockLine {
             product_id: line.product.to_string(),
@@ -71,38 +75,67 @@ impl Catalog {
             order_id: order.to_string(),
             lines: lines.iter().map(line).collect(),
             ttl: prost_types::Duration::try_from(ttl).ok(),
+            fence,
+            again,
         });
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
         let reservation = self.client.clone().reserve_stock(request).await;
+        outcome(&reservation.map_err(|status| self.refused(status))?.into_inner())
+    }
+
+    /// Holds the stock of an order for as long as it takes. Safe to repeat.
+    pub async fn pin(
+        &self,
+        context: &Context,
+        order: OrderId,
+        fence: i64,
+    ) -> Result<Outcome, Error> {
+        let request = context.outgoing(PinStockRequest { order_id: order.to_string(), fence });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let reservation = self.client.clone().pin_stock(request).await;
         let reservation = reservation.map_err(|status| self.refused(status))?.into_inner();
-        match reservation.status() {
-            ReservationStatus::Held => {
-                let until = reservation.expires_at.as_ref().and_then(wire::time);
-                until.map(Outcome::Reserved).ok_or_else(|| unexpected("a hold without an end"))
-            }
-            ReservationStatus::Rejected => {
-                let shortages = reservation.shortages.iter().map(|shortage| {
-                    let product = shortage.product_id.parse::<ProductId>();
-                    let product = product.map_err(|_| unexpected("an unreadable product id"))?;
-                    let (requested, available) = (shortage.requested, shortage.available);
-                    Ok(Shortage { product: product.uuid(), requested, available })
-                });
-                shortages.collect::<Result<_, Error>>().map(Outcome::Short)
-            }
-            ReservationStatus::Released | ReservationStatus::Expired => Ok(Outcome::Ended),
-            ReservationStatus::Committed | ReservationStatus::Unspecified => {
-                Err(unexpected("a reservation in a state that no order here has asked for"))
-            }
+        match outcome(&reservation)? {
+            // somebody with a later claim has taken the pin away
+            Outcome::Held(_) if !reservation.pinned => Err(unexpected("a hold without a pin")),
+            outcome => Ok(outcome),
         }
     }
 
-    /// Gives the stock of an order back. Safe to repeat.
-    pub async fn release(&self, context: &Context, order: OrderId) -> Result<(), Error> {
-        let request = context.outgoing(ReleaseStockRequest { order_id: order.to_string() });
+    /// Lets the hold end when its time is over. Safe to repeat.
+    pub async fn unpin(&self, context: &Context, order: OrderId, fence: i64) -> Result<(), Error> {
+        let request = context.outgoing(UnpinStockRequest { order_id: order.to_string(), fence });
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
-        let released = self.client.clone().release_stock(request).await;
-        released.map_err(|status| self.refused(status))?;
-        Ok(())
+        let reservation = self.client.clone().unpin_stock(request).await;
+        reservation.map(drop).map_err(|status| self.refused(status))
+    }
+
+    /// Gives the stock of an order back. Safe to repeat.
+    pub async fn release(
+        &self,
+        context: &Context,
+        order: OrderId,
+        fence: i64,
+    ) -> Result<(), Error> {
+        let request = context.outgoing(ReleaseStockRequest { order_id: order.to_string(), fence });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let reservation = self.client.clone().release_stock(request).await;
+        reservation.map(drop).map_err(|status| self.refused(status))
+    }
+
+    /// Lets the stock of an order leave with it. Safe to repeat.
+    pub async fn commit(&self, context: &Context, order: OrderId) -> Result<(), Error> {
+        let request = context.outgoing(CommitStockRequest { order_id: order.to_string() });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let reservation = self.client.clone().commit_stock(request).await;
+        reservation.map(drop).map_err(|status| self.refused(status))
+    }
+
+    /// Puts back what had left with an order. Safe to repeat.
+    pub async fn put_back(&self, context: &Context, order: OrderId) -> Result<(), Error> {
+        let request = context.outgoing(ReturnStockRequest { order_id: order.to_string() });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let reservation = self.client.clone().return_stock(request).await;
+        reservation.map(drop).map_err(|status| self.refused(status))
     }
 
     /// A refusal may be that of a token that is no longer good: the next call gets a new one.
@@ -111,6 +144,30 @@ impl Catalog {
             self.token.forget();
         }
         Error::catalog(status)
+    }
+}
+
+fn outcome(reservation: &Reservation) -> Result<Outcome, Error> {
+    match reservation.status() {
+        ReservationStatus::Held => {
+            let until = reservation.expires_at.as_ref().and_then(wire::time);
+            until.map(Outcome::Held).ok_or_else(|| unexpected("a hold without an end"))
+        }
+        ReservationStatus::Rejected => {
+            let shortages = reservation.shortages.iter().map(|shortage| {
+                let product = shortage.product_id.parse::<ProductId>();
+                let product = product.map_err(|_| unexpected("an unreadable product id"))?;
+                let (requested, available) = (shortage.requested, shortage.available);
+                Ok(Shortage { product: product.uuid(), requested, available })
+            });
+            shortages.collect::<Result<_, Error>>().map(Outcome::Short)
+        }
+        ReservationStatus::Released | ReservationStatus::Expired => Ok(Outcome::Ended),
+        ReservationStatus::Committed
+        | ReservationStatus::Returned
+        | ReservationStatus::Unspecified => {
+            Err(unexpected("a reservation in a state that no order here has asked for"))
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 use souk_db::idempotency::Refusal;
 use souk_kit::Failure;
-use souk_kit::id::OrderId;
+use souk_kit::id::{OrderId, PaymentId};
 use souk_proto::souk::types::v1::Reason;
 use tonic::{Code, Status};
 
 use crate::order::Unorderable;
+use crate::purchase::Refused;
 use crate::shortage::Shortfall;
-use crate::state::{Illegal, State};
+use crate::state::{Action, Illegal};
 
 /// No more short products are told than this: they travel in a header, whose size is limited.
 const MAX_TOLD: usize = 50;
@@ -54,14 +55,32 @@ pub enum Error {
         /// What is short.
         shortfalls: Vec<Shortfall>,
     },
-    /// The order is in a state that does not allow the call.
-    #[error("order {order}: {illegal}")]
-    IllegalTransition {
+    /// The order does not allow what the call asks for.
+    #[error("order {order}: {refused}")]
+    Refusal {
         /// The order.
         order: OrderId,
-        /// The event that is not allowed.
-        illegal: Illegal,
+        /// Why.
+        refused: Refused,
     },
+    /// The order has no such payment.
+    #[error("payment {0} does not exist")]
+    NoSuchPayment(PaymentId),
+    /// A path names something of an order, or an address, which is not there, or by what can be no id.
+    #[error("{0} {1} does not exist")]
+    NoSuch(&'static str, String),
+    /// The address book is full.
+    #[error("the address book has {0} addresses")]
+    AddressBookFull(i64),
+    /// The events that a stream should go on with are forgotten.
+    #[error("the events after {0} are forgotten")]
+    EventsForgotten(String),
+    /// This process has no such provider.
+    #[error("there is no provider {0} here that knows this payment's method")]
+    NoProvider(&'static str),
+    /// A provider has not answered: what has become of the money is not known.
+    #[error("{0} has not answered")]
+    ProviderSilent(&'static str),
     /// A step of the saga took too long, and is tried again.
     #[error("a step of order {0} took too long")]
     TooSlow(OrderId),
@@ -100,7 +119,19 @@ impl From<Error> for Failure {
                 Self::new(Reason::DeadlineExceeded, "the call took longer than its deadline")
             }
             Error::OutOfStock { order, shortfalls } => out_of_stock(order, &shortfalls),
-            Error::IllegalTransition { order, illegal } => illegal_transition(order, illegal.from),
+            Error::Refusal { order, refused } => refusal(order, &refused),
+            Error::NoSuchPayment(id) => Self::not_found("payment", id),
+            Error::NoSuch(kind, id) => Self::not_found(kind, id),
+            Error::AddressBookFull(limit) => {
+                Self::new(Reason::LimitReached, "the address book is full").with("limit", limit)
+            }
+            Error::EventsForgotten(after) => {
+                Self::new(Reason::EventsForgotten, "the events that should follow are forgotten")
+                    .with("after", after)
+            }
+            Error::NoProvider(_) | Error::ProviderSilent(_) => {
+                Self::unavailable("the payment provider cannot be reached")
+            }
             Error::TooSlow(_) => {
                 Self::new(Reason::DeadlineExceeded, "the order took longer than the call may")
             }
@@ -153,12 +184,34 @@ fn out_of_stock(order: OrderId, shortfalls: &[Shortfall]) -> Failure {
     })
 }
 
-fn illegal_transition(order: OrderId, state: State) -> Failure {
+fn refusal(order: OrderId, refused: &Refused) -> Failure {
+    match refused {
+        Refused::Illegal(illegal) => illegal_transition(order, *illegal),
+        Refused::RefundTooLarge { available } => {
+            Failure::new(Reason::RefundTooLarge, refused.to_string())
+                .violation("amount", format!("must be more than 0 and at most {available}"))
+                .with("order_id", order)
+                .with("available", available)
+        }
+        Refused::LimitReached { limit, .. } => {
+            Failure::new(Reason::LimitReached, refused.to_string())
+                .with("order_id", order)
+                .with("limit", limit)
+        }
+        Refused::Unknown => Failure::not_found("part of the order", order),
+    }
+}
+
+fn illegal_transition(order: OrderId, Illegal { from, action }: Illegal) -> Failure {
+    let allowed: Vec<&str> = from.allowed().map(Action::name).collect();
+    let why = format!("{action} is not allowed to an order that is {from}");
     Failure::new(
         Reason::IllegalTransition,
-        format!("the order is {state} and can no longer change so"),
+        format!("the order is {from} and cannot become {}", action.aim()),
     )
-    .precondition("ORDER_STATE", order, "the order must be pending or reserved")
+    .precondition("ORDER_STATE", order, &why)
     .with("order_id", order)
-    .with("status", state)
+    .with("from", from)
+    .with("to", action.aim())
+    .with("allowed", allowed.join(","))
 }

@@ -1,20 +1,35 @@
 //! The orders service: accepts an order once, and carries it to where it stays, whoever dies on
 //! the way.
 
+mod address;
+mod addressing;
 mod cancelling;
 mod catalog;
+mod changing;
 mod error;
+mod feed;
 mod grpc;
+mod history;
+mod listing;
+mod numbering;
 mod order;
+mod paying;
+mod payment;
+mod payments;
 mod placing;
+mod purchase;
 mod reading;
+mod refund;
 mod saga;
+mod shipment;
 mod shortage;
 mod slots;
 mod state;
+mod stock;
 mod store;
 mod transition;
 mod waiting;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +41,22 @@ use souk_kit::cursor::Cursors;
 use souk_kit::secret::MasterSecret;
 use souk_kit::server::Service;
 use souk_kit::stack::{Limits, Stack};
-use souk_proto::souk::orders::v1::orders_service_server::{OrdersServiceServer, SERVICE_NAME};
+use souk_proto::souk::orders::v1::addresses_service_server::{self, AddressesServiceServer};
+use souk_proto::souk::orders::v1::order_events_service_server::{self, OrderEventsServiceServer};
+use souk_proto::souk::orders::v1::orders_service_server::{self, OrdersServiceServer};
+use souk_proto::souk::orders::v1::payments_service_server::{self, PaymentsServiceServer};
+use souk_proto::souk::orders::v1::shipments_service_server::{self, ShipmentsServiceServer};
 use sqlx::migrate::Migrator;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 
-use cancelling::Cancelling;
 use catalog::Catalog;
+use changing::Changing;
+use feed::Feed;
 use grpc::Handlers;
+use payments::Providers;
 use placing::Placing;
 use saga::Saga;
 use slots::Slots;
@@ -53,6 +74,15 @@ pub const CLIENT_ID: &str = "orders";
 pub const CLIENT_SCOPES: &[&str] = &["stock:reserve"];
 /// Which services they are for.
 pub const CLIENT_AUDIENCES: &[&str] = &[CATALOG];
+
+/// The services of the contract.
+pub const SERVICES: [&str; 5] = [
+    orders_service_server::SERVICE_NAME,
+    payments_service_server::SERVICE_NAME,
+    shipments_service_server::SERVICE_NAME,
+    addresses_service_server::SERVICE_NAME,
+    order_events_service_server::SERVICE_NAME,
+];
 
 const CATALOG: &str = "catalog";
 /// How often what nobody needs any more is forgotten.
@@ -72,6 +102,8 @@ pub struct Options {
     /// Orders of one product that are placed at once, at least 1: enough to fill the batches, and few
     /// enough that they leave room to those of other products.
     pub product_slots: usize,
+    /// Whether orders can be paid in a sandbox, where no money moves.
+    pub sandbox_payments: bool,
     /// How much it does at once.
     pub limits: Limits,
 }
@@ -97,14 +129,18 @@ impl Orders {
         auth: Channel,
         catalog: Channel,
     ) -> anyhow::Result<Self> {
-        souk_kit::idempotency::check(SERVICE_NAME, grpc::KEYED)?;
+        for service in SERVICES {
+            souk_kit::idempotency::check(service, grpc::KEYED)?;
+        }
         let token = ServiceToken::new(auth.clone(), CLIENT_ID, options.client_secret, CATALOG);
         let catalog = Arc::new(Catalog::new(catalog, token));
         let transitions = Transitions::new(database.clone(), grpc::ENCODING);
         let waiting = Waiting::default();
+        let providers = Providers::new(database.clone(), options.sandbox_payments);
         let saga = Saga::new(
             database.clone(),
             catalog.clone(),
+            providers.clone(),
             transitions.clone(),
             waiting.clone(),
             options.reservation_ttl,
@@ -115,11 +151,13 @@ impl Orders {
                 catalog,
                 transitions.clone(),
                 saga.clone(),
-                waiting,
+                waiting.clone(),
                 Slots::new(options.product_slots),
                 grpc::ENCODING,
             ),
-            cancelling: Cancelling::new(database.clone(), transitions, saga.clone()),
+            changing: Changing::new(database.clone(), transitions, saga.clone(), waiting),
+            providers,
+            feed: Feed::new(database.clone()),
             cursors: Cursors::new(&options.secret),
             totals: Totals::new(database.clone()),
             database,
@@ -128,14 +166,19 @@ impl Orders {
         Ok(Self { handlers, saga, verifier, limits: options.limits })
     }
 
-    /// The gRPC service with everything around it, to be served or called in process.
-    pub fn service(&self) -> Service {
-        let server = OrdersServiceServer::new(self.handlers.clone());
-        Service {
-            name: SERVICE_NAME,
-            stack: Stack::new(server, self.verifier.clone(), self.limits),
-            probe: self.handlers.database.probe(),
-        }
+    /// The gRPC services with everything around them, to be served or called in process; that of the orders themselves
+    /// comes first.
+    pub fn services(&self) -> Vec<Service> {
+        let (handlers, verifier, limits) = (&self.handlers, &self.verifier, self.limits);
+        let stacks = [
+            Stack::new(OrdersServiceServer::new(handlers.clone()), verifier.clone(), limits),
+            Stack::new(PaymentsServiceServer::new(handlers.clone()), verifier.clone(), limits),
+            Stack::new(ShipmentsServiceServer::new(handlers.clone()), verifier.clone(), limits),
+            Stack::new(AddressesServiceServer::new(handlers.clone()), verifier.clone(), limits),
+            Stack::new(OrderEventsServiceServer::new(handlers.clone()), verifier.clone(), limits),
+        ];
+        let service = |(name, stack)| Service { name, stack, probe: handlers.database.probe() };
+        SERVICES.into_iter().zip(stacks).map(service).collect()
     }
 
     /// The background work: the saga, forgetting what is over, keeping keys fresh. Ends with
@@ -146,6 +189,7 @@ impl Orders {
                 () = shutdown.cancelled() => {}
                 () = self.forget() => {}
                 () = self.verifier.keep_fresh() => {}
+                () = self.handlers.feed.run() => {}
             }
         };
         tokio::join!(housekeeping, self.saga.run(shutdown.clone()));

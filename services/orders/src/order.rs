@@ -1,4 +1,4 @@
-//! Orders: what they are, what they cost, and what an event makes of one.
+//! Orders: what they are, and what they cost.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,19 +9,28 @@ use souk_kit::page::Row;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::address::PostalAddress;
 use crate::shortage::{Shortage, Shortfall};
-use crate::state::{Event, Illegal, State};
+use crate::state::State;
+use crate::stock::Stock;
 
 /// An order.
 #[derive(Debug, Clone)]
 pub struct Order {
     pub id: OrderId,
+    /// For people: grows with time, and has gaps. Orders of before there were numbers have none.
+    pub number: Option<i64>,
     pub customer: UserId,
     /// The idempotency key that it was placed with.
     pub key: Key,
     pub state: State,
+    pub stock: Stock,
     pub lines: Vec<Line>,
     pub total: Money,
+    /// How much has been paid, and how much of that has gone back.
+    pub paid: Money,
+    pub refunded: Money,
+    pub ships_to: Option<PostalAddress>,
     pub shortages: Vec<Shortage>,
     pub reserved_until: Option<OffsetDateTime>,
     /// Counts the changes of the order, from 1; the sequence of its events.
@@ -125,25 +134,6 @@ pub fn sum(lines: &[Line]) -> Result<Money, Unorderable> {
 }
 
 impl Order {
-    /// The order after an event at a moment.
-    ///
-    /// # Errors
-    ///
-    /// The order's state does not allow the event.
-    pub fn after(&self, event: &Event, at: OffsetDateTime) -> Result<Self, Illegal> {
-        let mut next = self.clone();
-        next.state = self.state.on(event)?;
-        next.version += 1;
-        // no order changes before it was accepted, whatever a clock says
-        next.updated_at = at.max(self.updated_at);
-        match event {
-            Event::StockReserved { until } => next.reserved_until = Some(*until),
-            Event::StockShort { shortages } => next.shortages.clone_from(shortages),
-            Event::ReservationEnded | Event::Cancel => {}
-        }
-        Ok(next)
-    }
-
     /// What is short, by its place in the order.
     pub fn shortfalls(&self) -> Vec<Shortfall> {
         self.shortages

@@ -6,19 +6,23 @@ use std::time::Duration;
 
 use souk_db::idempotency::{Answer, Call, Record};
 use souk_db::{Batches, Database, Limits, Work};
-use souk_kit::id::{self, OrderId, ProductId, UserId};
+use souk_kit::id::{self, AddressId, OrderId, ProductId, UserId};
 use souk_kit::request::Context;
 use souk_kit::{Money, clock};
 use tokio::sync::oneshot;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::address::PostalAddress;
 use crate::catalog::Catalog;
+use crate::numbering::Numbers;
 use crate::order::{Item, Line, Order, price, refuse_repeats, sum};
+use crate::purchase::Purchase;
 use crate::saga::Saga;
 use crate::slots::{Slot, Slots};
 use crate::state::State;
+use crate::stock::Stock;
 use crate::transition::{Encoding, FIRST_EPOCH, Transitions};
-use crate::waiting::{Waiting, latest};
+use crate::waiting::{LOOK, Waiting, latest};
 use crate::{Error, store};
 
 /// A catalog that takes longer to tell prices is not waited for before the key is looked up.
@@ -35,6 +39,22 @@ pub struct Placing {
     encoding: Encoding,
     records: Batches<Records>,
     transitions: Transitions,
+    numbers: Arc<Numbers>,
+}
+
+/// What somebody wants to order.
+#[derive(Debug)]
+pub struct Wanted {
+    pub items: Vec<Item>,
+    pub ships_to: Option<ShipsTo>,
+}
+
+/// Where an order shall go.
+#[derive(Debug)]
+pub enum ShipsTo {
+    /// To an address in the customer's address book.
+    Book(AddressId),
+    Postal(PostalAddress),
 }
 
 /// What has become of a call that places an order.
@@ -74,6 +94,7 @@ impl Placing {
     ) -> Self {
         Self {
             records: Batches::new(Records(database.clone()), Limits::READS),
+            numbers: Arc::new(Numbers::new(database.clone())),
             transitions,
             database,
             catalog,
@@ -91,13 +112,19 @@ impl Placing {
         context: &Context,
         customer: UserId,
         call: Call,
-        items: &[Item],
+        wanted: Wanted,
     ) -> Result<Placed, Error> {
+        let items = &wanted.items;
         refuse_repeats(items)?;
-        let mut priced = pin!(self.lines(context, items));
-        let (lines, total) = match timeout(PROMPT, &mut priced).await {
+        let mut priced = pin!(async {
+            let ships_to = self.ships_to(context, customer, wanted.ships_to);
+            let ((lines, total), ships_to) =
+                tokio::try_join!(self.lines(context, items), ships_to)?;
+            Ok::<_, Error>((lines, total, ships_to))
+        });
+        let (lines, total, ships_to) = match timeout(PROMPT, &mut priced).await {
             Ok(Ok(priced)) => priced,
-            // a repeat needs no catalog, and no products, which may be gone
+            // a repeat needs no catalog, and neither products nor an address, which may be gone
             unpriced => match (self.records.submit(call.clone()).await?, unpriced) {
                 (Some(earlier), _) => return self.replay(context, &call, earlier).await,
                 (None, Ok(failed)) => failed?,
@@ -107,11 +134,16 @@ impl Placing {
         let now = clock::now();
         let order = Order {
             id: id::new(),
+            number: Some(self.numbers.next(context).await?),
             customer,
             key: call.key.clone(),
             state: State::Pending,
+            stock: Stock::Unknown,
+            paid: Money::zero(total.currency()),
+            refunded: Money::zero(total.currency()),
             total,
             lines,
+            ships_to,
             shortages: Vec::new(),
             reserved_until: None,
             version: 1,
@@ -148,7 +180,7 @@ impl Placing {
             let is_ours = matches!(accepted, Ok(None));
             let _ = sender.send(accepted);
             if is_ours {
-                placing.saga.carry(placed, FIRST_EPOCH).await;
+                placing.saga.carry(placed, FIRST_EPOCH, None).await;
             }
             drop(slot);
         });
@@ -159,18 +191,42 @@ impl Placing {
         if let Some(earlier) = accepted? {
             return self.replay(context, &call, earlier).await;
         }
-        let latest = latest(context);
-        let settled = match timeout_at(latest.into(), waiter.settled()).await {
-            Ok(order) => order,
-            // somebody in another process may have brought it there
-            Err(_) => match self.order(context, order.id).await {
-                Ok(order) if order.state.is_settled() => Arc::new(order),
-                // it cannot be seen at the moment, but it is accepted, which is what counts
-                Ok(_) | Err(_) => return Ok(Placed::Pending(order)),
-            },
+        let latest = latest(context).into();
+        let is_settled = |purchase: &Purchase| purchase.order.state != State::Pending;
+        loop {
+            let look = (Instant::now() + LOOK).min(latest);
+            let settled = match timeout_at(look, waiter.until(is_settled)).await {
+                Ok(purchase) => purchase.order.clone(),
+                // somebody in another process may have brought it there
+                Err(_) => match self.order(context, order.id).await {
+                    Ok(order) if order.state != State::Pending => order,
+                    Ok(_) | Err(_) if look < latest => continue,
+                    // it cannot be seen at the moment, but it is accepted, which is what counts
+                    Ok(_) | Err(_) => return Ok(Placed::Pending(order)),
+                },
+            };
+            let answer = (self.encoding.answer)(&settled);
+            return Ok(Placed::Answered { answer, replayed: false });
+        }
+    }
+
+    /// Where the order goes: a copy of what stands in the address book at this moment.
+    async fn ships_to(
+        &self,
+        context: &Context,
+        customer: UserId,
+        ships_to: Option<ShipsTo>,
+    ) -> Result<Option<PostalAddress>, Error> {
+        let id = match ships_to {
+            None => return Ok(None),
+            Some(ShipsTo::Postal(address)) => return Ok(Some(address)),
+            Some(ShipsTo::Book(id)) => id,
         };
-        let answer = (self.encoding.answer)(&settled);
-        Ok(Placed::Answered { answer, replayed: false })
+        let access = self.database.until(context.deadline);
+        let found = store::addresses::get(&access, id, customer).await?;
+        let issue = "must be an address in the caller's address book";
+        let address = found.ok_or_else(|| Error::invalid("address_id", issue))?;
+        Ok(Some(address.postal))
     }
 
     /// Makes an order true, whole or not at all; what is known of an earlier call with its key, in which

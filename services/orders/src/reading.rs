@@ -1,12 +1,19 @@
-//! Reading orders.
+//! Reading orders, and all that has happened to them.
 
 use souk_db::{Access, Totals};
-use souk_kit::cursor::Cursors;
+use souk_kit::cursor::{Cursors, Total};
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::page::{Page, Position};
 
+use crate::history::Entry;
+use crate::listing::Filters;
 use crate::order::Order;
+use crate::purchase::Purchase;
 use crate::{Error, store};
+
+/// Lists with filters are counted as far as this; those whose pages have numbers further.
+const COUNTED: i32 = 1_000;
+const COUNTED_FOR_PAGES: i32 = 10_000;
 
 /// An order that the customer may see; any order when there is no customer.
 pub async fn order(access: &Access, id: OrderId, customer: Option<UserId>) -> Result<Order, Error> {
@@ -14,28 +21,44 @@ pub async fn order(access: &Access, id: OrderId, customer: Option<UserId>) -> Re
     found.map(|(order, _)| order).ok_or(Error::NotFound(id))
 }
 
-/// The orders of a customer, or of everybody, newest first.
+/// The same with its payments, refunds and shipment.
+pub async fn purchase(
+    access: &Access,
+    id: OrderId,
+    customer: Option<UserId>,
+) -> Result<Purchase, Error> {
+    let found = store::purchases::get(access, id, customer).await?;
+    found.map(|(purchase, _)| purchase).ok_or(Error::NotFound(id))
+}
+
+/// The same with what was done to it.
+pub async fn timeline(
+    access: &Access,
+    id: OrderId,
+    customer: Option<UserId>,
+) -> Result<(Purchase, Vec<Entry>), Error> {
+    let purchase = purchase(access, id, customer).await?;
+    Ok((purchase, store::history::of_order(access, id).await?))
+}
+
+/// The orders that the filters let through, newest first.
 pub async fn list(
     access: &Access,
     cursors: &Cursors,
     totals: &Totals,
-    customer: Option<UserId>,
+    filters: &Filters,
     page: &Page,
 ) -> Result<(Vec<Order>, Position), Error> {
-    let list = list_of(customer);
-    let rows = store::orders::list(access, customer, page.window()).await?;
+    let rows = store::orders::list(access, filters, page.window()).await?;
     let total = match page.known_total() {
         Some(total) => total,
-        None => totals.of(&*list, access.deadline()).await?.into(),
+        None if filters.is_counted() => {
+            totals.of(filters.counted_name(), access.deadline()).await?.into()
+        }
+        None => {
+            let most = if page.is_numbered() { COUNTED_FOR_PAGES } else { COUNTED };
+            Total::counted(store::orders::count(access, filters, most).await?, most)
+        }
     };
-    Ok(page.finish(cursors, &list, rows, total)?)
-}
-
-/// The name of the list that somebody sees, under which it is counted. A cursor of one customer's list
-/// is none of another's.
-pub fn list_of(customer: Option<UserId>) -> String {
-    match customer {
-        Some(customer) => format!("orders of {}", customer.uuid()),
-        None => "orders".to_owned(),
-    }
+    Ok(page.finish(cursors, &filters.name(), rows, total)?)
 }

@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use time::OffsetDateTime;
-
-use crate::shortage::Shortage;
-
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -14,88 +10,250 @@ pub enum State {
     Paying,
     Paid,
     Fulfilled,
+    Delivered,
     Rejected,
     PaymentFailed,
     Cancelled,
     Expired,
     Refunded,
+    PartiallyRefunded,
     /// A state that a later release has brought an order to. This one leaves the order alone.
     Later,
 }
 
-/// What can happen to an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The catalog holds the stock until then.
-    StockReserved { until: OffsetDateTime },
-    /// The catalog has too little stock.
-    StockShort { shortages: Vec<Shortage> },
-    /// The time of the reservation is over.
-    ReservationEnded,
+/// What can be done to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It is accepted: there is no order before.
+    Create,
+    /// Its stock is held.
+    Reserve,
+    /// Its stock is short.
+    Reject,
+    /// Its stock has gone back, because nobody paid in time.
+    Expire,
     /// The customer no longer wants it.
     Cancel,
+    /// An attempt to pay begins.
+    Pay,
+    /// The provider wants the customer to confirm the attempt.
+    AskToConfirm,
+    /// The customer confirms it.
+    Confirm,
+    /// The attempt has failed.
+    Decline,
+    /// The money is there, and the stock is.
+    Collect,
+    /// The money of an attempt that had failed, or was given up, is there after all: the stock must be found again.
+    Resume,
+    /// Money is there that the order does not want: it goes back.
+    Oversupply,
+    /// An attempt that the order no longer waits for has failed, or is looked at later.
+    Lapse,
+    /// It is sent.
+    Fulfill,
+    /// It has arrived.
+    Deliver,
+    /// Money begins to go back.
+    BeginRefund,
+    /// A part of the money has gone back.
+    RefundPart,
+    /// All of it has.
+    RefundAll,
+    /// The provider refuses a refund.
+    FailRefund,
+    /// Money that the order did not want has gone back.
+    ReturnSurplus,
 }
 
-impl Event {
-    /// What happened to the order, as the audit log calls it.
-    pub fn action(&self) -> &'static str {
-        match self {
-            Self::StockReserved { .. } => "order.reserve",
-            Self::StockShort { .. } => "order.reject",
-            Self::ReservationEnded => "order.expire",
-            Self::Cancel => "order.cancel",
-        }
-    }
-}
-
-/// An event that the state does not allow.
+/// An action that the state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an order that is {from} does not allow {action}")]
 pub struct Illegal {
     pub from: State,
-    pub action: &'static str,
+    pub action: Action,
+}
+
+impl Action {
+    /// Every action there is.
+    pub const ALL: [Self; 20] = [
+        Self::Create,
+        Self::Reserve,
+        Self::Reject,
+        Self::Expire,
+        Self::Cancel,
+        Self::Pay,
+        Self::AskToConfirm,
+        Self::Confirm,
+        Self::Decline,
+        Self::Collect,
+        Self::Resume,
+        Self::Oversupply,
+        Self::Lapse,
+        Self::Fulfill,
+        Self::Deliver,
+        Self::BeginRefund,
+        Self::RefundPart,
+        Self::RefundAll,
+        Self::FailRefund,
+        Self::ReturnSurplus,
+    ];
+
+    /// What callers can ask for.
+    const FOR_CALLERS: [Self; 6] =
+        [Self::Cancel, Self::Pay, Self::Confirm, Self::Fulfill, Self::Deliver, Self::BeginRefund];
+
+    /// How the audit log and the timeline call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "order.create",
+            Self::Reserve => "order.reserve",
+            Self::Reject => "order.reject",
+            Self::Expire => "order.expire",
+            Self::Cancel => "order.cancel",
+            Self::Pay => "order.pay",
+            Self::AskToConfirm => "order.ask_to_confirm",
+            Self::Confirm => "order.confirm",
+            Self::Decline => "order.decline",
+            Self::Collect => "order.collect",
+            Self::Resume => "order.resume",
+            Self::Oversupply => "order.oversupply",
+            Self::Lapse => "order.lapse",
+            Self::Fulfill => "order.fulfill",
+            Self::Deliver => "order.deliver",
+            Self::BeginRefund => "order.begin_refund",
+            Self::RefundPart => "order.refund_part",
+            Self::RefundAll => "order.refund_all",
+            Self::FailRefund => "order.fail_refund",
+            Self::ReturnSurplus => "order.return_surplus",
+        }
+    }
+
+    /// The state that a caller wants who asks for it.
+    pub fn aim(self) -> State {
+        match self {
+            Self::Create => State::Pending,
+            Self::Reserve => State::Reserved,
+            Self::Reject => State::Rejected,
+            Self::Expire => State::Expired,
+            Self::Cancel => State::Cancelled,
+            Self::Pay | Self::AskToConfirm | Self::Resume => State::Paying,
+            Self::Confirm | Self::Collect | Self::Oversupply | Self::Lapse => State::Paid,
+            Self::Decline => State::PaymentFailed,
+            Self::Fulfill => State::Fulfilled,
+            Self::Deliver => State::Delivered,
+            Self::RefundPart => State::PartiallyRefunded,
+            Self::BeginRefund | Self::RefundAll | Self::FailRefund | Self::ReturnSurplus => {
+                State::Refunded
+            }
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl State {
     /// Every state that this release knows.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Pending,
         Self::Reserved,
         Self::Paying,
         Self::Paid,
         Self::Fulfilled,
+        Self::Delivered,
         Self::Rejected,
         Self::PaymentFailed,
         Self::Cancelled,
         Self::Expired,
         Self::Refunded,
+        Self::PartiallyRefunded,
     ];
 
-    /// The state after an event.
-    pub fn on(self, event: &Event) -> Result<Self, Illegal> {
-        match (self, event) {
-            (Self::Pending, Event::StockReserved { .. }) => Ok(Self::Reserved),
-            (Self::Pending, Event::StockShort { .. }) => Ok(Self::Rejected),
-            // reserved, but the answer was lost for so long that the time ran out meanwhile
-            (Self::Pending | Self::Reserved, Event::ReservationEnded) => Ok(Self::Expired),
-            (Self::Pending | Self::Reserved, Event::Cancel) => Ok(Self::Cancelled),
-            (Self::Reserved, Event::StockReserved { .. } | Event::StockShort { .. })
-            | (
-                Self::Paying
-                | Self::Paid
-                | Self::Fulfilled
-                | Self::Rejected
-                | Self::PaymentFailed
-                | Self::Cancelled
-                | Self::Expired
-                | Self::Refunded
-                | Self::Later,
-                Event::StockReserved { .. }
-                | Event::StockShort { .. }
-                | Event::ReservationEnded
-                | Event::Cancel,
-            ) => Err(Illegal { from: self, action: event.action() }),
+    /// The state after an action.
+    pub fn on(self, action: Action) -> Result<Self, Illegal> {
+        self.after(action).ok_or(Illegal { from: self, action })
+    }
+
+    fn after(self, action: Action) -> Option<Self> {
+        match action {
+            Action::Create => None,
+            Action::Reserve => matches!(self, Self::Pending).then_some(Self::Reserved),
+            Action::Reject => matches!(self, Self::Pending).then_some(Self::Rejected),
+            // pending: reserved, but the answer was lost for so long that the time ran out meanwhile;
+            // paying: the money came late, and what it was for has been sold
+            Action::Expire => {
+                matches!(self, Self::Pending | Self::Reserved | Self::PaymentFailed | Self::Paying)
+                    .then_some(Self::Expired)
+            }
+            Action::Cancel => matches!(self, Self::Pending | Self::Reserved | Self::PaymentFailed)
+                .then_some(Self::Cancelled),
+            Action::Pay => {
+                matches!(self, Self::Reserved | Self::PaymentFailed).then_some(Self::Paying)
+            }
+            Action::AskToConfirm | Action::Confirm => matches!(self, Self::Paying).then_some(self),
+            Action::Decline => matches!(self, Self::Paying).then_some(Self::PaymentFailed),
+            Action::Collect => matches!(self, Self::Paying).then_some(Self::Paid),
+            Action::Resume => matches!(self, Self::Paying | Self::PaymentFailed | Self::Expired)
+                .then_some(Self::Paying),
+            Action::Oversupply | Action::Lapse | Action::ReturnSurplus | Action::FailRefund => {
+                self.may_have_payments().then_some(self)
+            }
+            Action::Fulfill => {
+                matches!(self, Self::Paid | Self::PartiallyRefunded).then_some(Self::Fulfilled)
+            }
+            Action::Deliver => {
+                matches!(self, Self::Fulfilled | Self::PartiallyRefunded).then_some(Self::Delivered)
+            }
+            Action::BeginRefund => self.has_money().then_some(self),
+            Action::RefundPart => self.has_money().then_some(Self::PartiallyRefunded),
+            Action::RefundAll => self.has_money().then_some(Self::Refunded),
         }
+    }
+
+    /// What a caller can ask for.
+    pub fn allowed(self) -> impl Iterator<Item = Action> {
+        Action::FOR_CALLERS.into_iter().filter(move |action| self.after(*action).is_some())
+    }
+
+    /// Whether somebody has paid, and not got all of it back.
+    pub fn has_money(self) -> bool {
+        match self {
+            Self::Paid | Self::Fulfilled | Self::Delivered | Self::PartiallyRefunded => true,
+            Self::Pending
+            | Self::Reserved
+            | Self::Paying
+            | Self::Rejected
+            | Self::PaymentFailed
+            | Self::Cancelled
+            | Self::Expired
+            | Self::Refunded
+            | Self::Later => false,
+        }
+    }
+
+    /// Whether somebody may have tried to pay.
+    fn may_have_payments(self) -> bool {
+        match self {
+            Self::Pending | Self::Reserved | Self::Rejected | Self::Later => false,
+            Self::Paying
+            | Self::Paid
+            | Self::Fulfilled
+            | Self::Delivered
+            | Self::PaymentFailed
+            | Self::Cancelled
+            | Self::Expired
+            | Self::Refunded
+            | Self::PartiallyRefunded => true,
+        }
+    }
+
+    /// Whether stock is held only until the reservation ends.
+    pub fn is_held_for_a_time(self) -> bool {
+        matches!(self, Self::Reserved | Self::PaymentFailed)
     }
 
     /// The word in the database, in events, and (lowercase) in JSON.
@@ -106,11 +264,13 @@ impl State {
             Self::Paying => "paying",
             Self::Paid => "paid",
             Self::Fulfilled => "fulfilled",
+            Self::Delivered => "delivered",
             Self::Rejected => "rejected",
             Self::PaymentFailed => "payment_failed",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Refunded => "refunded",
+            Self::PartiallyRefunded => "partially_refunded",
             Self::Later => "in a state of a later release",
         }
     }
@@ -118,17 +278,6 @@ impl State {
     /// The state of a word of the database.
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Later)
-    }
-
-    /// Whether the saga has brought an order to where it stays for now, or only has to give stock
-    /// back.
-    pub fn is_settled(self) -> bool {
-        self != Self::Pending
-    }
-
-    /// Whether the stock of an order in this state has to go back.
-    pub fn gives_stock_back(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Expired)
     }
 }
 
@@ -144,49 +293,73 @@ mod tests {
 
     use super::*;
 
-    fn events() -> impl Strategy<Value = Vec<Event>> {
-        let event = prop_oneof![
-            Just(Event::StockReserved { until: OffsetDateTime::UNIX_EPOCH }),
-            Just(Event::StockShort { shortages: Vec::new() }),
-            Just(Event::ReservationEnded),
-            Just(Event::Cancel),
-        ];
-        prop::collection::vec(event, 0..30)
+    fn actions() -> impl Strategy<Value = Vec<Action>> {
+        prop::collection::vec(prop::sample::select(Action::ALL.to_vec()), 0..60)
+    }
+
+    /// The states that legal actions lead through, from the beginning.
+    fn way(actions: Vec<Action>) -> Vec<(Action, State)> {
+        let mut state = State::Pending;
+        let mut way = Vec::new();
+        for action in actions {
+            if let Ok(next) = state.on(action) {
+                state = next;
+                way.push((action, state));
+            }
+        }
+        way
     }
 
     proptest! {
         #[test]
-        fn no_order_comes_back_from_a_final_state(events in events()) {
-            let mut state = State::Pending;
-            let mut changes = 0;
-            for event in events {
-                if let Ok(next) = state.on(&event) {
-                    prop_assert_ne!(next, state, "an event that is taken changes the state");
-                    state = next;
-                    changes += 1;
-                }
-            }
-            prop_assert!(changes <= 2, "pending, reserved, and one way out");
+        fn stock_is_reserved_at_most_once(actions in actions()) {
+            let reserved = way(actions).iter().filter(|(action, _)| *action == Action::Reserve).count();
+            prop_assert!(reserved <= 1);
         }
 
         #[test]
-        fn stock_is_reserved_at_most_once(events in events()) {
-            let mut state = State::Pending;
-            let mut reserved = 0;
-            for event in events {
-                if let Ok(next) = state.on(&event) {
-                    reserved += i32::from(next == State::Reserved);
-                    state = next;
+        fn money_moves_only_after_stock_was_held(actions in actions()) {
+            let way = way(actions);
+            let paid = way.iter().position(|(_, state)| state.has_money());
+            if let Some(paid) = paid {
+                prop_assert!(way[..paid].iter().any(|(action, _)| *action == Action::Reserve));
+            }
+        }
+
+        #[test]
+        fn an_order_is_paid_once(actions in actions()) {
+            let collected = way(actions).iter().filter(|(action, _)| *action == Action::Collect).count();
+            prop_assert!(collected <= 1);
+        }
+
+        #[test]
+        fn nobody_leaves_a_final_state(actions in actions()) {
+            let is_final =
+                |state: &State| matches!(state, State::Rejected | State::Cancelled | State::Refunded);
+            let way = way(actions);
+            for pair in way.windows(2) {
+                if is_final(&pair[0].1) {
+                    prop_assert_eq!(pair[0].1, pair[1].1);
                 }
             }
-            prop_assert!(reserved <= 1);
+        }
+
+        #[test]
+        fn what_is_sent_was_paid(actions in actions()) {
+            let way = way(actions);
+            if let Some(sent) = way.iter().position(|(action, _)| *action == Action::Fulfill) {
+                prop_assert!(way[..sent].iter().any(|(action, _)| *action == Action::Collect));
+            }
         }
     }
 
     #[test]
-    fn an_illegal_event_is_an_error_that_says_so() {
-        let illegal = State::Rejected.on(&Event::Cancel).unwrap_err();
-        assert_eq!(illegal, Illegal { from: State::Rejected, action: "order.cancel" });
+    fn an_illegal_action_is_an_error_that_says_so() {
+        let illegal = State::Rejected.on(Action::Cancel).unwrap_err();
+        assert_eq!(illegal, Illegal { from: State::Rejected, action: Action::Cancel });
+        assert_eq!(State::Rejected.allowed().count(), 0);
+        let allowed: Vec<Action> = State::PaymentFailed.allowed().collect();
+        assert_eq!(allowed, [Action::Cancel, Action::Pay]);
     }
 
     #[test]
@@ -199,8 +372,8 @@ mod tests {
     #[test]
     fn nothing_can_happen_to_an_order_in_a_state_of_a_later_release() {
         assert_eq!(State::from_word("on_its_way"), State::Later);
-        for event in [Event::ReservationEnded, Event::Cancel] {
-            assert!(State::Later.on(&event).is_err());
+        for action in Action::ALL {
+            assert!(State::Later.on(action).is_err(), "{action}");
         }
     }
 }

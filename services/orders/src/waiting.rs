@@ -1,4 +1,4 @@
-//! Callers that wait for an order which somebody else in this process may bring to where it stays.
+//! Callers that wait for an order which somebody else in this process may change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,40 +8,43 @@ use souk_kit::id::OrderId;
 use souk_kit::request::Context;
 use tokio::sync::watch;
 
-use crate::order::Order;
+use crate::purchase::Purchase;
 
 /// What a waiting call keeps of its deadline to still answer in time.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
+/// How often who waits looks at the database: somebody in another process may have done what it waits for.
+pub const LOOK: Duration = Duration::from_millis(500);
 
 /// When a call stops to wait.
 pub fn latest(context: &Context) -> Instant {
     context.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(context.deadline)
 }
 
-type Settled = watch::Sender<Option<Arc<Order>>>;
+type Latest = watch::Sender<Option<Arc<Purchase>>>;
 
 /// The orders that somebody waits for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Waiting {
-    orders: Arc<Mutex<HashMap<OrderId, Settled>>>,
+    orders: Arc<Mutex<HashMap<OrderId, Latest>>>,
 }
 
 impl Waiting {
     /// Begins to wait: what becomes of the order from now on is not missed.
     pub fn begin(&self, id: OrderId) -> Waiter {
         let mut orders = self.lock();
-        let settled = orders.entry(id).or_insert_with(|| watch::channel(None).0).subscribe();
-        Waiter { id, settled: Some(settled), waiting: self.clone() }
+        let latest = orders.entry(id).or_insert_with(|| watch::channel(None).0).subscribe();
+        Waiter { id, latest: Some(latest), waiting: self.clone() }
     }
 
-    /// Tells those who wait for the order, and nobody else.
-    pub fn wake(&self, order: &Order) {
-        if let Some(settled) = self.lock().get(&order.id) {
-            settled.send_replace(Some(Arc::new(order.clone())));
+    /// Tells those who wait for the order how it is now, and nobody else.
+    pub fn wake(&self, purchase: &Purchase) {
+        if let Some(latest) = self.lock().get(&purchase.id()) {
+            latest.send_replace(Some(Arc::new(purchase.clone())));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, Settled>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, Latest>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -50,18 +53,19 @@ impl Waiting {
 #[derive(Debug)]
 pub struct Waiter {
     id: OrderId,
-    settled: Option<watch::Receiver<Option<Arc<Order>>>>,
+    latest: Option<watch::Receiver<Option<Arc<Purchase>>>>,
     waiting: Waiting,
 }
 
 impl Waiter {
-    /// The order once it is where it stays.
-    pub async fn settled(&mut self) -> Arc<Order> {
-        if let Some(settled) = &mut self.settled
-            && let Ok(order) = settled.wait_for(Option::is_some).await
-            && let Some(order) = order.clone()
+    /// The order once it is as somebody waits for.
+    pub async fn until(&mut self, is_so: impl Fn(&Purchase) -> bool) -> Arc<Purchase> {
+        if let Some(latest) = &mut self.latest
+            && let Ok(latest) =
+                latest.wait_for(|latest| latest.as_deref().is_some_and(&is_so)).await
+            && let Some(purchase) = latest.clone()
         {
-            return order;
+            return purchase;
         }
         std::future::pending().await
     }
@@ -70,8 +74,8 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         let mut orders = self.waiting.lock();
-        self.settled = None;
-        if orders.get(&self.id).is_some_and(|settled| settled.receiver_count() == 0) {
+        self.latest = None;
+        if orders.get(&self.id).is_some_and(|latest| latest.receiver_count() == 0) {
             orders.remove(&self.id);
         }
     }

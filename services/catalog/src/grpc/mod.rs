@@ -25,10 +25,11 @@ use souk_proto::souk::catalog::v2::{
     ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListImagesRequest,
     ListImagesResponse, ListImportsRequest, ListImportsResponse, ListProductTypesRequest,
     ListProductTypesResponse, ListProductsRequest, ListProductsResponse, ListRejectedRowsRequest,
-    ListStockMovesRequest, ListStockMovesResponse, Product, ProductType, RejectedRow,
-    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
-    ReserveStockRequest, SetStockRequest, Stock, UpdateCategoryRequest, UpdateImageRequest,
-    UpdateProductRequest, UpdateProductTypeRequest, UpdateStockRequest, UploadImageRequest,
+    ListStockMovesRequest, ListStockMovesResponse, PinStockRequest, Product, ProductType,
+    RejectedRow, ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
+    ReserveStockRequest, ReturnStockRequest, SetStockRequest, Stock, UnpinStockRequest,
+    UpdateCategoryRequest, UpdateImageRequest, UpdateProductRequest, UpdateProductTypeRequest,
+    UpdateStockRequest, UploadImageRequest,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -153,8 +154,20 @@ impl CatalogService for Handlers {
         stock::release(self, request).await
     }
 
+    async fn pin_stock(&self, request: Request<PinStockRequest>) -> Reply<Reservation> {
+        stock::pin(self, request).await
+    }
+
+    async fn unpin_stock(&self, request: Request<UnpinStockRequest>) -> Reply<Reservation> {
+        stock::unpin(self, request).await
+    }
+
     async fn commit_stock(&self, request: Request<CommitStockRequest>) -> Reply<Reservation> {
         stock::commit(self, request).await
+    }
+
+    async fn return_stock(&self, request: Request<ReturnStockRequest>) -> Reply<Reservation> {
+        stock::take_back(self, request).await
     }
 
     async fn create_product_type(

@@ -9,8 +9,8 @@ use souk_kit::request::{open, open_named};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::catalog::v2::{
     AdjustStockRequest, CommitStockRequest, GetStockRequest, ListStockMovesRequest,
-    ListStockMovesResponse, ReleaseStockRequest, Reservation, ReserveStockRequest, SetStockRequest,
-    Stock, StockMove, UpdateStockRequest,
+    ListStockMovesResponse, PinStockRequest, ReleaseStockRequest, Reservation, ReserveStockRequest,
+    ReturnStockRequest, SetStockRequest, Stock, StockMove, UnpinStockRequest, UpdateStockRequest,
 };
 use tonic::{Request, Response};
 
@@ -100,6 +100,8 @@ pub async fn reserve(
         lines: lines(&message.lines)?,
         ttl: ttl.ok_or_else(|| Failure::invalid("ttl", "is required"))?,
         actor: actor(&context)?,
+        fence: message.fence,
+        again: message.again,
     };
     let reservation = handlers.reserving.reserve(request).await?;
     Ok(Response::new(reservation.into()))
@@ -111,8 +113,24 @@ pub async fn release(
 ) -> Reply<Reservation> {
     let (context, message) = open(request)?;
     let order = parse_id("order_id", &message.order_id)?;
+    let (access, actor) = (handlers.until(&context), actor(&context)?);
+    let reservation = handlers.reserving.release(&access, order, message.fence, &actor).await?;
+    Ok(Response::new(reservation.into()))
+}
+
+pub async fn pin(handlers: &Handlers, request: Request<PinStockRequest>) -> Reply<Reservation> {
+    let (context, message) = open(request)?;
+    let order = parse_id("order_id", &message.order_id)?;
     let access = handlers.until(&context);
-    let reservation = handlers.reserving.release(&access, order, &actor(&context)?).await?;
+    let reservation = handlers.reserving.set_pinned(&access, order, true, message.fence).await?;
+    Ok(Response::new(reservation.into()))
+}
+
+pub async fn unpin(handlers: &Handlers, request: Request<UnpinStockRequest>) -> Reply<Reservation> {
+    let (context, message) = open(request)?;
+    let order = parse_id("order_id", &message.order_id)?;
+    let access = handlers.until(&context);
+    let reservation = handlers.reserving.set_pinned(&access, order, false, message.fence).await?;
     Ok(Response::new(reservation.into()))
 }
 
@@ -124,5 +142,16 @@ pub async fn commit(
     let order = parse_id("order_id", &message.order_id)?;
     let access = handlers.until(&context);
     let reservation = handlers.reserving.commit(&access, order, &actor(&context)?).await?;
+    Ok(Response::new(reservation.into()))
+}
+
+pub async fn take_back(
+    handlers: &Handlers,
+    request: Request<ReturnStockRequest>,
+) -> Reply<Reservation> {
+    let (context, message) = open(request)?;
+    let order = parse_id("order_id", &message.order_id)?;
+    let access = handlers.until(&context);
+    let reservation = handlers.reserving.take_back(&access, order, &actor(&context)?).await?;
     Ok(Response::new(reservation.into()))
 }

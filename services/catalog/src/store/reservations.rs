@@ -19,14 +19,16 @@ impl FromRow<'_, PgRow> for Reservation {
             status,
             shortages,
             expires_at: row.try_get("expires_at")?,
+            pinned: row.try_get("pinned")?,
+            fence: row.try_get("fence")?,
         })
     }
 }
 
 /// Decides reservations of several orders, in their order, and moves their stock: all lines of an order
-/// or none. Those that are decided now are returned. Left out are orders that were decided before, and
-/// those of which it depends on the others here whether they fit: the first of these is decided when
-/// they are asked for again.
+/// or none. Those that are decided now are returned. Left out are orders that were decided before and
+/// are not to be again, and those of which it depends on the others here whether they fit: the first of
+/// these is decided when they are asked for again.
 pub async fn reserve(
     access: &Access,
     requests: &[&Request],
@@ -34,6 +36,8 @@ pub async fn reserve(
     let lines = || {
         requests.iter().flat_map(|request| request.lines.iter().map(|line| (request.order, line)))
     };
+    let again = requests.iter().filter(|request| request.again);
+    let ended = Status::ALL.into_iter().filter(|status| status.may_be_held_again());
     let rows = sqlx::query(
         "with lines as (
              select * from unnest($1::uuid[], $2::uuid[], $3::int[]) with ordinality
@@ -58,14 +62,21 @@ pub async fn reserve(
              from weighed group by order_id
          ), decided as (
              insert into reservations
-                 (order_id, status, shortages, product_ids, quantities, expires_at)
+                 (order_id, status, shortages, product_ids, quantities, expires_at, pinned, fence)
              select order_id, case when fits then 'held' else 'rejected' end,
                  coalesce(shortages, '[]'), case when fits then product_ids else '{}' end,
-                 case when fits then quantities else '{}' end, now() + ttl * interval '1 second'
-             from judged join unnest($4::uuid[], $5::float8[]) as orders (order_id, ttl)
-                 using (order_id)
-             where fits or shortages is not null
-             on conflict (order_id) do nothing
+                 case when fits then quantities else '{}' end, now() + ttl * interval '1 second',
+                 fits and order_id = any ($9), fence
+             from judged join unnest($4::uuid[], $5::float8[], $8::bigint[])
+                 as orders (order_id, ttl, fence) using (order_id)
+             where fits or shortages is not null order by order_id
+             -- what has ended holds nothing; who wants it again has a higher fence than its end
+             on conflict (order_id) do update set status = excluded.status,
+                 shortages = excluded.shortages, product_ids = excluded.product_ids,
+                 quantities = excluded.quantities, expires_at = excluded.expires_at,
+                 pinned = excluded.pinned, fence = excluded.fence, updated_at = now()
+             where reservations.order_id = any ($9) and reservations.status = any ($10)
+                 and reservations.fence < excluded.fence
              returning *
          ), held as (
              select order_id, product_id, quantity from lines join decided using (order_id)
@@ -84,7 +95,7 @@ pub async fn reserve(
              from held join unnest($4::uuid[], $6::text[]) as orders (order_id, actor)
                  using (order_id)
          )
-         select order_id, status, shortages, expires_at from decided",
+         select order_id, status, shortages, expires_at, pinned, fence from decided",
     )
     .bind(lines().map(|(order, _)| order.uuid()).collect::<Vec<_>>())
     .bind(lines().map(|(_, line)| line.product.uuid()).collect::<Vec<_>>())
@@ -93,70 +104,108 @@ pub async fn reserve(
     .bind(requests.iter().map(|request| request.ttl.as_secs_f64()).collect::<Vec<_>>())
     .bind(requests.iter().map(|request| request.actor.as_str()).collect::<Vec<_>>())
     .bind(MoveKind::Reserve.as_str())
+    .bind(requests.iter().map(|request| request.fence).collect::<Vec<_>>())
+    .bind(again.map(|request| request.order.uuid()).collect::<Vec<_>>())
+    .bind(ended.map(Status::as_str).collect::<Vec<_>>())
     .fetch_all(access)
     .await?;
     rows.iter().map(Reservation::from_row).collect()
 }
 
-/// Ends held reservations, and gives their stock back or lets it leave; which of them it has ended. An
-/// expiry ends only those whose time is over.
-pub async fn end(
+/// Takes those of the reservations a step further that stand where it begins, and moves their stock; which
+/// of them it has taken. An expiry takes only those whose time is over and that nothing keeps, and a fence
+/// only those that have seen no higher one.
+pub async fn step(
     access: &Access,
     orders: &[OrderId],
     step: Step,
+    fence: Option<i64>,
     actor: &Actor,
 ) -> Result<Vec<OrderId>, sqlx::Error> {
-    let ended: Vec<Uuid> = sqlx::query_scalar(
-        "with lines as (
+    let (available, reserved) = step.unit();
+    let taken: Vec<Uuid> = sqlx::query_scalar(
+        "with found as (
+             select order_id, product_ids, quantities from reservations
+             where order_id = any ($1) and status = $2
+         ), lines as (
              select order_id, product_id, quantity
-             from reservations, unnest(product_ids, quantities) as lines (product_id, quantity)
-             where order_id = any ($1) and status = 'held'
+             from found, unnest(product_ids, quantities) as lines (product_id, quantity)
          ), locked as (
              -- the stock before the reservation, as who reserves does
              select product_id, available, reserved from stock
              where product_id in (select product_id from lines) order by product_id for update
-         ), ended as (
-             update reservations set status = $2, updated_at = now()
-             from (select count(*) from locked) as stock_is_locked
-             where order_id = any ($1) and status = 'held'
-               and ($2 <> 'expired' or expires_at <= now())
-             returning order_id
-         ), back as (
-             select order_id, product_id, quantity, case when $3 then quantity else 0 end as available
-             from lines join ended using (order_id)
+         ), taken as (
+             update reservations set status = $3, pinned = false, fence = greatest(fence, $4),
+                 updated_at = now()
+             from found, (select count(*) from locked) as stock_is_locked
+             where reservations.order_id = found.order_id and status = $2
+               -- what has ended since then and is held again may hold something else
+               and reservations.product_ids = found.product_ids
+               and reservations.quantities = found.quantities
+               and ($4::bigint is null or fence <= $4)
+               and ($3 <> 'expired' or (expires_at <= now() and not pinned))
+             returning reservations.order_id
+         ), units as (
+             select order_id, product_id, quantity * $5 as available, quantity * $6 as reserved
+             from lines join taken using (order_id)
          ), moved as (
              update stock set
                  available = locked.available + sums.available,
-                 reserved = locked.reserved - sums.quantity
-             from (select product_id, sum(quantity)::int as quantity,
-                       sum(available)::int as available
-                   from back group by product_id) as sums join locked using (product_id)
+                 reserved = locked.reserved + sums.reserved
+             from (select product_id, sum(available)::int as available,
+                       sum(reserved)::int as reserved
+                   from units group by product_id) as sums join locked using (product_id)
              where stock.product_id = sums.product_id
          ), noted as (
              insert into stock_moves (order_id, product_id, kind, available, reserved, actor)
-             select order_id, product_id, $4, available, -quantity, $5 from back
+             select order_id, product_id, $7, available, reserved, $8 from units
          )
-         select order_id from ended",
+         select order_id from taken",
     )
     .bind(orders.iter().map(OrderId::uuid).collect::<Vec<_>>())
+    .bind(step.start().as_str())
     .bind(step.end().as_str())
-    .bind(step.gives_back())
+    .bind(fence)
+    .bind(available)
+    .bind(reserved)
     .bind(step.move_kind().as_str())
     .bind(actor.as_str())
     .fetch_all(access)
     .await?;
-    Ok(ended.into_iter().map(OrderId::from_uuid).collect())
+    Ok(taken.into_iter().map(OrderId::from_uuid).collect())
 }
 
-/// Notes that an order which never reserved is released: a reserve that comes late finds it. Leaves
-/// reservations that exist as they are.
-pub async fn bury(access: &Access, order: OrderId) -> Result<(), sqlx::Error> {
+/// Pins a held reservation that has seen no higher fence, or takes the pin off; `None` when there is no such
+/// reservation.
+pub async fn set_pinned(
+    access: &Access,
+    order: OrderId,
+    pinned: bool,
+    fence: i64,
+) -> Result<Option<Reservation>, sqlx::Error> {
+    sqlx::query_as(
+        "update reservations set pinned = $2, fence = $3, updated_at = now()
+         where order_id = $1 and status = 'held' and fence <= $3
+         returning order_id, status, shortages, expires_at, pinned, fence",
+    )
+    .bind(order.uuid())
+    .bind(pinned)
+    .bind(fence)
+    .fetch_optional(access)
+    .await
+}
+
+/// Notes that an order which never reserved is released: a reserve that comes late finds it. Of a
+/// reservation that exists it notes how recent the claim is, and leaves it as it is.
+pub async fn bury(access: &Access, order: OrderId, fence: i64) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into reservations (order_id, status, expires_at) values ($1, $2, now())
-         on conflict do nothing",
+        "insert into reservations (order_id, status, expires_at, fence) values ($1, $2, now(), $3)
+         on conflict (order_id) do update set fence = excluded.fence
+         where reservations.fence < excluded.fence",
     )
     .bind(order.uuid())
     .bind(Status::Released.as_str())
+    .bind(fence)
     .execute(access)
     .await?;
     Ok(())
@@ -167,7 +216,7 @@ pub async fn get_many(
     orders: &[OrderId],
 ) -> Result<Vec<Reservation>, sqlx::Error> {
     sqlx::query_as(
-        "select order_id, status, shortages, expires_at from reservations
+        "select order_id, status, shortages, expires_at, pinned, fence from reservations
          where order_id = any ($1)",
     )
     .bind(orders.iter().map(OrderId::uuid).collect::<Vec<_>>())
@@ -175,11 +224,11 @@ pub async fn get_many(
     .await
 }
 
-/// Held reservations whose time is over.
+/// Held reservations whose time is over, and that nothing keeps.
 pub async fn due(access: &Access, limit: i64) -> Result<Vec<OrderId>, sqlx::Error> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
-        "select order_id from reservations where status = 'held' and expires_at <= now()
-         order by expires_at limit $1",
+        "select order_id from reservations
+         where status = 'held' and expires_at <= now() and not pinned order by expires_at limit $1",
     )
     .bind(limit)
     .fetch_all(access)

@@ -28,30 +28,42 @@ const WRONG: &[(&str, &str)] = &[
         "select id::text from products where id not in (select product_id from stock)",
     ),
     (
-        "a reservation that the ledger does not have once",
-        "select order_id::text from reservations, unnest(product_ids, quantities)
-             as lines (product_id, quantity)
-         where 1 <> (
-             select count(*) from stock_moves as moves
-             where moves.order_id = reservations.order_id and moves.product_id = lines.product_id
-                 and kind = 'reserve' and moves.reserved = quantity and moves.available = -quantity)",
+        "units that the ledger does not have where their reservation does",
+        "select order_id::text from (
+             select order_id, product_id, sum(available) as available, sum(reserved) as reserved,
+                 (array_agg(reserved order by id desc) filter (where kind = 'reserve'))[1] as wanted,
+                 (array_agg(kind order by id desc))[1] as last
+             from stock_moves where order_id is not null group by order_id, product_id
+         ) as told full join (
+             select order_id, product_id, quantity, status
+             from reservations, unnest(product_ids, quantities) as lines (product_id, quantity)
+         ) as lines using (order_id, product_id)
+         where (available, reserved) is distinct from case status
+                 when 'held' then (-quantity::bigint, quantity::bigint)
+                 when 'committed' then (-quantity::bigint, 0::bigint)
+                 else (0::bigint, 0::bigint) end
+             -- what an order wanted before it was decided anew has been given back
+             or quantity is null and last not in ('release', 'expire')
+             or quantity is not null and (wanted, last) is distinct from (quantity, case status
+                 when 'held' then 'reserve' when 'released' then 'release'
+                 when 'expired' then 'expire' when 'committed' then 'commit'
+                 when 'returned' then 'return' end)",
     ),
     (
-        "a reservation that has ended otherwise than the ledger says",
-        "select order_id::text from reservations, unnest(product_ids, quantities)
-             as lines (product_id, quantity)
-         where array_remove(array[case status
-                 when 'released' then 'release' when 'expired' then 'expire'
-                 when 'committed' then 'commit' end], null) <> array(
-             select kind from stock_moves as moves
-             where moves.order_id = reservations.order_id and moves.product_id = lines.product_id
-                 and kind in ('release', 'expire', 'commit') and moves.reserved = -quantity)",
+        "units that have left an order twice, or that have not come",
+        "select order_id::text from stock_moves where order_id is not null
+         group by order_id, product_id
+         having string_agg(kind || ' ', '' order by id)
+             !~ '^(reserve (release |expire ))*(reserve (commit (return )?)?)?$'",
     ),
     (
         "moves of an order without a reservation",
         "select id::text from stock_moves
-         where order_id is not null and order_id not in (
-             select order_id from reservations where product_ids <> '{}')",
+         where order_id is not null and order_id not in (select order_id from reservations)",
+    ),
+    (
+        "a pin of what is not held",
+        "select order_id::text from reservations where pinned and status <> 'held'",
     ),
     (
         "a call that is noted and was not answered",

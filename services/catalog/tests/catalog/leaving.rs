@@ -3,8 +3,9 @@
 use futures::stream;
 use souk_kit::id::{self, OrderId};
 use souk_proto::souk::catalog::v2::{
-    CommitStockRequest, DeleteProductRequest, ImportProductsRequest, ReleaseStockRequest,
-    ReplaceCategoryRequest, ReplaceProductRequest, UpdateCategoryRequest, UpdateProductRequest,
+    CommitStockRequest, DeleteProductRequest, ImportProductsRequest, PinStockRequest,
+    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, ReserveStockRequest,
+    ReturnStockRequest, UpdateCategoryRequest, UpdateProductRequest,
 };
 use souk_testing::{Moment, leave_after};
 use tonic::{Response, Status};
@@ -152,7 +153,7 @@ async fn who_leaves_while_moving_stock_costs_nobody_anything() {
         async |order| shop.client().reserve_stock(shop.warehouse(reservation(order, &lines))).await;
     leave(&mut honest, order, reserve).await;
     let release = async |order: OrderId| {
-        let message = ReleaseStockRequest { order_id: order.to_string() };
+        let message = ReleaseStockRequest { order_id: order.to_string(), fence: 1 };
         shop.client().release_stock(shop.warehouse(message)).await
     };
     leave(&mut honest, held, release).await;
@@ -161,6 +162,32 @@ async fn who_leaves_while_moving_stock_costs_nobody_anything() {
         shop.client().commit_stock(shop.warehouse(message)).await
     };
     leave(&mut honest, held, commit).await;
+
+    let pin = async |order: OrderId| {
+        let message = PinStockRequest { order_id: order.to_string(), fence: 1 };
+        shop.client().pin_stock(shop.warehouse(message)).await
+    };
+    leave(&mut honest, held, pin).await;
+    let released = async || {
+        let order = held().await;
+        shop.release(order).await.unwrap();
+        order
+    };
+    let again = async |order| {
+        let message = ReserveStockRequest { fence: 1, again: true, ..reservation(order, &lines) };
+        shop.client().reserve_stock(shop.warehouse(message)).await
+    };
+    leave(&mut honest, released, again).await;
+    let committed = async || {
+        let order = held().await;
+        shop.commit(order).await.unwrap();
+        order
+    };
+    let take_back = async |order: OrderId| {
+        let message = ReturnStockRequest { order_id: order.to_string() };
+        shop.client().return_stock(shop.warehouse(message)).await
+    };
+    leave(&mut honest, committed, take_back).await;
 }
 
 #[tokio::test]

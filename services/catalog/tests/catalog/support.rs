@@ -194,7 +194,8 @@ impl Shop {
     }
 
     pub async fn release(&self, order: OrderId) -> Result<Reservation, Status> {
-        let request = self.warehouse(ReleaseStockRequest { order_id: order.to_string() });
+        let message = ReleaseStockRequest { order_id: order.to_string(), fence: 0 };
+        let request = self.warehouse(message);
         Ok(self.client().release_stock(request).await?.into_inner())
     }
 
@@ -281,6 +282,7 @@ pub fn reservation(order: OrderId, lines: &[(&str, i32)]) -> ReserveStockRequest
         order_id: order.to_string(),
         lines: lines.iter().map(line).collect(),
         ttl: Some(Ttl { seconds: 3600, nanos: 0 }),
+        ..ReserveStockRequest::default()
     }
 }
 

@@ -11,6 +11,7 @@ pub use ed25519::{SigningKey, install as install_ed25519, jwk};
 pub use service_token::ServiceToken;
 pub use verifier::Verifier;
 
+use std::fmt;
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -42,6 +43,16 @@ pub enum Subject {
     User(UserId),
     /// A service, by its client id.
     Service(String),
+}
+
+/// As logs and histories name it.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => id.fmt(f),
+            Self::Service(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Principal {

@@ -2,28 +2,70 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use souk_db::Access;
-use souk_db::idempotency::{Answer, Fingerprint, LIFETIME};
+use souk_db::idempotency::{Answer, Call, Fingerprint, LIFETIME};
+use souk_kit::idempotency::Key;
 use sqlx::types::Json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::rows;
 use crate::order::Order;
-use crate::state::State;
+use crate::purchase::Purchase;
 
 /// What becomes of an order, or its beginning, with all that is written of it.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The order after the change.
-    pub order: Order,
-    pub before: Before,
+    /// The purchase after the change.
+    pub purchase: Purchase,
+    /// The same before it; `None` when it begins.
+    pub before: Option<Purchase>,
+    pub from: From,
     /// The epoch afterwards: a new one makes earlier claims void.
     pub epoch: i64,
-    /// When the saga looks at the order again, from now; otherwise when its reservation ends.
-    pub due_after: Option<Duration>,
-    /// The operation that the order's key belongs to, and what the call that placed it is answered,
-    /// where the change decides it.
+    pub due: Due,
+    /// The operation that an order's key belongs to.
     pub operation: String,
-    pub answer: Option<Answer>,
+    /// The call that asks for the change, where it has a record of its own.
+    pub record: Option<Record>,
+    /// What calls are answered that have waited for it.
+    pub answers: Vec<Waited>,
     pub note: Note,
+}
+
+/// What a change is made from.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    /// No order yet; what the call asks for that places it.
+    Nothing(Fingerprint),
+    /// The epoch that the order must still be in, besides its version.
+    Epoch(i64),
+}
+
+/// When the saga looks at an order again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// So long after now.
+    After(Duration),
+    /// At a moment, or never.
+    At(Option<OffsetDateTime>),
+}
+
+/// The record of a call that asks for a change.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub call: Call,
+    /// What it makes or changes.
+    pub resource: Uuid,
+    /// What it is answered, where the change itself decides that.
+    pub answer: Option<Answer>,
+}
+
+/// The answer of a call that has waited: an operation, the customer's key.
+#[derive(Debug, Clone)]
+pub struct Waited {
+    pub operation: String,
+    pub key: Key,
+    pub answer: Answer,
 }
 
 /// What is noted of a change.
@@ -31,73 +73,62 @@ pub struct Change {
 pub struct Note {
     /// The id and the bytes of the event.
     pub event: (Uuid, Vec<u8>),
-    /// Who changed the order, and how the audit log calls what they did.
+    /// Who changed the order, how the audit log calls what they did, and why.
     pub actor: String,
     pub action: &'static str,
+    pub reason: String,
     pub request_id: String,
 }
 
-/// What a change is made from.
-#[derive(Debug, Clone)]
-pub enum Before {
-    /// No order yet; what the call asks for that places it.
-    Nothing(Fingerprint),
-    /// The state and the epoch that the order must still be in.
-    State(State, i64),
+impl Due {
+    /// Seconds from now, or a moment.
+    pub fn parts(self) -> (Option<f64>, Option<OffsetDateTime>) {
+        match self {
+            Self::After(delay) => (Some(delay.as_secs_f64()), None),
+            Self::At(at) => (None, at),
+        }
+    }
 }
 
-impl Before {
+impl Change {
     fn fingerprint(&self) -> Option<&[u8]> {
-        match self {
-            Self::Nothing(fingerprint) => Some(fingerprint.as_bytes()),
-            Self::State(..) => None,
+        match &self.from {
+            From::Nothing(fingerprint) => Some(fingerprint.as_bytes()),
+            From::Epoch(_) => None,
         }
     }
 
-    fn state(&self) -> Option<(State, i64)> {
-        match self {
-            Self::Nothing(_) => None,
-            Self::State(state, epoch) => Some((*state, *epoch)),
+    fn from_epoch(&self) -> Option<i64> {
+        match self.from {
+            From::Nothing(_) => None,
+            From::Epoch(epoch) => Some(epoch),
         }
     }
 }
 
-/// Places orders and changes them, each whole or not at all: the order, its event, its audit line, and
-/// the record of the call that places it with the answer to it. Whether each is made: not where
-/// the customer has used the key before, nor where the order is in another state or epoch meanwhile.
+/// Places orders and changes them, each whole or not at all: the order with its payments, refunds and
+/// shipment, its event, its audit line, the record of the call that asks for it, and the answers of those that have
+/// waited. Whether each is made: not where the customer has used the key before, nor where the order
+/// has changed or has another claim meanwhile. Each is of another order.
 pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sqlx::Error> {
-    let orders = || changes.iter().map(|change| &change.order);
+    let orders = || changes.iter().map(|change| &change.purchase.order);
     let notes = || changes.iter().map(|change| &change.note);
-    let answers = || changes.iter().map(|change| change.answer.as_ref());
-    let nothing = BTreeMap::new();
-    let metadata = |answer: Option<&Answer>| {
-        Json(answer.map_or_else(|| nothing.clone(), |answer| answer.metadata.clone()))
-    };
-    let due_after = |change: &Change| change.due_after.as_ref().map(Duration::as_secs_f64);
     // of new orders: nothing changes the lines of an order
     let lines = || {
-        let new = changes.iter().filter(|change| change.before.state().is_none());
-        new.flat_map(|change| {
-            (1_i32..)
-                .zip(&change.order.lines)
-                .map(|(position, line)| (change.order.id, position, line))
+        let new = orders().zip(changes).filter(|(_, change)| change.before.is_none());
+        new.flat_map(|(order, _)| {
+            (1_i32..).zip(&order.lines).map(|(position, line)| (order.id, position, line))
         })
     };
+    let places = || (1_i64..).zip(changes);
+    let records = || places().filter_map(|(place, change)| Some((place, change.record.as_ref()?)));
+    let answers =
+        || places().flat_map(|(place, change)| change.answers.iter().map(move |it| (place, it)));
+    let rows = rows::of_changes(changes);
     let made: Vec<i32> = sqlx::query_scalar(include_str!("changes.sql"))
         .bind(orders().map(|order| order.id.uuid()).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| change.before.fingerprint()).collect::<Vec<_>>())
-        .bind(
-            changes
-                .iter()
-                .map(|change| change.before.state().map(|(state, _)| state.as_str()))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            changes
-                .iter()
-                .map(|change| change.before.state().map(|(_, epoch)| epoch))
-                .collect::<Vec<_>>(),
-        )
+        .bind(changes.iter().map(Change::fingerprint).collect::<Vec<_>>())
+        .bind(changes.iter().map(Change::from_epoch).collect::<Vec<_>>())
         .bind(orders().map(|order| order.customer.uuid()).collect::<Vec<_>>())
         .bind(orders().map(|order| order.key.as_str()).collect::<Vec<_>>())
         .bind(orders().map(|order| order.total.minor()).collect::<Vec<_>>())
@@ -105,7 +136,8 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
         .bind(orders().map(|order| order.state.as_str()).collect::<Vec<_>>())
         .bind(orders().map(|order| Json(&order.shortages)).collect::<Vec<_>>())
         .bind(orders().map(|order| order.reserved_until).collect::<Vec<_>>())
-        .bind(changes.iter().map(due_after).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.due.parts().0).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.due.parts().1).collect::<Vec<_>>())
         .bind(changes.iter().map(|change| change.epoch).collect::<Vec<_>>())
         .bind(orders().map(|order| order.version).collect::<Vec<_>>())
         .bind(orders().map(|order| order.updated_at).collect::<Vec<_>>())
@@ -116,20 +148,55 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
         .bind(orders().map(|order| order.id.to_string()).collect::<Vec<_>>())
         .bind(notes().map(|note| note.request_id.as_str()).collect::<Vec<_>>())
         .bind(changes.iter().map(|change| change.operation.as_str()).collect::<Vec<_>>())
-        .bind(answers().map(|answer| answer.map(|answer| answer.status)).collect::<Vec<_>>())
-        .bind(answers().map(metadata).collect::<Vec<_>>())
-        .bind(
-            answers().map(|answer| answer.map(|answer| answer.body.as_slice())).collect::<Vec<_>>(),
-        )
+        .bind(notes().map(|note| note.reason.as_str()).collect::<Vec<_>>())
+        .bind(orders().map(|order| order.number).collect::<Vec<_>>())
+        .bind(orders().map(ships_to).collect::<Vec<_>>())
+        .bind(orders().map(|order| order.stock.as_str()).collect::<Vec<_>>())
+        .bind(orders().map(|order| order.paid.minor()).collect::<Vec<_>>())
+        .bind(orders().map(|order| order.refunded.minor()).collect::<Vec<_>>())
+        .bind(LIFETIME.as_secs_f64())
         .bind(lines().map(|(order, ..)| order.uuid()).collect::<Vec<_>>())
         .bind(lines().map(|(_, position, _)| position).collect::<Vec<_>>())
         .bind(lines().map(|(.., line)| line.product.uuid()).collect::<Vec<_>>())
         .bind(lines().map(|(.., line)| line.name.as_str()).collect::<Vec<_>>())
         .bind(lines().map(|(.., line)| line.unit_price.minor()).collect::<Vec<_>>())
         .bind(lines().map(|(.., line)| line.quantity).collect::<Vec<_>>())
-        .bind(LIFETIME.as_secs_f64())
+        .bind(records().map(|(place, _)| place).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| record.call.principal).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| record.call.operation.as_str()).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| record.call.key.as_str()).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| record.call.fingerprint.as_bytes()).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| record.resource).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| status(record.answer.as_ref())).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| metadata(record.answer.as_ref())).collect::<Vec<_>>())
+        .bind(records().map(|(_, record)| body(record.answer.as_ref())).collect::<Vec<_>>())
+        .bind(Json(rows.payments))
+        .bind(Json(rows.refunds))
+        .bind(Json(rows.shipments))
+        .bind(answers().map(|(place, _)| place).collect::<Vec<_>>())
+        .bind(answers().map(|(_, waited)| waited.operation.as_str()).collect::<Vec<_>>())
+        .bind(answers().map(|(_, waited)| waited.key.as_str()).collect::<Vec<_>>())
+        .bind(answers().map(|(_, waited)| waited.answer.status).collect::<Vec<_>>())
+        .bind(answers().map(|(_, waited)| metadata(Some(&waited.answer))).collect::<Vec<_>>())
+        .bind(answers().map(|(_, waited)| waited.answer.body.as_slice()).collect::<Vec<_>>())
         .fetch_all(access)
         .await?;
     let made: HashSet<i32> = made.into_iter().collect();
     Ok((1..).take(changes.len()).map(|place| made.contains(&place)).collect())
+}
+
+fn ships_to(order: &Order) -> Option<Json<&crate::address::PostalAddress>> {
+    order.ships_to.as_ref().map(Json)
+}
+
+fn status(answer: Option<&Answer>) -> Option<i32> {
+    answer.map(|answer| answer.status)
+}
+
+fn metadata(answer: Option<&Answer>) -> Option<Json<BTreeMap<String, String>>> {
+    answer.map(|answer| Json(answer.metadata.clone()))
+}
+
+fn body(answer: Option<&Answer>) -> Option<&[u8]> {
+    answer.map(|answer| answer.body.as_slice())
 }

@@ -2,37 +2,41 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use souk_db::Access;
-use souk_kit::id::OrderId;
+use souk_kit::id::{OrderId, PaymentId};
 use souk_kit::page::Entry;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::changes::Due;
 use super::orders::with_lines;
-use crate::order::Order;
+use super::purchases;
+use crate::purchase::Purchase;
+use crate::state::State;
+use crate::stock::Stock;
 
 /// How long a claim on an order lasts: longer than a step takes, and as long as a crash delays it.
 pub const LEASE: Duration = Duration::from_secs(10);
 
 /// Claims orders that are due, so that nobody else does for the length of the lease, each with its
 /// epoch; and how many were claimed, with those that cannot be read. States that this version does not
-/// carry are left to the one that does.
+/// know are left to the one that does.
 pub async fn claim_due(
     access: &Access,
     limit: usize,
-) -> Result<(Vec<(Order, i64)>, usize), sqlx::Error> {
+) -> Result<(Vec<(Purchase, i64)>, usize), sqlx::Error> {
     let rows: Vec<PgRow> = sqlx::query(
         "update orders set epoch = epoch + 1, attempts = attempts + 1,
              due_at = now() + $1 * interval '1 second'
          where id in (
-             select id from orders
-             where due_at <= now() and state in ('pending', 'reserved', 'cancelled', 'expired')
+             select id from orders where due_at <= now() and state = any ($3)
              order by due_at limit $2 for update skip locked)
          returning *",
     )
     .bind(LEASE.as_secs_f64())
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(State::ALL.map(State::as_str))
     .fetch_all(access)
     .await?;
     let mut epochs: HashMap<Uuid, i64> = HashMap::with_capacity(rows.len());
@@ -40,33 +44,55 @@ pub async fn claim_due(
         epochs.insert(row.try_get("id")?, row.try_get("epoch")?);
     }
     let orders = with_lines(access, souk_db::entries(&rows)?).await?;
-    let claimed = orders.into_iter().filter_map(Entry::row).map(|order| {
-        let epoch = epochs.get(&order.id.uuid()).copied().unwrap_or_default();
-        (order, epoch)
+    let orders = orders.into_iter().filter_map(Entry::row).collect();
+    let claimed = purchases::of_orders(access, orders).await?.into_iter().map(|purchase| {
+        let epoch = epochs.get(&purchase.id().uuid()).copied().unwrap_or_default();
+        (purchase, epoch)
     });
     Ok((claimed.collect(), rows.len()))
 }
 
-/// Notes when the saga looks at an order again; `None` for never. Whether the claim was still good.
-pub async fn wait_until(
+/// What the saga notes of an order without a change of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    pub stock: Stock,
+    /// When it looks at the order again; `None` for never.
+    pub due: Due,
+    /// A payment that it has looked at, and when it does so again.
+    pub looked: Option<(PaymentId, Option<OffsetDateTime>)>,
+}
+
+/// Notes how far the saga is with an order. Whether the claim was still good.
+pub async fn note(
     access: &Access,
     id: OrderId,
     epoch: i64,
-    due_at: Option<OffsetDateTime>,
+    progress: Progress,
 ) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+    let (delay, at) = progress.due.parts();
+    let done: Option<i32> = sqlx::query_scalar(
         // a little later at least: this process's clock may be behind the database's
-        "update orders set attempts = 0,
-             due_at = case when $3 is null then null
-                 else greatest($3, now() + interval '1 second') end
-         where id = $1 and epoch = $2",
+        "with noted as (
+             update orders set attempts = 0, stock = $3,
+                 due_at = case when $5::timestamptz is null then now() + $4 * interval '1 second'
+                     else greatest($5, now() + interval '200 milliseconds') end
+             where id = $1 and epoch = $2
+             returning 1 as one
+         ), looked as (
+             update payments set look_at = $7 from noted where id = $6
+         )
+         select one from noted",
     )
     .bind(id.uuid())
     .bind(epoch)
-    .bind(due_at)
-    .execute(access)
+    .bind(progress.stock.as_str())
+    .bind(delay)
+    .bind(at)
+    .bind(progress.looked.map(|(payment, _)| payment.uuid()))
+    .bind(progress.looked.and_then(|(_, at)| at))
+    .fetch_optional(access)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done.is_some())
 }
 
 /// Puts an order off, longer with every attempt, up to `last`, with jitter so that orders that

@@ -1,6 +1,12 @@
 //! The SQL of the orders service, and nothing else.
 
+pub mod addresses;
 pub mod changes;
 pub mod claims;
+pub mod events;
+pub mod history;
+pub mod numbers;
 pub mod orders;
+pub mod purchases;
 pub mod records;
+mod rows;

@@ -8,12 +8,19 @@ use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{FromRow, Row as _};
+use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::address::PostalAddress;
+use crate::listing::Filters;
 use crate::order::{Line, Order};
 use crate::shortage::Shortage;
 use crate::state::State;
+use crate::stock::Stock;
+
+/// An id and the moment of an order come from one clock, and may still be this far apart.
+const CLOCKS: time::Duration = time::Duration::minutes(1);
 
 /// A line: product, name, price, quantity.
 type LineRow = (Uuid, String, i64, i32);
@@ -25,13 +32,20 @@ impl FromRow<'_, PgRow> for Head {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let Json(shortages) = row.try_get::<Json<Vec<Shortage>>, _>("shortages")?;
         let key = Key::parse(row.try_get("idempotency_key")?);
+        let ships_to = row.try_get::<Option<Json<PostalAddress>>, _>("ships_to")?;
+        let currency = currency(row.try_get("currency")?)?;
         Ok(Self(Order {
             id: OrderId::from_uuid(row.try_get("id")?),
+            number: row.try_get("number")?,
             customer: UserId::from_uuid(row.try_get("customer_id")?),
             key: key.ok_or_else(|| broken("an idempotency key that is none"))?,
             state: State::from_word(row.try_get("state")?),
+            stock: Stock::from_word(row.try_get("stock")?),
             lines: Vec::new(),
-            total: money(row.try_get("total_minor")?, currency(row.try_get("currency")?)?)?,
+            total: money(row.try_get("total_minor")?, currency)?,
+            paid: money(row.try_get("paid_minor")?, currency)?,
+            refunded: money(row.try_get("refunded_minor")?, currency)?,
+            ships_to: ships_to.map(|Json(address)| address),
             shortages,
             reserved_until: row.try_get("reserved_until")?,
             version: row.try_get("version")?,
@@ -62,31 +76,55 @@ pub async fn get(
     Ok(Some((order, epoch)))
 }
 
-/// Orders of a customer, or of everybody, newest first.
+/// Orders that the filters let through, newest first.
 pub async fn list(
     access: &Access,
-    customer: Option<UserId>,
+    filters: &Filters,
     window: Window,
 ) -> Result<Vec<Entry<Order>>, sqlx::Error> {
-    // two statements rather than an `or`: each has an index to walk
-    let rows = match customer {
-        Some(customer) => sqlx::query(
-            "select * from orders where customer_id = $4 and id < $1
-             order by id desc limit $2 offset $3",
-        )
-        .bind(window.after.unwrap_or(Uuid::max()))
-        .bind(window.limit)
-        .bind(window.offset)
-        .bind(customer.uuid()),
-        None => {
-            sqlx::query("select * from orders where id < $1 order by id desc limit $2 offset $3")
-                .bind(window.after.unwrap_or(Uuid::max()))
-                .bind(window.limit)
-                .bind(window.offset)
-        }
-    };
-    let rows = rows.fetch_all(access).await?;
+    let mut query = QueryBuilder::new("select * from orders where id < ");
+    query.push_bind(window.after.unwrap_or(Uuid::max()));
+    filter(&mut query, filters);
+    query.push(" order by id desc limit ").push_bind(window.limit);
+    query.push(" offset ").push_bind(window.offset);
+    let rows = query.build().fetch_all(access).await?;
     with_lines(access, souk_db::entries(&rows)?).await
+}
+
+/// How many orders the filters let through, counted as far as one more than `most`.
+pub async fn count(access: &Access, filters: &Filters, most: i32) -> Result<i32, sqlx::Error> {
+    let mut query = QueryBuilder::new("select count(*)::int from (select from orders where true");
+    filter(&mut query, filters);
+    query.push(" limit ").push_bind(i64::from(most) + 1).push(") as orders");
+    query.build_query_scalar().fetch_one(access).await
+}
+
+fn filter(query: &mut QueryBuilder<Postgres>, filters: &Filters) {
+    if let Some(customer) = filters.customer {
+        query.push(" and customer_id = ").push_bind(customer.uuid());
+    }
+    if let Some(state) = filters.state {
+        query.push(" and state = ").push_bind(state.as_str());
+    }
+    // ids grow with time: they bound what is read, and the moments themselves decide
+    if let Some(after) = filters.created_after {
+        query.push(" and created_at >= ").push_bind(after);
+        query.push(" and id >= ").push_bind(first_id(after - CLOCKS));
+    }
+    if let Some(before) = filters.created_before {
+        query.push(" and created_at < ").push_bind(before);
+        query.push(" and id <= ").push_bind(first_id(before + CLOCKS));
+    }
+    if let Some(product) = filters.product {
+        query.push(" and id in (select order_id from order_lines where product_id = ");
+        query.push_bind(product.uuid()).push(")");
+    }
+}
+
+/// The smallest id (UUIDv7) of a moment.
+fn first_id(at: OffsetDateTime) -> Uuid {
+    let millis = u128::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+    Uuid::from_u128(millis << 80)
 }
 
 /// Completes orders with their lines, in the same order.
@@ -149,14 +187,14 @@ fn line(
     Ok(Line { product: ProductId::from_uuid(product), name, quantity, unit_price, total })
 }
 
-fn money(minor: i64, currency: Currency) -> Result<Money, sqlx::Error> {
+pub fn money(minor: i64, currency: Currency) -> Result<Money, sqlx::Error> {
     Money::from_minor(minor, currency).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-fn currency(code: &str) -> Result<Currency, sqlx::Error> {
+pub fn currency(code: &str) -> Result<Currency, sqlx::Error> {
     Currency::from_str(code).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-fn broken(what: &'static str) -> sqlx::Error {
+pub fn broken(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }

@@ -2,7 +2,21 @@ use souk_db::Access;
 use souk_db::idempotency::{Call, Record};
 use sqlx::{FromRow as _, Row as _};
 
-/// What is known of earlier calls with the same keys. The record of a call is forgotten after a while,
+/// What is known of an earlier call with the same key.
+pub async fn of_call(access: &Access, call: &Call) -> Result<Option<Record>, sqlx::Error> {
+    let row = sqlx::query(
+        "select fingerprint, resource, status, metadata, response from idempotency_keys
+         where principal = $1 and operation = $2 and key = $3",
+    )
+    .bind(call.principal)
+    .bind(call.operation.as_str())
+    .bind(call.key.as_str())
+    .fetch_optional(access)
+    .await?;
+    row.as_ref().map(Record::from_row).transpose()
+}
+
+/// What is known of earlier calls that place orders, with the same keys. The record of a call is forgotten after a while,
 /// the order that it placed never.
 pub async fn find(access: &Access, calls: &[Call]) -> Result<Vec<Option<Record>>, sqlx::Error> {
     let rows = sqlx::query(

@@ -42,6 +42,7 @@ const WRONG: &[(&str, &str)] = &[
         "an order without the record of its call",
         "select orders.id from orders
          left join idempotency_keys on principal = customer_id and key = idempotency_key
+             and operation like '%/CreateOrder'
          where resource is distinct from orders.id
              or idempotency_keys.fingerprint <> orders.fingerprint
              or (status is null) <> (state = 'pending')",
@@ -49,11 +50,55 @@ const WRONG: &[(&str, &str)] = &[
     (
         "the record of a call without its order",
         "select principal from idempotency_keys
-         where resource is null or resource not in (select id from orders)",
+         where operation like '%/CreateOrder'
+             and (resource is null or resource not in (select id from orders))",
     ),
     (
         "an order that nobody will look at again",
-        "select id from orders where due_at is null and state in ('pending', 'reserved')",
+        "select id from orders where due_at is null
+             and state in ('pending', 'reserved', 'paying', 'payment_failed')",
+    ),
+    (
+        "an order that is paid without a payment, or with too much or too little",
+        "select orders.id from orders
+         left join payments on order_id = orders.id and payments.state = 'succeeded'
+         where orders.state in ('paid', 'fulfilled', 'delivered', 'refunded', 'partially_refunded')
+             and (amount_minor is distinct from total_minor or paid_minor <> total_minor)
+             or orders.state not in ('paying', 'paid', 'fulfilled', 'delivered', 'refunded',
+                 'partially_refunded') and amount_minor is not null",
+    ),
+    (
+        "a payment whose refunds do not add up",
+        "select payments.id from payments left join (
+             select payment_id, sum(amount_minor) as sum from refunds where state <> 'failed'
+             group by payment_id
+         ) as sums on payment_id = payments.id
+         where refunded_minor <> coalesce(sum, 0)",
+    ),
+    (
+        "an order that has not got back what its refunds say",
+        "select orders.id from orders left join (
+             select refunds.order_id, sum(refunds.amount_minor) as sum from refunds
+             join payments on payments.id = payment_id and payments.state = 'succeeded'
+             where refunds.state = 'succeeded' group by refunds.order_id
+         ) as sums on order_id = orders.id
+         where orders.refunded_minor <> coalesce(sum, 0)
+             or (orders.state = 'refunded') <> (coalesce(sum, 0) = total_minor)",
+    ),
+    (
+        "money of a bank that no payment knows of, once nothing is open",
+        "select payment_id from sandbox_charges as charge
+         where charged_at <= now() - interval '5 seconds'
+             and not exists (select from payments where payments.reference = charge.reference
+                 and payments.state in ('succeeded', 'surplus'))
+             and not exists (select from payments where payments.id = charge.payment_id
+                 and state in ('pending', 'confirming', 'failed'))",
+    ),
+    (
+        "a bank that has given back what nobody asked for, or more than it had",
+        "select refund_id from sandbox_refunds as given
+         where not exists (select from refunds where refunds.id = given.refund_id
+             and refunds.amount_minor = given.amount_minor)",
     ),
     (
         "a list whose length is wrong",
@@ -99,7 +144,16 @@ impl World {
             let order = OrderId::from_uuid(id).to_string();
             let reservation = self.catalog.reservation(&order);
             let agrees = match state.as_str() {
-                "reserved" => reservation == Some(ReservationStatus::Held),
+                "reserved" | "paying" | "payment_failed" => {
+                    reservation == Some(ReservationStatus::Held)
+                }
+                "paid" | "fulfilled" | "delivered" | "partially_refunded" => {
+                    reservation == Some(ReservationStatus::Committed)
+                }
+                "refunded" => matches!(
+                    reservation,
+                    Some(ReservationStatus::Returned | ReservationStatus::Committed)
+                ),
                 "rejected" => reservation == Some(ReservationStatus::Rejected),
                 "cancelled" | "expired" => {
                     !matches!(reservation, None | Some(ReservationStatus::Held))

@@ -15,8 +15,9 @@ use souk_kit::stack::{Limits, Stack};
 use souk_kit::{Channel, clock, wire};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::{
-    BatchGetProductsRequest, BatchGetProductsResponse, Product, ReleaseStockRequest, Reservation,
-    ReservationStatus, ReserveStockRequest, Shortage, StockLine,
+    BatchGetProductsRequest, BatchGetProductsResponse, CommitStockRequest, PinStockRequest,
+    Product, ReleaseStockRequest, Reservation, ReservationStatus, ReserveStockRequest,
+    ReturnStockRequest, Shortage, StockLine, UnpinStockRequest,
 };
 use souk_testing::FakeAuth;
 use tonic::body::Body;
@@ -31,6 +32,10 @@ use crate::gate::Gate;
 pub enum Rpc {
     Quote,
     Reserve,
+    Pin,
+    Unpin,
+    Commit,
+    Return,
     Release,
 }
 
@@ -75,6 +80,8 @@ struct Stocked {
 struct Held {
     reservation: Reservation,
     lines: Vec<StockLine>,
+    /// The highest that was heard.
+    fence: i64,
 }
 
 #[derive(Debug)]
@@ -174,7 +181,8 @@ impl FakeCatalog {
         let mut state = self.lock();
         let orders: Vec<String> = state.reservations.keys().cloned().collect();
         for order in orders {
-            if state.reservations[&order].reservation.status() == ReservationStatus::Held {
+            let reservation = &state.reservations[&order].reservation;
+            if reservation.status() == ReservationStatus::Held && !reservation.pinned {
                 state.give_back(&order, ReservationStatus::Expired);
             }
         }
@@ -238,9 +246,21 @@ impl State {
     }
 
     fn reserve(&mut self, request: ReserveStockRequest) -> Reservation {
-        let ReserveStockRequest { order_id, lines, ttl } = request;
-        if let Some(held) = self.reservations.get(&order_id) {
-            return held.reservation.clone();
+        let ReserveStockRequest { order_id, lines, ttl, fence, again } = request;
+        if let Some(held) = self.reservations.get_mut(&order_id) {
+            let is_held = held.reservation.status() == ReservationStatus::Held;
+            let has_left = matches!(
+                held.reservation.status(),
+                ReservationStatus::Committed | ReservationStatus::Returned
+            );
+            if !again || has_left || (!is_held && fence <= held.fence) {
+                return held.reservation.clone();
+            }
+            if is_held {
+                held.reservation.pinned |= fence >= held.fence;
+                held.fence = held.fence.max(fence);
+                return held.reservation.clone();
+            }
         }
         let available = |line: &StockLine| {
             self.products.get(&line.product_id).map_or(0, |product| product.available)
@@ -263,16 +283,17 @@ impl State {
             status,
             shortages,
             expires_at: fits.then(|| wire::timestamp(expires_at)),
+            pinned: fits && again,
         };
         if fits {
             self.take(&lines, 1);
         }
-        let held = Held { reservation: reservation.clone(), lines };
+        let held = Held { reservation: reservation.clone(), lines, fence };
         self.reservations.insert(order_id, held);
         reservation
     }
 
-    fn release(&mut self, order_id: String) -> Reservation {
+    fn release(&mut self, order_id: String, fence: i64) -> Reservation {
         let unknown = || Held {
             reservation: Reservation {
                 order_id: order_id.clone(),
@@ -280,18 +301,53 @@ impl State {
                 ..Reservation::default()
             },
             lines: Vec::new(),
+            fence,
         };
         let held = self.reservations.entry(order_id.clone()).or_insert_with(unknown);
-        if held.reservation.status() == ReservationStatus::Held {
+        if held.reservation.status() == ReservationStatus::Held && fence >= held.fence {
             self.give_back(&order_id, ReservationStatus::Released);
         }
         self.reservations[&order_id].reservation.clone()
+    }
+
+    /// Pins what is held, or takes the pin away.
+    fn pin(&mut self, order: &str, fence: i64, pinned: bool) -> Reservation {
+        let held = self.reservations.get_mut(order).expect("an order that has reserved");
+        if held.reservation.status() == ReservationStatus::Held && fence >= held.fence {
+            held.reservation.pinned = pinned;
+            held.fence = fence;
+        }
+        held.reservation.clone()
+    }
+
+    fn commit(&mut self, order: &str) -> Reservation {
+        let held = self.reservations.get_mut(order).expect("an order that has reserved");
+        if held.reservation.status() == ReservationStatus::Held {
+            held.reservation.set_status(ReservationStatus::Committed);
+            for line in &held.lines {
+                self.products.get_mut(&line.product_id).unwrap().reserved -= line.quantity;
+            }
+        }
+        assert_eq!(held.reservation.status(), ReservationStatus::Committed, "{order}");
+        held.reservation.clone()
+    }
+
+    fn put_back(&mut self, order: &str) -> Reservation {
+        let held = self.reservations.get_mut(order).expect("an order that has reserved");
+        if held.reservation.status() == ReservationStatus::Committed {
+            held.reservation.set_status(ReservationStatus::Returned);
+            for line in &held.lines {
+                self.products.get_mut(&line.product_id).unwrap().available += line.quantity;
+            }
+        }
+        held.reservation.clone()
     }
 
     fn give_back(&mut self, order: &str, status: ReservationStatus) {
         let held = self.reservations.get_mut(order).unwrap();
         held.reservation.set_status(status);
         held.reservation.expires_at = None;
+        held.reservation.pinned = false;
         let lines = std::mem::take(&mut held.lines);
         self.take(&lines, -1);
     }
@@ -323,6 +379,10 @@ impl Service<http::Request<Body>> for FakeCatalog {
                 Some("BatchGetProducts") => fake.quote_products(request).await,
                 Some("ReserveStock") => fake.reserve_stock(request).await,
                 Some("ReleaseStock") => fake.release_stock(request).await,
+                Some("PinStock") => fake.pin_stock(request).await,
+                Some("UnpinStock") => fake.unpin_stock(request).await,
+                Some("CommitStock") => fake.commit_stock(request).await,
+                Some("ReturnStock") => fake.return_stock(request).await,
                 _ => Status::unimplemented(path).into_http(),
             })
         }
@@ -349,8 +409,37 @@ impl FakeCatalog {
     }
 
     async fn release_stock(self, request: http::Request<Body>) -> http::Response<Body> {
-        unary(request, |ReleaseStockRequest { order_id: order }| async move {
-            self.answer(Rpc::Release, &order, &[], |state| state.release(order.clone())).await
+        unary(request, |ReleaseStockRequest { order_id: order, fence }| async move {
+            let release = |state: &mut State| state.release(order.clone(), fence);
+            self.answer(Rpc::Release, &order, &[], release).await
+        })
+        .await
+    }
+
+    async fn pin_stock(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |PinStockRequest { order_id: order, fence }| async move {
+            self.answer(Rpc::Pin, &order, &[], |state| state.pin(&order, fence, true)).await
+        })
+        .await
+    }
+
+    async fn unpin_stock(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |UnpinStockRequest { order_id: order, fence }| async move {
+            self.answer(Rpc::Unpin, &order, &[], |state| state.pin(&order, fence, false)).await
+        })
+        .await
+    }
+
+    async fn commit_stock(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |CommitStockRequest { order_id: order }| async move {
+            self.answer(Rpc::Commit, &order, &[], |state| state.commit(&order)).await
+        })
+        .await
+    }
+
+    async fn return_stock(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |ReturnStockRequest { order_id: order }| async move {
+            self.answer(Rpc::Return, &order, &[], |state| state.put_back(&order)).await
         })
         .await
     }

@@ -3,18 +3,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod addresses;
 mod audit;
 mod cancelling;
 mod catalog;
 mod commits;
+mod following;
 mod forgetting;
 mod gate;
 mod leaving;
 mod life;
 mod neighbour;
 mod pages;
+mod payments;
+mod refunds;
 mod release;
 mod replays;
 mod sharing;
+mod shipments;
 mod support;
+mod timeline;
 mod volume;

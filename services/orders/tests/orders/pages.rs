@@ -25,7 +25,7 @@ async fn a_page_of_large_orders_ends_early_or_says_how_many_fit() {
 
     let (mut seen, mut cursor, mut pages) = (0, String::new(), 0);
     loop {
-        let request = ListOrdersRequest { size: Some(100), cursor, page: None };
+        let request = ListOrdersRequest { size: Some(100), cursor, ..ListOrdersRequest::default() };
         let page = shop.client().list_orders(buyer.sign(request)).await.unwrap().into_inner();
         assert!(page.encoded_len() <= MIB + MIB / 10, "{} bytes", page.encoded_len());
         (seen, pages) = (seen + page.data.len(), pages + 1);

@@ -12,7 +12,8 @@ async fn list(shop: &Shop, buyer: &Buyer, request: ListOrdersRequest) -> ListOrd
 async fn listed(shop: &Shop, buyer: &Buyer, size: i32) -> Vec<String> {
     let (mut orders, mut cursor) = (Vec::new(), String::new());
     loop {
-        let request = ListOrdersRequest { size: Some(size), cursor, page: None };
+        let request =
+            ListOrdersRequest { size: Some(size), cursor, ..ListOrdersRequest::default() };
         let page = list(shop, buyer, request).await;
         orders.extend(page.data.into_iter().map(|order| order.id));
         match page.pagination.unwrap().next_cursor {

@@ -10,9 +10,16 @@ use souk_kit::id::{OrderId, UserId};
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
 use souk_orders::{MIGRATOR, Options, Orders};
+use souk_proto::google::r#type::Decimal;
+use souk_proto::souk::orders::v1::addresses_service_client::AddressesServiceClient;
+use souk_proto::souk::orders::v1::order_events_service_client::OrderEventsServiceClient;
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
+use souk_proto::souk::orders::v1::payments_service_client::PaymentsServiceClient;
+use souk_proto::souk::orders::v1::shipments_service_client::ShipmentsServiceClient;
 use souk_proto::souk::orders::v1::{
-    CancelOrderRequest, CreateOrderItem, CreateOrderRequest, GetOrderRequest, Order, OrderStatus,
+    CancelOrderRequest, CreateOrderItem, CreateOrderRequest, CreatePaymentRequest,
+    CreateRefundRequest, CreateShipmentRequest, GetOrderRequest, ListPaymentsRequest,
+    ListRefundsRequest, Order, OrderStatus, Payment, PaymentStatus, Refund, Shipment,
 };
 use souk_testing::{FakeAuth, Proxy, TestDatabase, signed};
 use sqlx::postgres::PgConnectOptions;
@@ -46,7 +53,8 @@ pub struct World {
 /// An orders process, as far as anybody else can tell.
 pub struct Shop {
     orders: Orders,
-    client: OrdersServiceClient<Channel>,
+    /// One for each of its services.
+    channels: Vec<Channel>,
     work: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
 }
 
@@ -84,12 +92,15 @@ impl World {
             client_secret: FakeAuth::client_secret(),
             reservation_ttl: TTL,
             product_slots: 24,
+            sandbox_payments: true,
             limits: Limits::default(),
         };
         let (auth, catalog) = (self.auth.channel(), catalog.channel(&self.auth));
         let orders = Orders::new(database, options, auth, catalog).unwrap();
-        let client = OrdersServiceClient::new(Channel::in_process(orders.service().stack));
-        Shop { orders, client, work: Mutex::default() }
+        let channels: Vec<Channel> = (orders.services().into_iter())
+            .map(|service| Channel::in_process(service.stack))
+            .collect();
+        Shop { orders, channels, work: Mutex::default() }
     }
 
     /// So many orders of callers who leave, which have been tried in vain: the catalog must fail.
@@ -127,9 +138,37 @@ impl World {
         self.test
             .sql(
                 "update orders set due_at = now(), reserved_until = now() - interval '1 second'
-                 where state = 'reserved'",
+                 where state in ('reserved', 'payment_failed')",
             )
             .await;
+    }
+
+    /// How many charges a bank would show for an order, and how many of them went back.
+    pub async fn charges(&self, order: &str) -> (i64, i64) {
+        let id = uuid(order);
+        let charged = format!("sandbox_charges where order_id = '{id}' and charged_at <= now()");
+        let refunded = format!(
+            "sandbox_refunds join sandbox_charges using (reference) where order_id = '{id}'"
+        );
+        (self.test.count(&charged).await, self.test.count(&refunded).await)
+    }
+
+    /// Somebody who sends orders and gives money back.
+    pub fn staff(&self) -> Buyer {
+        self.buyer_with("orders:read_all orders:fulfill orders:refund")
+    }
+
+    /// The ids of all orders.
+    pub async fn orders(&self) -> Vec<String> {
+        let ids: Vec<uuid::Uuid> =
+            sqlx::query_scalar("select id from orders").fetch_all(&self.test.pool).await.unwrap();
+        ids.into_iter().map(|id| OrderId::from_uuid(id).to_string()).collect()
+    }
+
+    /// Waits until the stock of an order is where it belongs.
+    pub async fn stock_is(&self, order: &str, stock: &str) {
+        let sql = format!("select stock from orders where id = '{}'", uuid(order));
+        soon(stock, || async { self.test.ask::<String>(&sql).await == stock }).await;
     }
 
     /// The word for the state of an order, as the database has it.
@@ -150,8 +189,9 @@ impl World {
 
     /// Waits until nothing is left to do for any order but to wait.
     pub async fn settles(&self) {
-        let left = "orders where state = 'pending' or state in ('cancelled', 'expired')
-            and due_at is not null";
+        let left = "orders where state in ('pending', 'paying')
+            or due_at is not null and state in ('cancelled', 'expired', 'paid', 'fulfilled',
+                'delivered', 'refunded', 'partially_refunded')";
         soon("all orders settle", || async { self.test.count(left).await == 0 }).await;
     }
 }
@@ -173,9 +213,25 @@ impl Shop {
         task.await.unwrap();
     }
 
-    /// Everything that a shop may be asked for.
+    /// Everything that a shop may be asked for about orders.
     pub fn client(&self) -> OrdersServiceClient<Channel> {
-        self.client.clone()
+        OrdersServiceClient::new(self.channels[0].clone())
+    }
+
+    pub fn payments(&self) -> PaymentsServiceClient<Channel> {
+        PaymentsServiceClient::new(self.channels[1].clone())
+    }
+
+    pub fn shipments(&self) -> ShipmentsServiceClient<Channel> {
+        ShipmentsServiceClient::new(self.channels[2].clone())
+    }
+
+    pub fn addresses(&self) -> AddressesServiceClient<Channel> {
+        AddressesServiceClient::new(self.channels[3].clone())
+    }
+
+    pub fn events(&self) -> OrderEventsServiceClient<Channel> {
+        OrderEventsServiceClient::new(self.channels[4].clone())
     }
 
     pub async fn create(
@@ -203,6 +259,63 @@ impl Shop {
         Ok(self.client().get_order(request).await?.into_inner())
     }
 
+    /// Pays an order, as the method of the sandbox says.
+    pub async fn pay(
+        &self,
+        buyer: &Buyer,
+        key: &str,
+        order: &str,
+        method: &str,
+    ) -> Result<Response<Payment>, Status> {
+        self.payments().create_payment(buyer.payment(key, order, method)).await
+    }
+
+    /// Places an order for so many units of a product and pays it.
+    pub async fn paid_order(&self, buyer: &Buyer, key: &str, items: &[(&str, i32)]) -> Order {
+        let order = self.order(buyer, key, items).await;
+        let paid = self.pay(buyer, key, &order.id, "ok").await.unwrap().into_inner();
+        assert_eq!(paid.status(), PaymentStatus::Succeeded);
+        self.get(buyer, &order.id).await.unwrap()
+    }
+
+    pub async fn payments_of(&self, buyer: &Buyer, order: &str) -> Vec<Payment> {
+        let request = buyer.sign(ListPaymentsRequest { order_id: order.to_owned() });
+        self.payments().list_payments(request).await.unwrap().into_inner().data
+    }
+
+    pub async fn refunds_of(&self, buyer: &Buyer, order: &str) -> Vec<Refund> {
+        let request = buyer.sign(ListRefundsRequest { order_id: order.to_owned() });
+        self.payments().list_refunds(request).await.unwrap().into_inner().data
+    }
+
+    /// Gives back an amount, or all that is left.
+    pub async fn refund(
+        &self,
+        staff: &Buyer,
+        key: &str,
+        order: &str,
+        amount: Option<&str>,
+    ) -> Result<Response<Refund>, Status> {
+        let amount = amount.map(|value| Decimal { value: value.to_owned() });
+        let (order_id, reason) = (order.to_owned(), "asked for".to_owned());
+        let request = CreateRefundRequest { order_id, amount, reason };
+        self.payments().create_refund(staff.keyed(key, request)).await
+    }
+
+    pub async fn ship(
+        &self,
+        staff: &Buyer,
+        key: &str,
+        order: &str,
+    ) -> Result<Response<Shipment>, Status> {
+        let request = CreateShipmentRequest {
+            order_id: order.to_owned(),
+            carrier: "DHL".to_owned(),
+            tracking_number: "42".to_owned(),
+        };
+        self.shipments().create_shipment(staff.keyed(key, request)).await
+    }
+
     pub async fn cancel(&self, buyer: &Buyer, order: &str) -> Result<Order, Status> {
         Ok(self.client().cancel_order(buyer.cancellation(order)).await?.into_inner())
     }
@@ -214,10 +327,8 @@ impl Buyer {
             product_id: (*product).to_owned(),
             quantity: *quantity,
         };
-        let message = CreateOrderRequest { items: items.iter().map(item).collect() };
-        let mut request = signed(&self.token, message);
-        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
-        request
+        let items = items.iter().map(item).collect();
+        self.keyed(key, CreateOrderRequest { items, ..CreateOrderRequest::default() })
     }
 
     /// The same from somebody who has little time.
@@ -230,6 +341,18 @@ impl Buyer {
 
     pub fn cancellation(&self, order: &str) -> Request<CancelOrderRequest> {
         signed(&self.token, CancelOrderRequest { id: order.to_owned() })
+    }
+
+    pub fn payment(&self, key: &str, order: &str, method: &str) -> Request<CreatePaymentRequest> {
+        let (order_id, provider) = (order.to_owned(), "sandbox".to_owned());
+        self.keyed(key, CreatePaymentRequest { order_id, provider, method: method.to_owned() })
+    }
+
+    /// A call with an idempotency key.
+    pub fn keyed<T>(&self, key: &str, message: T) -> Request<T> {
+        let mut request = signed(&self.token, message);
+        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+        request
     }
 
     pub fn sign<T>(&self, message: T) -> Request<T> {

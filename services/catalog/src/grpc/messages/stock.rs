@@ -65,6 +65,7 @@ impl From<MoveKind> for proto::StockMoveKind {
             MoveKind::Release => Self::Release,
             MoveKind::Expire => Self::Expire,
             MoveKind::Commit => Self::Commit,
+            MoveKind::Return => Self::Return,
         }
     }
 }
@@ -77,6 +78,7 @@ impl From<Reservation> for proto::Reservation {
             status: proto::ReservationStatus::from(reservation.status).into(),
             shortages: reservation.shortages.into_iter().map(Into::into).collect(),
             expires_at: held.then(|| wire::timestamp(reservation.expires_at)),
+            pinned: held && reservation.pinned,
         }
     }
 }
@@ -99,6 +101,7 @@ impl From<Status> for proto::ReservationStatus {
             Status::Released => Self::Released,
             Status::Expired => Self::Expired,
             Status::Committed => Self::Committed,
+            Status::Returned => Self::Returned,
         }
     }
 }

@@ -1,0 +1,191 @@
+//! Changing an order because somebody asks for it: once, however often it is asked for with the same key, and to its
+//! end, whether or not the caller stays.
+
+use souk_db::Database;
+use souk_db::idempotency::{Answer, Refusal};
+use souk_kit::id::{OrderId, PaymentId, UserId};
+use souk_kit::request::Context;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout_at};
+
+use crate::order::Order;
+use crate::purchase::{Event, Purchase};
+use crate::saga::Saga;
+use crate::transition::{Applied, Author, Claim, Recorded, Transitions};
+use crate::waiting::{LOOK, Waiting, latest};
+use crate::{Error, store};
+
+/// How often a change is tried that others are faster than.
+const ATTEMPTS: usize = 5;
+
+/// Changes orders for callers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Changing {
+    database: Database,
+    transitions: Transitions,
+    saga: Saga,
+    waiting: Waiting,
+}
+
+/// A change that somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub order: OrderId,
+    /// Whose order it must be; anybody's when there is no owner.
+    pub owner: Option<UserId>,
+    pub event: Event,
+    pub author: Author,
+    /// The call with its key, where it has one.
+    pub recorded: Option<Recorded>,
+}
+
+/// What becomes of it.
+#[derive(Debug)]
+pub enum Changed {
+    /// The order is as it was asked for.
+    Made(Purchase),
+    /// An earlier call with the same key was answered this.
+    Replayed(Answer),
+}
+
+impl Changing {
+    pub fn new(database: Database, transitions: Transitions, saga: Saga, waiting: Waiting) -> Self {
+        Self { database, transitions, saga, waiting }
+    }
+
+    /// Makes a change, and waits until `is_done`, or for as long as the caller does. From the change on the order goes
+    /// on by itself.
+    pub async fn change(
+        &self,
+        context: &Context,
+        asked: Asked,
+        is_done: impl Fn(&Purchase) -> bool,
+    ) -> Result<Changed, Error> {
+        let (id, owner) = (asked.order, asked.owner);
+        let mut waiter = self.waiting.begin(id);
+        let (sender, receiver) = oneshot::channel();
+        let (changing, context_of_change) = (self.clone(), context.clone());
+        self.saga.detach(async move {
+            let fresh = fresh(&asked.event);
+            let (changed, epoch) = match changing.make(&context_of_change, asked).await {
+                Ok((changed, epoch)) => (Ok(changed), epoch),
+                Err(error) => (Err(error), None),
+            };
+            let ours = match &changed {
+                Ok(Changed::Made(purchase)) => epoch.map(|epoch| (purchase.clone(), epoch)),
+                _ => None,
+            };
+            let _ = sender.send(changed);
+            if let Some((purchase, epoch)) = ours {
+                changing.saga.carry(purchase, epoch, fresh).await;
+            }
+        });
+        let changed = match timeout_at(context.deadline.into(), receiver).await {
+            Ok(changed) => changed.unwrap_or(Err(Error::Late))?,
+            Err(_) => return Err(Error::Late),
+        };
+        let Changed::Made(mut purchase) = changed else { return Ok(changed) };
+        let latest = latest(context);
+        while !is_done(&purchase) && std::time::Instant::now() < latest {
+            tokio::select! {
+                next = waiter.until(&is_done) => purchase = Purchase::clone(&next),
+                // somebody in another process may have brought it there
+                () = sleep(LOOK) => {
+                    if let Ok(Some((next, _))) = self.read(context, id, owner).await {
+                        purchase = next;
+                    }
+                }
+                () = tokio::time::sleep_until(latest.into()) => {}
+            }
+        }
+        Ok(Changed::Made(purchase))
+    }
+
+    /// The same for a call whose answer the change itself decides: that, and whether an earlier call was given it.
+    pub async fn answered(
+        &self,
+        context: &Context,
+        (order, event): (OrderId, Event),
+        recorded: Recorded,
+    ) -> Result<(Answer, bool), Error> {
+        let Recorded { resource, answer, .. } = recorded;
+        let author = Author::of(context, &context.principal()?.subject);
+        let asked = Asked { order, owner: None, event, author, recorded: Some(recorded) };
+        match self.change(context, asked, |_| true).await? {
+            Changed::Made(purchase) => {
+                let answer = answer(&purchase, resource).ok_or(Error::NotFound(order))?;
+                Ok((answer, false))
+            }
+            Changed::Replayed(answer) => Ok((answer, true)),
+        }
+    }
+
+    /// The order after the change, with the epoch of the claim on it if it was changed now.
+    async fn make(&self, context: &Context, asked: Asked) -> Result<(Changed, Option<i64>), Error> {
+        let Asked { order, owner, event, author, recorded } = asked;
+        for _ in 0..ATTEMPTS {
+            let found = self.read(context, order, owner).await?;
+            let (purchase, epoch) = found.ok_or(Error::NotFound(order))?;
+            // a new epoch: whoever carries the order at this moment has lost it
+            let claim = Claim::TakenOver(epoch);
+            let applied = self
+                .transitions
+                .apply(&purchase, claim, &event, author.clone(), recorded.clone())
+                .await;
+            if let Ok(Applied::Changed(next)) = applied {
+                return Ok((Changed::Made(*next), Some(claim.epoch())));
+            }
+            // a repeat finds the order as the first call has left it, and what that was answered
+            if let Some(answer) = self.earlier(context, recorded.as_ref()).await? {
+                return Ok((Changed::Replayed(answer), None));
+            }
+            if let Applied::Unchanged = applied? {
+                return Ok((Changed::Made(purchase), None));
+            }
+        }
+        Err(Error::Late)
+    }
+
+    /// What an earlier call with the same key was answered.
+    async fn earlier(
+        &self,
+        context: &Context,
+        recorded: Option<&Recorded>,
+    ) -> Result<Option<Answer>, Error> {
+        let Some(Recorded { call, .. }) = recorded else { return Ok(None) };
+        let access = self.database.until(context.deadline);
+        match store::records::of_call(&access, call).await? {
+            Some(record) => Ok(Some(record.for_repeat(call)?.ok_or(Refusal::InFlight)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// An order of a customer.
+    pub async fn order(
+        &self,
+        context: &Context,
+        id: OrderId,
+        customer: UserId,
+    ) -> Result<Order, Error> {
+        let found = self.read(context, id, Some(customer)).await?;
+        found.map(|(purchase, _)| purchase.order).ok_or(Error::NotFound(id))
+    }
+
+    async fn read(
+        &self,
+        context: &Context,
+        order: OrderId,
+        owner: Option<UserId>,
+    ) -> Result<Option<(Purchase, i64)>, Error> {
+        let access = self.database.until(context.deadline);
+        Ok(store::purchases::get(&access, order, owner).await?)
+    }
+}
+
+/// A payment that begins, of which no provider can have heard.
+fn fresh(event: &Event) -> Option<PaymentId> {
+    match event {
+        Event::Pay(attempt) => Some(attempt.id),
+        _ => None,
+    }
+}

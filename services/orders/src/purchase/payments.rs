@@ -1,0 +1,182 @@
+//! What becomes of the payments of a purchase.
+
+use souk_kit::Money;
+use souk_kit::id::{self, PaymentId};
+use souk_kit::idempotency::Key;
+use time::OffsetDateTime;
+
+use super::{Attempt, Purchase, Refused};
+use crate::payment::{MAX_PAYMENTS, Payment, PaymentState, Verdict};
+use crate::state::{Action, Illegal, State};
+use crate::stock::Stock;
+
+impl Purchase {
+    pub(super) fn begin_payment(
+        &mut self,
+        attempt: &Attempt,
+        at: OffsetDateTime,
+    ) -> Result<(), Refused> {
+        // before there can be one too many: an order that cannot be paid says so
+        self.order.state.on(Action::Pay)?;
+        if self.payments.len() >= MAX_PAYMENTS {
+            return Err(Refused::LimitReached { what: "payments", limit: MAX_PAYMENTS });
+        }
+        let Attempt { id, provider, method, call } = attempt.clone();
+        let total = self.order.total;
+        self.payments.push(Payment {
+            id,
+            number: self.next_number(),
+            provider,
+            method,
+            state: PaymentState::Pending,
+            amount: total,
+            refunded: Money::zero(total.currency()),
+            reference: None,
+            failure: None,
+            call: Some(call),
+            look_at: None,
+            created_at: at,
+            updated_at: at,
+        });
+        Ok(())
+    }
+
+    fn next_number(&self) -> i32 {
+        self.payments.iter().map(|payment| payment.number).max().unwrap_or(0) + 1
+    }
+
+    pub(super) fn confirm(
+        &mut self,
+        id: PaymentId,
+        call: &(String, Key),
+        at: OffsetDateTime,
+    ) -> Result<Option<(Action, String)>, Refused> {
+        let from = self.order.state;
+        let payment = self.payment_mut(id)?;
+        match payment.state {
+            PaymentState::RequiresConfirmation => {
+                payment.state = PaymentState::Confirming;
+                payment.call = Some(call.clone());
+                payment.look_at = None;
+                payment.updated_at = at;
+                Ok(Some((Action::Confirm, String::new())))
+            }
+            PaymentState::Confirming | PaymentState::Succeeded => Ok(None),
+            PaymentState::Pending | PaymentState::Failed | PaymentState::Surplus => {
+                Err(Illegal { from, action: Action::Confirm }.into())
+            }
+        }
+    }
+
+    pub(super) fn decide_payment(
+        &mut self,
+        id: PaymentId,
+        verdict: &Verdict,
+        at: OffsetDateTime,
+    ) -> Result<Option<(Action, String)>, Refused> {
+        let is_awaited = self.order.state == State::Paying && self.paid_with().is_none();
+        let payment = self.payment_mut(id)?;
+        match verdict {
+            Verdict::Succeeded { references } => Ok(self.succeed(id, references, at)),
+            Verdict::Confirm { reference, until } if payment.state == PaymentState::Pending => {
+                payment.state = PaymentState::RequiresConfirmation;
+                payment.reference = Some(reference.clone());
+                payment.look_at = Some(*until);
+                payment.updated_at = at;
+                let action = if is_awaited { Action::AskToConfirm } else { Action::Lapse };
+                Ok(Some((action, String::new())))
+            }
+            Verdict::Failed { code, look_at } if payment.is_open() => {
+                payment.state = PaymentState::Failed;
+                payment.failure = Some(code.clone());
+                payment.look_at = *look_at;
+                payment.updated_at = at;
+                let action = if is_awaited { Action::Decline } else { Action::Lapse };
+                Ok(Some((action, code.clone())))
+            }
+            Verdict::Confirm { .. } | Verdict::Failed { .. } => Ok(None),
+        }
+    }
+
+    /// A provider has the money of an attempt, under one name or more.
+    fn succeed(
+        &mut self,
+        id: PaymentId,
+        references: &[String],
+        at: OffsetDateTime,
+    ) -> Option<(Action, String)> {
+        let is_known = |reference: &&String| {
+            self.payments.iter().any(|payment| {
+                payment.reference.as_ref() == Some(reference) && payment.has_charged()
+            })
+        };
+        let mut fresh: Vec<String> =
+            references.iter().filter(|reference| !is_known(reference)).cloned().collect();
+        let is_wanted = self.paid_with().is_none()
+            && matches!(self.order.state, State::Paying | State::PaymentFailed | State::Expired);
+        let is_undecided =
+            self.payment(id).is_some_and(|payment| payment.is_open() || payment.is_failed());
+        let mut action = None;
+        if is_undecided && !fresh.is_empty() {
+            let reference = fresh.remove(0);
+            action = Some(self.accept(id, reference, is_wanted, at));
+        }
+        for reference in fresh {
+            self.note_surplus(id, reference, at);
+            action = action.or(Some(Action::Oversupply));
+        }
+        Some((action?, String::new()))
+    }
+
+    /// The money of an attempt that had not succeeded is there.
+    fn accept(
+        &mut self,
+        id: PaymentId,
+        reference: String,
+        is_wanted: bool,
+        at: OffsetDateTime,
+    ) -> Action {
+        let is_pinned = self.order.state == State::Paying && self.order.stock == Stock::Pinned;
+        let Ok(payment) = self.payment_mut(id) else { return Action::Lapse };
+        payment.reference = Some(reference);
+        payment.failure = None;
+        payment.look_at = None;
+        payment.updated_at = at;
+        payment.state = if is_wanted { PaymentState::Succeeded } else { PaymentState::Surplus };
+        let amount = payment.amount;
+        if !is_wanted {
+            self.refund_surplus(id, at);
+            return Action::Oversupply;
+        }
+        if is_pinned {
+            self.order.paid = amount;
+            return Action::Collect;
+        }
+        // stock that went back may be sold: it has to be found again before the order counts as paid
+        if self.order.stock == Stock::Back {
+            self.order.stock = Stock::Unknown;
+        }
+        Action::Resume
+    }
+
+    /// A provider has charged once more for an attempt.
+    fn note_surplus(&mut self, id: PaymentId, reference: String, at: OffsetDateTime) {
+        let Some(payment) = self.payment(id).cloned() else { return };
+        let surplus = Payment {
+            id: id::new(),
+            number: self.next_number(),
+            state: PaymentState::Surplus,
+            refunded: Money::zero(payment.amount.currency()),
+            reference: Some(reference),
+            failure: None,
+            call: None,
+            look_at: None,
+            created_at: at,
+            updated_at: at,
+            ..payment
+        };
+        let id = surplus.id;
+        self.payments.push(surplus);
+        self.refund_surplus(id, at);
+    }
+}

@@ -1,0 +1,110 @@
+//! What becomes of the refunds of a purchase.
+
+use souk_kit::Money;
+use souk_kit::id::{self, PaymentId, RefundId};
+use time::OffsetDateTime;
+
+use super::{Purchase, Refused};
+use crate::payment::PaymentState;
+use crate::refund::{MAX_REFUNDS, Refund, RefundState, RefundVerdict};
+use crate::state::{Action, Illegal};
+
+impl Purchase {
+    pub(super) fn begin_refund(
+        &mut self,
+        id: RefundId,
+        amount: Option<Money>,
+        reason: &str,
+        at: OffsetDateTime,
+    ) -> Result<(), Refused> {
+        let from = self.order.state;
+        from.on(Action::BeginRefund)?;
+        if self.refunds.len() >= MAX_REFUNDS {
+            return Err(Refused::LimitReached { what: "refunds", limit: MAX_REFUNDS });
+        }
+        let payment = self.payments.iter_mut().find(|it| it.state == PaymentState::Succeeded);
+        let payment = payment.ok_or(Illegal { from, action: Action::BeginRefund })?;
+        let available = payment.amount.minus(payment.refunded);
+        let available = available.unwrap_or(Money::zero(payment.amount.currency()));
+        let amount = amount.unwrap_or(available);
+        let refunded = payment
+            .refunded
+            .plus(amount)
+            .filter(|refunded| amount.minor() > 0 && refunded.minor() <= payment.amount.minor());
+        payment.refunded = refunded.ok_or(Refused::RefundTooLarge { available })?;
+        let payment = payment.id;
+        self.refunds.push(new_refund(id, payment, amount, reason, at));
+        Ok(())
+    }
+
+    pub(super) fn decide_refund(
+        &mut self,
+        id: RefundId,
+        verdict: &RefundVerdict,
+        at: OffsetDateTime,
+    ) -> Result<Option<(Action, String)>, Refused> {
+        let refund = self.refunds.iter_mut().find(|refund| refund.id == id);
+        let refund = refund.ok_or(Refused::Unknown)?;
+        if refund.state != RefundState::Pending {
+            return Ok(None);
+        }
+        refund.updated_at = at;
+        let (payment, amount) = (refund.payment, refund.amount);
+        match verdict {
+            RefundVerdict::Succeeded { reference } => {
+                refund.state = RefundState::Succeeded;
+                refund.reference = Some(reference.clone());
+                if self.payment_mut(payment)?.state == PaymentState::Surplus {
+                    return Ok(Some((Action::ReturnSurplus, String::new())));
+                }
+                self.order.refunded = self.order.refunded.plus(amount).ok_or(Refused::Unknown)?;
+                let is_all = self.order.refunded == self.order.paid;
+                let action = if is_all { Action::RefundAll } else { Action::RefundPart };
+                Ok(Some((action, String::new())))
+            }
+            RefundVerdict::Failed { code } => {
+                refund.state = RefundState::Failed;
+                let payment = self.payment_mut(payment)?;
+                payment.refunded =
+                    payment.refunded.minus(amount).unwrap_or(Money::zero(amount.currency()));
+                Ok(Some((Action::FailRefund, code.clone())))
+            }
+        }
+    }
+
+    pub(super) fn refund_surplus(&mut self, id: PaymentId, at: OffsetDateTime) {
+        let Ok(payment) = self.payment_mut(id) else { return };
+        let amount = payment.amount;
+        payment.refunded = amount;
+        self.refunds.push(new_refund(id::new(), id, amount, "not wanted by the order", at));
+    }
+
+    /// The stock for money that came late has gone: the money goes back.
+    pub(super) fn give_up_payment(&mut self, at: OffsetDateTime) {
+        let Some(id) = self.paid_with().map(|payment| payment.id) else { return };
+        if let Ok(payment) = self.payment_mut(id) {
+            payment.state = PaymentState::Surplus;
+            payment.updated_at = at;
+        }
+        self.refund_surplus(id, at);
+    }
+}
+
+fn new_refund(
+    id: RefundId,
+    payment: PaymentId,
+    amount: Money,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Refund {
+    Refund {
+        id,
+        payment,
+        state: RefundState::Pending,
+        amount,
+        reason: reason.to_owned(),
+        reference: None,
+        created_at: at,
+        updated_at: at,
+    }
+}

@@ -1,0 +1,304 @@
+//! The saga: carries every accepted order to where it stays. An order is claimed, the next service
+//! is called with no transaction open, and the result is written only if nobody else has taken the
+//! order over. What a crash leaves behind is found by the same scan as everything else.
+
+mod money;
+mod stock;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_db::{Access, Database};
+use souk_kit::clock;
+use souk_kit::id::PaymentId;
+use souk_kit::request::Context;
+use souk_kit::server::DRAIN_LIMIT;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use crate::catalog::Catalog;
+use crate::payments::Providers;
+use crate::purchase::{Event, Purchase, Step};
+use crate::stock::Stock;
+use crate::store::changes::Due;
+use crate::store::claims;
+use crate::transition::{Applied, Author, Claim, Transitions, due};
+use crate::waiting::Waiting;
+use crate::{Error, store};
+
+use self::stock::StockStep;
+
+/// How often orders that are due are looked for.
+const SCAN_INTERVAL: Duration = Duration::from_millis(500);
+/// How many orders that were due are carried at once. They have this room to themselves: whatever new
+/// orders come, retries, expiries and cancellations go on.
+const ROOM: usize = 64;
+/// How long a step may take; less than the lease, so that its result still counts.
+const STEP_LIMIT: Duration = Duration::from_secs(8);
+/// How long the call of another service within it may take.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+/// The name under which the saga stands in the audit log.
+const ACTOR: &str = "orders";
+
+/// Carries orders. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Saga {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    catalog: Arc<Catalog>,
+    providers: Providers,
+    transitions: Transitions,
+    waiting: Waiting,
+    reservation_ttl: Duration,
+    tasks: TaskTracker,
+    room: Arc<Semaphore>,
+}
+
+impl Saga {
+    pub fn new(
+        database: Database,
+        catalog: Arc<Catalog>,
+        providers: Providers,
+        transitions: Transitions,
+        waiting: Waiting,
+        reservation_ttl: Duration,
+    ) -> Self {
+        let inner = Inner {
+            database,
+            catalog,
+            providers,
+            transitions,
+            waiting,
+            reservation_ttl,
+            tasks: TaskTracker::new(),
+            room: Arc::new(Semaphore::new(ROOM)),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Runs something to its end apart from the request that asks for it; the saga drains it.
+    pub fn detach<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.inner.tasks.spawn(work.in_current_span())
+    }
+
+    /// Takes an order as far as it goes now, under the claim of `epoch`: where it stays, or `None` when
+    /// it is left to somebody else or to a later attempt. `fresh` is a payment that no provider can have heard of.
+    pub async fn carry(
+        &self,
+        purchase: impl Into<Purchase>,
+        epoch: i64,
+        fresh: Option<PaymentId>,
+    ) -> Option<Purchase> {
+        let purchase = purchase.into();
+        let order = &purchase.order;
+        let span =
+            tracing::error_span!("saga", order_id = %order.id, request_id = order.request_id);
+        self.steps(purchase, epoch, fresh).instrument(span).await
+    }
+
+    /// Looks for orders that are due, until `shutdown`; then lets what is under way finish.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match self.scan().await {
+                // as many as there was room for: there may be more
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::warn!(error, "cannot look for orders that are due");
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(SCAN_INTERVAL) => {}
+            }
+        }
+        self.inner.tasks.close();
+        // what does not finish is found by the scan of the next start
+        let _ = tokio::time::timeout(DRAIN_LIMIT, self.inner.tasks.wait()).await;
+    }
+
+    /// Carries orders that are due; whether there may be more.
+    async fn scan(&self) -> Result<bool, Error> {
+        // at least one place: a claim that waits would outlive its lease
+        let first = self.inner.room.clone().acquire_owned().await.map_err(|_| Error::Late)?;
+        let free = 1 + self.inner.room.available_permits();
+        let (claimed, found) = store::claims::claim_due(&self.access(), free).await?;
+        let mut places = Some(first);
+        for (purchase, epoch) in claimed {
+            let place = match places.take() {
+                Some(place) => place,
+                None => self.inner.room.clone().acquire_owned().await.map_err(|_| Error::Late)?,
+            };
+            let saga = self.clone();
+            self.detach(async move {
+                saga.carry(purchase, epoch, None).await;
+                drop(place);
+            });
+        }
+        Ok(found == free)
+    }
+
+    async fn steps(
+        &self,
+        mut purchase: Purchase,
+        epoch: i64,
+        fresh: Option<PaymentId>,
+    ) -> Option<Purchase> {
+        // what is written last says when the order is looked at again
+        let mut is_noted = false;
+        loop {
+            let step = purchase.next(clock::now());
+            match step {
+                Step::Wait(_) if is_noted => return Some(purchase),
+                _ => {}
+            }
+            // dropping a step is safe: whatever it did is found again when it is repeated
+            let taken = tokio::time::timeout(STEP_LIMIT, self.step(&purchase, epoch, step, fresh));
+            match taken.await.unwrap_or(Err(Error::TooSlow(purchase.id()))) {
+                Ok(Taken::Known(stock)) => {
+                    purchase.order.stock = stock;
+                    is_noted = false;
+                }
+                Ok(Taken::Written(next)) => {
+                    purchase = *next;
+                    is_noted = true;
+                    self.inner.waiting.wake(&purchase);
+                }
+                Ok(Taken::Lost) => {
+                    tracing::debug!(epoch, "somebody else has the order");
+                    return None;
+                }
+                Err(error) => {
+                    self.postpone(&purchase, epoch, error).await;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Does what is to be done next for an order, and writes what comes of it, if it is still ours.
+    async fn step(
+        &self,
+        purchase: &Purchase,
+        epoch: i64,
+        step: Step,
+        fresh: Option<PaymentId>,
+    ) -> Result<Taken, Error> {
+        let context = Context::late(&purchase.order.request_id, CALL_LIMIT);
+        let progress = match step {
+            Step::Charge(id) => self.charge(purchase, id, fresh == Some(id)).await?,
+            Step::Confirm(id) => self.confirm(purchase, id).await?,
+            Step::LookUp(id) => self.look_up(purchase, id).await?,
+            Step::Refund(id) => self.refund(purchase, id).await?,
+            Step::Expire => Progress::Happened(Event::StockGone),
+            Step::Wait(_) => Progress::Noted(purchase.order.stock),
+            step => match StockStep::of(step) {
+                Some(step) => self.step_for_stock(&context, purchase, epoch, step).await?,
+                None => Progress::Noted(purchase.order.stock),
+            },
+        };
+        match progress {
+            Progress::Known(stock) => Ok(Taken::Known(stock)),
+            Progress::Happened(event) => self.apply(purchase, epoch, &event).await,
+            Progress::Noted(stock) => {
+                let mut next = purchase.clone();
+                next.order.stock = stock;
+                self.note(next, epoch, None).await
+            }
+            Progress::Looked(payment, look_at) => {
+                let mut next = purchase.clone();
+                let looked = next.payments.iter_mut().find(|looked| looked.id == payment);
+                if let Some(looked) = looked {
+                    looked.look_at = look_at;
+                }
+                self.note(next, epoch, Some((payment, look_at))).await
+            }
+        }
+    }
+
+    /// Writes what an event makes of the order.
+    async fn apply(&self, purchase: &Purchase, epoch: i64, event: &Event) -> Result<Taken, Error> {
+        let request_id = purchase.order.request_id.clone();
+        let author = Author { actor: ACTOR.to_owned(), request_id };
+        let claim = Claim::Held(epoch);
+        match self.inner.transitions.apply(purchase, claim, event, author, None).await? {
+            Applied::Changed(next) => Ok(Taken::Written(next)),
+            // heard before: how far the order is, is written all the same
+            Applied::Unchanged => self.note(purchase.clone(), epoch, None).await,
+            Applied::Lost => Ok(Taken::Lost),
+        }
+    }
+
+    /// Writes how far the order is, which is no change of it.
+    async fn note(
+        &self,
+        next: Purchase,
+        epoch: i64,
+        looked: Option<(PaymentId, Option<OffsetDateTime>)>,
+    ) -> Result<Taken, Error> {
+        let due: Due = due(next.next(clock::now()));
+        let progress = claims::Progress { stock: next.order.stock, due, looked };
+        match claims::note(&self.access(), next.id(), epoch, progress).await? {
+            true => Ok(Taken::Written(Box::new(next))),
+            false => Ok(Taken::Lost),
+        }
+    }
+
+    /// Leaves the order for later. Every step is safe to repeat.
+    async fn postpone(&self, purchase: &Purchase, epoch: i64, error: Error) {
+        let order = &purchase.order;
+        tracing::warn!(
+            order_id = %order.id,
+            state = %order.state,
+            error = souk_kit::failure::chain(&error),
+            "a step failed and will be tried again"
+        );
+        let access = self.access();
+        let postponed =
+            store::claims::postpone(&access, order.id, epoch, FIRST_RETRY, LAST_RETRY).await;
+        if let Err(error) = postponed {
+            // the lease ends by itself
+            tracing::warn!(order_id = %order.id, %error, "cannot postpone the order");
+        }
+    }
+
+    fn access(&self) -> Access {
+        self.inner.database.within(STEP_LIMIT)
+    }
+}
+
+/// What comes of a step.
+enum Progress {
+    /// Where the stock is, which the next change writes.
+    Known(Stock),
+    /// Something that changes the order.
+    Happened(Event),
+    /// Where the stock is, which is to be written now.
+    Noted(Stock),
+    /// A payment was looked at in vain, and when it is again.
+    Looked(PaymentId, Option<OffsetDateTime>),
+}
+
+/// What a step makes of an order.
+enum Taken {
+    /// Where its stock is, which is not written yet.
+    Known(Stock),
+    /// It is written, and goes on.
+    Written(Box<Purchase>),
+    /// It is no longer ours.
+    Lost,
+}

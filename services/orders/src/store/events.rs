@@ -1,0 +1,47 @@
+use souk_db::Access;
+use souk_kit::id::OrderId;
+
+/// How many events are read at once.
+pub const PAGE: i64 = 200;
+
+/// An event as it is kept: its position, once it has one, and its bytes.
+pub type Kept = (Option<i64>, Vec<u8>);
+
+/// Events behind a position, in their order.
+pub async fn after(access: &Access, position: i64) -> Result<Vec<Kept>, sqlx::Error> {
+    sqlx::query_as(
+        "select position, payload from outbox where position > $1 order by position limit $2",
+    )
+    .bind(position)
+    .bind(PAGE)
+    .fetch_all(access)
+    .await
+}
+
+/// Events of an order behind one, in their order.
+pub async fn of_order(
+    access: &Access,
+    order: OrderId,
+    sequence: i32,
+) -> Result<Vec<Kept>, sqlx::Error> {
+    sqlx::query_as(
+        "select position, payload from outbox where subject = $1 and sequence > $2
+         order by sequence limit $3",
+    )
+    .bind(order.uuid())
+    .bind(sequence)
+    .bind(PAGE)
+    .fetch_all(access)
+    .await
+}
+
+/// The first position that is still known, and the last that was given.
+pub async fn ends(access: &Access) -> Result<(i64, i64), sqlx::Error> {
+    sqlx::query_as(
+        "select coalesce((select min(outbox.position) from outbox), ended.position + 1),
+             ended.position
+         from outbox_end as ended",
+    )
+    .fetch_one(access)
+    .await
+}
