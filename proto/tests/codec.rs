@@ -8,8 +8,8 @@ use prost::bytes::Bytes;
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
 use souk_proto::souk::orders::v1::orders_service_server::{OrdersService, OrdersServiceServer};
 use souk_proto::souk::orders::v1::{
-    CancelOrderRequest, CreateOrderRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse,
-    Order,
+    CancelOrderRequest, CreateOrderRequest, GetOrderRequest, GetTimelineRequest, ListOrdersRequest,
+    ListOrdersResponse, Order, Timeline,
 };
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
@@ -47,6 +47,13 @@ impl OrdersService for Orders {
         &self,
         _: Request<CancelOrderRequest>,
     ) -> Result<Response<Order>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_timeline(
+        &self,
+        _: Request<GetTimelineRequest>,
+    ) -> Result<Response<Timeline>, Status> {
         Err(Status::unimplemented(""))
     }
 }

@@ -131,6 +131,8 @@ async fn of_a_shop() -> BTreeMap<i32, String> {
     let lost = r#"{"delta":-5,"reason":"lost"}"#;
     jane.writes("POST", &stock, &keyed("lost"), lost).await;
 
+    of_money(&suite, &mut jane).await;
+    jane.token = suite.admin().await;
     let counted = r#"{"available":7,"expected":3,"reason":"recount"}"#;
     let stock = format!("/v2/products/{book}/stock");
     jane.writes("PUT", &stock, &keyed("recount"), counted).await;
@@ -144,6 +146,32 @@ async fn of_a_shop() -> BTreeMap<i32, String> {
     sqlx::raw_sql("drop table products cascade").execute(&mut catalog).await.unwrap();
     jane.writes("GET", &format!("/v1/products/{book}"), &[], "").await;
     jane.written
+}
+
+/// What anybody can do wrong who pays, gives money back, or follows orders.
+async fn of_money(suite: &Suite, client: &mut Scribe) {
+    let cup = product(suite, "CUP", "5.00", 5).await.id;
+    let (customer, admin) = (suite.user().await, suite.admin().await);
+    client.token.clone_from(&customer);
+    let order = json!({ "product_id": cup }).to_string();
+    let pay = |method| json!({ "provider": "sandbox", "method": method }).to_string();
+    let placed =
+        |order: Response| format!("/v1/orders/{}", order.json()["id"].as_str().expect("an order"));
+    let tried = placed(client.sends("POST", "/v1/orders", &keyed("tried"), &order).await);
+    let payments = format!("{tried}/payments");
+    for attempt in 0..20 {
+        let key = format!("attempt-{attempt}");
+        client.sends("POST", &payments, &keyed(&key), &pay("declined")).await;
+    }
+    client.writes("POST", &payments, &keyed("one-more"), &pay("ok")).await;
+    let paid = placed(client.sends("POST", "/v1/orders", &keyed("paid"), &order).await);
+    client.sends("POST", &format!("{paid}/payments"), &keyed("pay"), &pay("ok")).await;
+    let seen = [("last-event-id", "1000000")];
+    client.writes("GET", "/v1/orders/watch", &seen, "").await;
+    client.token = admin;
+    let refunds = format!("{paid}/refunds");
+    client.sends("POST", &refunds, &keyed("some"), r#"{"amount":3.00}"#).await;
+    client.writes("POST", &refunds, &keyed("more"), r#"{"amount":3.00}"#).await;
 }
 
 /// What happens to an order that is sent again while it waits: somebody keeps the stock busy.

@@ -34,6 +34,7 @@ mod next_release;
 mod orders;
 mod outage;
 mod paging;
+mod payments;
 mod policy;
 mod protocols;
 mod rates;

@@ -40,7 +40,7 @@ const NEXT_RELEASE: [(&str, &str); 3] = [
         "alter table orders add column shipping jsonb not null default '{}';
          alter table order_lines add column tax_minor bigint not null default 0;
          alter table outbox add column attempts integer not null default 0;
-         create table payments (order_id uuid primary key references orders)",
+         create table subscriptions (order_id uuid primary key references orders)",
     ),
 ];
 

@@ -49,14 +49,89 @@ impl Http {
 
     /// Places an order under a key.
     pub async fn order(&self, token: &str, key: &str, items: &Value) -> Option<Response> {
+        let body = serde_json::json!({ "items": items });
+        self.try_post(token, key, "/v1/orders", &body).await
+    }
+
+    /// Posts JSON under a key.
+    pub async fn post(&self, token: &str, key: &str, path: &str, body: &Value) -> Response {
+        self.try_post(token, key, path, body).await.expect("an answer")
+    }
+
+    /// The same of somebody who may get no answer.
+    pub async fn try_post(
+        &self,
+        token: &str,
+        key: &str,
+        path: &str,
+        body: &Value,
+    ) -> Option<Response> {
         let bearer = format!("Bearer {token}");
         let headers = [
             ("authorization", bearer.as_str()),
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        let body = serde_json::json!({ "items": items }).to_string();
-        self.send(Method::POST, "/v1/orders", &headers, &body).await
+        self.send(Method::POST, path, &headers, &body.to_string()).await
+    }
+
+    /// The status of an answer that may have no end.
+    pub async fn begins(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> StatusCode {
+        let request = self.request(method, path, headers, body.as_bytes());
+        self.client.request(request).await.expect("an answer").status()
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> http::Request<Full<Bytes>> {
+        let uri = format!("http://{}{path}", self.address);
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Full::from(Bytes::copy_from_slice(body))).unwrap()
+    }
+
+    /// So many server-sent events of a stream that goes on after one, with their ids.
+    pub async fn events(
+        &self,
+        token: &str,
+        path: &str,
+        after: &str,
+        count: usize,
+    ) -> Vec<(String, Value)> {
+        let request = http::Request::get(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {token}"))
+            .header("accept", "text/event-stream")
+            .header("last-event-id", after)
+            .body(Full::default())
+            .unwrap();
+        let response = self.client.request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let (mut body, mut text) = (response.into_body(), String::new());
+        let reading = async {
+            while text.matches("\ndata: ").count() < count || !text.ends_with("\n\n") {
+                let frame = body.frame().await.expect("another event").unwrap();
+                text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+            }
+        };
+        tokio::time::timeout(super::PATIENCE, reading).await.expect("events in time");
+        let event = |event: &str| {
+            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+            let data = serde_json::from_str(field("data: ")?).unwrap();
+            Some((field("id: ")?.to_owned(), data))
+        };
+        text.split("\n\n").filter_map(event).collect()
     }
 
     /// Sends anything; `None` when there is no answer.
@@ -67,13 +142,7 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl AsRef<[u8]>,
     ) -> Option<Response> {
-        let address = &self.address;
-        let mut request =
-            http::Request::builder().method(method.clone()).uri(format!("http://{address}{path}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::from(Bytes::copy_from_slice(body.as_ref()))).unwrap();
+        let request = self.request(method.clone(), path, headers, body.as_ref());
         let response = self.client.request(request).await.ok()?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
