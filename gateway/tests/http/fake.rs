@@ -12,11 +12,15 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-pub const SERVICES: [&str; 4] = [
+pub const SERVICES: [&str; 8] = [
     "souk.auth.v1.AuthService",
     "souk.catalog.v1.CatalogService",
     "souk.catalog.v2.CatalogService",
     "souk.orders.v1.OrdersService",
+    "souk.orders.v1.ShipmentsService",
+    "souk.orders.v1.PaymentsService",
+    "souk.orders.v1.OrderEventsService",
+    "souk.orders.v1.AddressesService",
 ];
 
 pub type Answer = Result<Response<Bytes>, Status>;

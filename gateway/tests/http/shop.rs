@@ -121,7 +121,7 @@ pub fn token_for(time: Duration) -> String {
         exp: now + time.as_secs() as i64,
         jti: "1".to_owned(),
         sid: souk_kit::id::new::<souk_kit::id::kind::Session>().to_string(),
-        scope: "catalog:write stock:write orders:read_all".to_owned(),
+        scope: "catalog:write stock:write orders:read_all orders:fulfill orders:refund".to_owned(),
     };
     signing_key().sign(&claims).unwrap()
 }

@@ -77,7 +77,7 @@ fn examples_look_like_what_they_are() {
     let order = &document.operation("createOrder");
     let asked = &order["requestBody"]["content"]["application/json"]["example"];
     let product = "prod_01h455vb4pex5vsknk084sn02q";
-    assert_eq!(*asked, json!({ "items": [{ "product_id": product, "quantity": 1 }] }));
+    assert_eq!(*asked, json!({ "product_id": product, "quantity": 2 }));
     let answered = &order["responses"]["201"]["content"]["application/json"]["example"];
     assert_eq!(answered["id"], "ord_01h455vb4pex5vsknk084sn02q");
     assert_eq!(answered["status"], "pending");

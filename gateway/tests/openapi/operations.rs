@@ -74,7 +74,7 @@ fn who_may_call_is_what_the_policy_says() {
     assert!(create["description"].as_str().unwrap().contains("Needs the scope `catalog:write`."));
     let scheme = &SOUK.openapi["components"]["securitySchemes"]["bearerAuth"];
     assert_eq!((&scheme["type"], &scheme["scheme"]), (&json!("http"), &json!("bearer")));
-    assert!(scheme["description"].as_str().unwrap().contains("`catalog:write`, `stock:write`"));
+    assert!(scheme["description"].as_str().unwrap().contains("`catalog:write`, `orders:fulfill`"));
 }
 
 #[test]

@@ -211,6 +211,8 @@ fn illegal_transition(order: OrderId, Illegal { from, action }: Illegal) -> Fail
     )
     .precondition("ORDER_STATE", order, &why)
     .with("order_id", order)
+    // as it was called before there was more to tell
+    .with("status", from)
     .with("from", from)
     .with("to", action.aim())
     .with("allowed", allowed.join(","))

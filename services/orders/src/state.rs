@@ -322,7 +322,12 @@ mod tests {
             let way = way(actions);
             let paid = way.iter().position(|(_, state)| state.has_money());
             if let Some(paid) = paid {
-                prop_assert!(way[..paid].iter().any(|(action, _)| *action == Action::Reserve));
+                // or has come late, for stock that is looked for again
+                let found = |(action, _): &(Action, State)| {
+                    matches!(action, Action::Reserve | Action::Resume)
+                };
+                prop_assert!(way[..paid].iter().any(found));
+                prop_assert_eq!(way[paid].0, Action::Collect);
             }
         }
 

@@ -54,7 +54,10 @@ fn operation(method: &Method, target: &str) -> Option<&'static Value> {
     let method =
         if method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
     let paths = DOCUMENT["paths"].as_object()?;
-    let (_, item) = paths.iter().find(|(template, _)| matches(template, path))?;
+    // what is written out goes before variables
+    let variables = |template: &str| template.matches('{').count();
+    let fitting = paths.iter().filter(|(template, _)| matches(template, path));
+    let (_, item) = fitting.min_by_key(|(template, _)| variables(template))?;
     item.get(&method)
 }
 
