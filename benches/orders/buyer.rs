@@ -1,12 +1,16 @@
-//! Buyers: each places one order after the other, over gRPC or over REST.
+//! Buyers: each places one order after the other, and pays it or not, over gRPC or over REST.
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use serde_json::{Value, json};
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
-use souk_proto::souk::orders::v1::{CreateOrderItem, CreateOrderRequest, OrderStatus};
+use souk_proto::souk::orders::v1::payments_service_client::PaymentsServiceClient;
+use souk_proto::souk::orders::v1::{
+    CreateOrderItem, CreateOrderRequest, CreatePaymentRequest, OrderStatus, PaymentStatus,
+};
 use tonic::transport::Channel;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Response, Status};
 
 use crate::support::http::Connection;
 use crate::support::load::Client;
@@ -37,6 +41,8 @@ impl Api {
 pub enum Wish {
     /// Two products of the whole range.
     Cold,
+    /// The same, and to pay them.
+    Paid,
     /// The product that everybody wants, alone.
     Hot,
     /// One product that is not the hot one.
@@ -44,7 +50,7 @@ pub enum Wish {
 }
 
 enum Door {
-    Grpc(OrdersServiceClient<Channel>),
+    Grpc(OrdersServiceClient<Channel>, PaymentsServiceClient<Channel>),
     Rest(Connection),
 }
 
@@ -71,7 +77,9 @@ pub async fn crowd(
     for number in 0..size {
         let door = match api {
             Api::Grpc => {
-                Door::Grpc(OrdersServiceClient::new(channels[number % channels.len()].clone()))
+                let channel = &channels[number % channels.len()];
+                let payments = PaymentsServiceClient::new(channel.clone());
+                Door::Grpc(OrdersServiceClient::new(channel.clone()), payments)
             }
             Api::Rest => Door::Rest(Connection::open(&suite.http).await?),
         };
@@ -82,13 +90,24 @@ pub async fn crowd(
 }
 
 impl Client for Buyer {
-    /// `true` when the order is reserved.
+    /// `true` when the order is reserved, or paid, as the buyer wants it.
     async fn call(&mut self) -> Result<bool> {
         let products = self.choose();
         let key = format!("{:032x}", fastrand::u128(..));
+        let (token, pays) = (self.token.as_str(), self.wish == Wish::Paid);
         match &mut self.door {
-            Door::Grpc(client) => over_grpc(client, &products, &self.token, &key).await,
-            Door::Rest(connection) => over_rest(connection, &products, &self.token, &key).await,
+            Door::Grpc(orders, payments) => {
+                match order_over_grpc(orders, &products, token, &key).await? {
+                    Some(order) if pays => pay_over_grpc(payments, order, token, &key).await,
+                    order => Ok(order.is_some()),
+                }
+            }
+            Door::Rest(connection) => {
+                match order_over_rest(connection, &products, token, &key).await? {
+                    Some(order) if pays => pay_over_rest(connection, &order, token, &key).await,
+                    order => Ok(order.is_some()),
+                }
+            }
         }
     }
 }
@@ -100,51 +119,101 @@ impl Buyer {
             Wish::Hot => vec![0],
             Wish::Other => vec![fastrand::usize(1..count)],
             // from either half, so that they are two
-            Wish::Cold => vec![fastrand::usize(..count / 2), fastrand::usize(count / 2..count)],
+            Wish::Cold | Wish::Paid => {
+                vec![fastrand::usize(..count / 2), fastrand::usize(count / 2..count)]
+            }
         };
         chosen.into_iter().map(|index| self.products[index].clone()).collect()
     }
 }
 
-async fn over_grpc(
+/// The id of an order that is reserved.
+async fn order_over_grpc(
     client: &mut OrdersServiceClient<Channel>,
     products: &[String],
     token: &str,
     key: &str,
-) -> Result<bool> {
+) -> Result<Option<String>> {
     let item = |id: &String| CreateOrderItem { product_id: id.clone(), quantity: 1 };
-    let message = CreateOrderRequest { items: products.iter().map(item).collect() };
+    let items = products.iter().map(item).collect();
+    let message = CreateOrderRequest { items, ..CreateOrderRequest::default() };
+    let order = answered(client.create_order(signed(message, token, key)?).await)?;
+    let order = order.filter(|order| order.status() == OrderStatus::Reserved);
+    Ok(order.map(|order| order.id))
+}
+
+async fn pay_over_grpc(
+    client: &mut PaymentsServiceClient<Channel>,
+    order_id: String,
+    token: &str,
+    key: &str,
+) -> Result<bool> {
+    let (provider, method) = ("sandbox".to_owned(), "ok".to_owned());
+    let message = CreatePaymentRequest { order_id, provider, method };
+    let payment = answered(client.create_payment(signed(message, token, key)?).await)?;
+    Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Succeeded))
+}
+
+fn signed<T>(message: T, token: &str, key: &str) -> Result<Request<T>> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", token.parse()?);
     request.metadata_mut().insert("idempotency-key", key.parse()?);
-    match client.create_order(request).await {
-        Ok(order) => Ok(order.get_ref().status() == OrderStatus::Reserved),
-        // too much at once, or too late: not what is counted, and no reason to stop
+    Ok(request)
+}
+
+/// Too much at once, or too late, is not what is counted, and no reason to stop.
+fn answered<T>(answer: Result<Response<T>, Status>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer.into_inner())),
         Err(status) => match status.code() {
-            Code::ResourceExhausted | Code::Unavailable | Code::DeadlineExceeded => Ok(false),
-            _ => bail!("an order failed: {status}"),
+            Code::ResourceExhausted | Code::Unavailable | Code::DeadlineExceeded => Ok(None),
+            _ => bail!("a call failed: {status}"),
         },
     }
 }
 
-async fn over_rest(
+async fn order_over_rest(
     connection: &mut Connection,
     products: &[String],
     token: &str,
     key: &str,
-) -> Result<bool> {
+) -> Result<Option<String>> {
     let items: Vec<_> =
-        products.iter().map(|id| serde_json::json!({ "product_id": id, "quantity": 1 })).collect();
-    let body = serde_json::json!({ "items": items }).to_string();
+        products.iter().map(|id| json!({ "product_id": id, "quantity": 1 })).collect();
+    let answer = post(connection, "/v1/orders", token, key, &json!({ "items": items })).await?;
+    Ok(answer.and_then(|order| Some(order["id"].as_str()?.to_owned())))
+}
+
+async fn pay_over_rest(
+    connection: &mut Connection,
+    order: &str,
+    token: &str,
+    key: &str,
+) -> Result<bool> {
+    let payment = json!({ "provider": "sandbox", "method": "ok" });
+    let path = format!("/v1/orders/{order}/payments");
+    let answer = post(connection, &path, token, key, &payment).await?;
+    Ok(answer.is_some_and(|payment| payment["status"] == "succeeded"))
+}
+
+/// What was made.
+async fn post(
+    connection: &mut Connection,
+    path: &str,
+    token: &str,
+    key: &str,
+    body: &Value,
+) -> Result<Option<Value>> {
+    let body = body.to_string();
     let request = format!(
-        "POST /v1/orders HTTP/1.1\r\nhost: souk\r\nauthorization: {token}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: souk\r\nauthorization: {token}\r\n\
          idempotency-key: {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let answer = connection.send(request.as_bytes()).await?;
     match answer.status {
-        201 => Ok(true),
-        202 | 429 | 503 | 504 => Ok(false),
-        status => bail!("an order failed: {status} {}", String::from_utf8_lossy(answer.body)),
+        201 => Ok(Some(serde_json::from_slice(answer.body)?)),
+        202 | 429 | 503 | 504 => Ok(None),
+        status => bail!("a call failed: {status} {}", String::from_utf8_lossy(answer.body)),
     }
 }

@@ -42,12 +42,20 @@ async fn main() -> Result<()> {
     let api = if arguments::has("--rest") { Api::Rest } else { Api::Grpc };
     let bench = Bench { postgres: &postgres, shop: &shop, suite: &suite, api };
 
-    println!("from accepted to reserved, over {}; CPU is for each order\n", api.name());
+    println!("from accepted to reserved, or paid, over {}; CPU is for each order\n", api.name());
     bench.throughput("two-line order, 1 client", Wish::Cold, 1, Asked::Nothing).await?;
     bench.throughput("two-line order, 8 clients", Wish::Cold, 8, Asked::AtLeast(0.7)).await?;
     bench.throughput("two-line order, 32 clients", Wish::Cold, 32, Asked::AtLeast(1.5)).await?;
     bench.throughput("two-line order, 128 clients", Wish::Cold, 128, Asked::AtLeast(2.0)).await?;
     bench.throughput("one hot product, 32 clients", Wish::Hot, 32, Asked::AtLeast(2.0)).await?;
+    bench
+        .throughput(
+            "two-line order and its payment, 8 clients",
+            Wish::Paid,
+            8,
+            Asked::AtLeast(0.35),
+        )
+        .await?;
     bench.fairness("another product while 128 buyers want the hot one").await?;
     bench.four_processes("two-line order through four processes, 1 client, REST").await?;
 

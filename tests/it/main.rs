@@ -13,6 +13,7 @@ mod catalog;
 mod cli;
 mod connections;
 mod crash;
+mod crash_points;
 mod cut_offs;
 mod deliveries;
 mod editors;

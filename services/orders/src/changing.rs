@@ -8,6 +8,7 @@ use souk_kit::request::Context;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout_at};
 
+use crate::crash::{self, Moment};
 use crate::order::Order;
 use crate::purchase::{Event, Purchase};
 use crate::saga::Saga;
@@ -128,11 +129,13 @@ impl Changing {
             let (purchase, epoch) = found.ok_or(Error::NotFound(order))?;
             // a new epoch: whoever carries the order at this moment has lost it
             let claim = Claim::TakenOver(epoch);
+            crash::point("change", Moment::Writes);
             let applied = self
                 .transitions
                 .apply(&purchase, claim, &event, author.clone(), recorded.clone())
                 .await;
             if let Ok(Applied::Changed(next)) = applied {
+                crash::point("change", Moment::Written);
                 return Ok((Changed::Made(*next), Some(claim.epoch())));
             }
             // a repeat finds the order as the first call has left it, and what that was answered

@@ -6,6 +6,7 @@ mod addressing;
 mod cancelling;
 mod catalog;
 mod changing;
+mod crash;
 mod error;
 mod feed;
 mod grpc;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address::PostalAddress;
 use crate::catalog::Catalog;
+use crate::crash::{self, Moment};
 use crate::numbering::Numbers;
 use crate::order::{Item, Line, Order, price, refuse_repeats, sum};
 use crate::purchase::Purchase;
@@ -233,7 +234,10 @@ impl Placing {
     /// case it is not made.
     async fn accept(&self, call: Call, order: Order) -> Result<Option<Record>, Error> {
         let id = order.id;
-        let refused = match self.transitions.place(order, &call).await {
+        crash::point("place", Moment::Writes);
+        let placed = self.transitions.place(order, &call).await;
+        crash::point("place", Moment::Written);
+        let refused = match placed {
             Ok(true) => return Ok(None),
             Ok(false) => Error::InFlight(id),
             // perhaps the commit gave no answer

@@ -124,6 +124,27 @@ pub enum Step {
     Wait(Option<OffsetDateTime>),
 }
 
+impl Step {
+    /// How it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Pin => "pin",
+            Self::Secure => "secure",
+            Self::Unpin => "unpin",
+            Self::Commit => "commit",
+            Self::Release => "release",
+            Self::Return => "return",
+            Self::Charge(_) => "charge",
+            Self::Confirm(_) => "confirm",
+            Self::LookUp(_) => "look_up",
+            Self::Refund(_) => "refund",
+            Self::Expire => "expire",
+            Self::Wait(_) => "wait",
+        }
+    }
+}
+
 impl From<Order> for Purchase {
     fn from(order: Order) -> Self {
         Self { order, payments: Vec::new(), refunds: Vec::new(), shipment: None }
@@ -146,6 +167,11 @@ impl Purchase {
     /// The payment that the order was paid with.
     pub fn paid_with(&self) -> Option<&Payment> {
         self.payments.iter().find(|payment| payment.state == PaymentState::Succeeded)
+    }
+
+    /// Whether a payment is under way that nobody has made good yet.
+    pub fn wants_money(&self) -> bool {
+        self.order.state == State::Paying && self.paid_with().is_none()
     }
 
     /// What has to be done at a moment.
@@ -183,9 +209,12 @@ impl Purchase {
     }
 
     fn next_for_money(&self, now: OffsetDateTime) -> Option<Step> {
+        let is_wanted = self.wants_money();
         let payment = self.payments.iter().find_map(|payment| match payment.state {
-            PaymentState::Pending => Some(Step::Charge(payment.id)),
-            PaymentState::Confirming => Some(Step::Confirm(payment.id)),
+            PaymentState::Pending if is_wanted => Some(Step::Charge(payment.id)),
+            PaymentState::Confirming if is_wanted => Some(Step::Confirm(payment.id)),
+            // the order was paid otherwise meanwhile
+            PaymentState::Pending | PaymentState::Confirming => Some(Step::LookUp(payment.id)),
             PaymentState::RequiresConfirmation
             | PaymentState::Failed
             | PaymentState::Succeeded

@@ -30,7 +30,8 @@ struct Follower<F> {
 /// What somebody follows.
 trait Follow: Send + 'static {
     /// What comes after what was seen last, from the database; empty when there is nothing.
-    fn missed(&self, feed: &Feed) -> impl Future<Output = Result<VecDeque<Told>, Error>> + Send;
+    fn missed(&mut self, feed: &Feed)
+    -> impl Future<Output = Result<VecDeque<Told>, Error>> + Send;
     /// Where an event stands to what was seen last.
     fn place(&self, told: &Told) -> Place;
     /// It is seen; whether it is to be told.
@@ -53,7 +54,7 @@ struct One {
 
 /// The changes of all orders of a customer, or of everybody.
 struct All {
-    customer: Option<String>,
+    customer: Option<UserId>,
     position: i64,
 }
 
@@ -82,7 +83,6 @@ pub async fn orders(
         }
         Some(after) => after,
     };
-    let customer = customer.map(|customer| customer.to_string());
     Ok(follow_from(feed, live, All { customer, position }))
 }
 
@@ -139,7 +139,7 @@ impl<F: Follow> Follower<F> {
 }
 
 impl Follow for One {
-    async fn missed(&self, feed: &Feed) -> Result<VecDeque<Told>, Error> {
+    async fn missed(&mut self, feed: &Feed) -> Result<VecDeque<Told>, Error> {
         let rows = store::events::of_order(&feed.access(), self.order, self.sequence).await?;
         rows.into_iter().map(read).collect()
     }
@@ -161,8 +161,18 @@ impl Follow for One {
 }
 
 impl Follow for All {
-    async fn missed(&self, feed: &Feed) -> Result<VecDeque<Told>, Error> {
-        let rows = store::events::after(&feed.access(), self.position).await?;
+    async fn missed(&mut self, feed: &Feed) -> Result<VecDeque<Told>, Error> {
+        let access = feed.access();
+        // before the events are read: none of these up to there is passed over
+        let (_, end) = store::events::ends(&access).await?;
+        let (after, customer) = (self.position, self.customer);
+        let rows = match customer {
+            Some(customer) => store::events::of_customer(&access, customer, after).await?,
+            None => store::events::after(&access, after).await?,
+        };
+        if rows.is_empty() {
+            self.position = after.max(end);
+        }
         rows.into_iter().map(read).collect()
     }
 
@@ -176,7 +186,7 @@ impl Follow for All {
 
     fn see(&mut self, told: &Told) -> bool {
         self.position = told.position;
-        let Some(customer) = &self.customer else { return true };
-        told.event.order.as_ref().is_some_and(|order| order.customer_id == *customer)
+        let Some(customer) = self.customer else { return true };
+        told.event.order.as_ref().is_some_and(|order| order.customer_id == customer.to_string())
     }
 }

@@ -127,6 +127,12 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        // what has ended and was not waited for has no memory any more
+        status_of(self.child.id(), "VmRSS:").is_none()
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

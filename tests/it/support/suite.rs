@@ -280,6 +280,21 @@ impl Suite {
         (process, format!("http://{address}"))
     }
 
+    /// One more orders process on the same databases, with some options in its environment: it, and its gRPC address.
+    pub fn another_orders_process(&self, environment: &[(&str, &str)]) -> (Process, String) {
+        let databases = self.databases.as_ref().expect("a shared server");
+        let mut command = self.command();
+        command.args(["serve", "--role", "orders", "--grpc", "127.0.0.1:0"]);
+        command
+            .env("SOUK_DATABASE_URL", databases.url_of("orders"))
+            .env("SOUK_AUTH_URL", &self.addresses.auth)
+            .env("SOUK_CATALOG_URL", &self.addresses.catalog)
+            .envs(environment.iter().copied());
+        let process = Process::start(command);
+        let line = process.line("souk ");
+        (process, format!("http://{}", line.rsplit(' ').next().unwrap()))
+    }
+
     fn command(&self) -> Command {
         let mut command = self.descriptors.map_or_else(souk, souk_with_descriptors);
         let log = std::env::var("SOUK_TEST_LOG").unwrap_or_else(|_| "warn".to_owned());

@@ -103,7 +103,10 @@ async fn the_first_admin_is_created_once() {
     assert!(!ensure().await.unwrap());
     assert!(world.has_admin().await);
     let token = world.sign_in(EMAIL, PASSWORD).await.unwrap();
-    assert_eq!(token.scope, "catalog:write orders:read_all stock:write");
+    assert_eq!(
+        token.scope,
+        "catalog:write orders:fulfill orders:read_all orders:refund stock:write"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +122,10 @@ async fn an_account_becomes_admin_only_by_its_own_password() {
     world.sign_in(EMAIL, PASSWORD).await.unwrap();
     // the session that was there before has the role from its next token on
     let token = world.refresh(&refresh).await.unwrap();
-    assert_eq!(token.scope, "catalog:write orders:read_all stock:write");
+    assert_eq!(
+        token.scope,
+        "catalog:write orders:fulfill orders:read_all orders:refund stock:write"
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,12 @@ impl Purchase {
         at: OffsetDateTime,
     ) -> Result<(), Refused> {
         // before there can be one too many: an order that cannot be paid says so
-        self.order.state.on(Action::Pay)?;
+        let from = self.order.state;
+        from.on(Action::Pay)?;
+        // who pays, and does not, again and again, would hold the stock for as long as that takes
+        if self.order.reserved_until.is_some_and(|ends| ends <= at) {
+            return Err(Illegal { from, action: Action::Pay }.into());
+        }
         if self.payments.len() >= MAX_PAYMENTS {
             return Err(Refused::LimitReached { what: "payments", limit: MAX_PAYMENTS });
         }
@@ -74,7 +79,7 @@ impl Purchase {
         verdict: &Verdict,
         at: OffsetDateTime,
     ) -> Result<Option<(Action, String)>, Refused> {
-        let is_awaited = self.order.state == State::Paying && self.paid_with().is_none();
+        let is_awaited = self.wants_money();
         let payment = self.payment_mut(id)?;
         match verdict {
             Verdict::Succeeded { references } => Ok(self.succeed(id, references, at)),

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::catalog::Catalog;
+use crate::crash::{self, Moment};
 use crate::payments::Providers;
 use crate::purchase::{Event, Purchase, Step};
 use crate::stock::Stock;
@@ -199,6 +200,7 @@ impl Saga {
         fresh: Option<PaymentId>,
     ) -> Result<Taken, Error> {
         let context = Context::late(&purchase.order.request_id, CALL_LIMIT);
+        crash::point(step.name(), Moment::Calls);
         let progress = match step {
             Step::Charge(id) => self.charge(purchase, id, fresh == Some(id)).await?,
             Step::Confirm(id) => self.confirm(purchase, id).await?,
@@ -211,6 +213,21 @@ impl Saga {
                 None => Progress::Noted(purchase.order.stock),
             },
         };
+        crash::point(step.name(), Moment::Called);
+        let taken = self.write(purchase, epoch, progress, step).await;
+        crash::point(step.name(), Moment::Written);
+        taken
+    }
+
+    /// Writes what has come of a step.
+    async fn write(
+        &self,
+        purchase: &Purchase,
+        epoch: i64,
+        progress: Progress,
+        step: Step,
+    ) -> Result<Taken, Error> {
+        crash::point(step.name(), Moment::Writes);
         match progress {
             Progress::Known(stock) => Ok(Taken::Known(stock)),
             Progress::Happened(event) => self.apply(purchase, epoch, &event).await,

@@ -1,11 +1,17 @@
 //! Steps that have a provider move money, or say what has become of it.
 
+use std::time::Duration;
+
+use souk_kit::clock;
 use souk_kit::id::{PaymentId, RefundId};
 
 use super::{Progress, Saga};
 use crate::Error;
 use crate::payment::{Payment, PaymentState, Verdict};
 use crate::purchase::{Event, Purchase, Refused};
+
+/// When it is looked at again whether money has moved for a payment that was given up: longer than a call takes.
+const LATE_ASKER: Duration = Duration::from_secs(60);
 
 impl Saga {
     /// Has a payment decided. One that may have been asked for before is looked up first: what has been charged is
@@ -48,13 +54,17 @@ impl Saga {
                 return Ok(Progress::Looked(id, look_at));
             }
             Some(verdict @ Verdict::Failed { .. }) => verdict,
-            // whose time to confirm is over
-            Some(Verdict::Confirm { .. }) | None => match payment.state {
-                PaymentState::RequiresConfirmation => {
-                    Verdict::Failed { code: "not_confirmed".to_owned(), look_at: None }
-                }
-                _ => return Ok(Progress::Looked(id, None)),
-            },
+            Some(Verdict::Confirm { .. }) | None if !payment.is_open() => {
+                return Ok(Progress::Looked(id, None));
+            }
+            // whose time to confirm is over, or which the order needs no more. Somebody who has lost the order may
+            // be about to ask for it: that would be found
+            Some(Verdict::Confirm { .. }) | None => {
+                let is_late = payment.state == PaymentState::RequiresConfirmation;
+                let code = if is_late { "not_confirmed" } else { "superseded" };
+                let look_at = Some(clock::now() + LATE_ASKER);
+                Verdict::Failed { code: code.to_owned(), look_at }
+            }
         };
         Ok(Progress::Happened(Event::PaymentDecided { payment: id, verdict }))
     }

@@ -1,5 +1,5 @@
 use souk_db::Access;
-use souk_kit::id::OrderId;
+use souk_kit::id::{OrderId, UserId};
 
 /// How many events are read at once.
 pub const PAGE: i64 = 200;
@@ -12,6 +12,23 @@ pub async fn after(access: &Access, position: i64) -> Result<Vec<Kept>, sqlx::Er
     sqlx::query_as(
         "select position, payload from outbox where position > $1 order by position limit $2",
     )
+    .bind(position)
+    .bind(PAGE)
+    .fetch_all(access)
+    .await
+}
+
+/// The same of a customer's orders.
+pub async fn of_customer(
+    access: &Access,
+    customer: UserId,
+    position: i64,
+) -> Result<Vec<Kept>, sqlx::Error> {
+    sqlx::query_as(
+        "select position, payload from outbox join orders on orders.id = subject
+         where customer_id = $1 and position > $2 order by position limit $3",
+    )
+    .bind(customer.uuid())
     .bind(position)
     .bind(PAGE)
     .fetch_all(access)
