@@ -49,8 +49,13 @@ pub enum Wish {
     Other,
 }
 
+struct Grpc {
+    orders: OrdersServiceClient<Channel>,
+    payments: PaymentsServiceClient<Channel>,
+}
+
 enum Door {
-    Grpc(OrdersServiceClient<Channel>, PaymentsServiceClient<Channel>),
+    Grpc(Box<Grpc>),
     Rest(Connection),
 }
 
@@ -78,8 +83,9 @@ pub async fn crowd(
         let door = match api {
             Api::Grpc => {
                 let channel = &channels[number % channels.len()];
+                let orders = OrdersServiceClient::new(channel.clone());
                 let payments = PaymentsServiceClient::new(channel.clone());
-                Door::Grpc(OrdersServiceClient::new(channel.clone()), payments)
+                Door::Grpc(Box::new(Grpc { orders, payments }))
             }
             Api::Rest => Door::Rest(Connection::open(&suite.http).await?),
         };
@@ -96,7 +102,8 @@ impl Client for Buyer {
         let key = format!("{:032x}", fastrand::u128(..));
         let (token, pays) = (self.token.as_str(), self.wish == Wish::Paid);
         match &mut self.door {
-            Door::Grpc(orders, payments) => {
+            Door::Grpc(door) => {
+                let Grpc { orders, payments } = &mut **door;
                 match order_over_grpc(orders, &products, token, &key).await? {
                     Some(order) if pays => pay_over_grpc(payments, order, token, &key).await,
                     order => Ok(order.is_some()),

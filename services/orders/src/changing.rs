@@ -44,7 +44,7 @@ pub struct Asked {
 #[derive(Debug)]
 pub enum Changed {
     /// The order is as it was asked for.
-    Made(Purchase),
+    Made(Box<Purchase>),
     /// An earlier call with the same key was answered this.
     Replayed(Answer),
 }
@@ -73,7 +73,9 @@ impl Changing {
                 Err(error) => (Err(error), None),
             };
             let ours = match &changed {
-                Ok(Changed::Made(purchase)) => epoch.map(|epoch| (purchase.clone(), epoch)),
+                Ok(Changed::Made(purchase)) => {
+                    epoch.map(|epoch| (Purchase::clone(purchase), epoch))
+                }
                 _ => None,
             };
             let _ = sender.send(changed);
@@ -89,11 +91,11 @@ impl Changing {
         let latest = latest(context);
         while !is_done(&purchase) && std::time::Instant::now() < latest {
             tokio::select! {
-                next = waiter.until(&is_done) => purchase = Purchase::clone(&next),
+                next = waiter.until(&is_done) => *purchase = Purchase::clone(&next),
                 // somebody in another process may have brought it there
                 () = sleep(LOOK) => {
                     if let Ok(Some((next, _))) = self.read(context, id, owner).await {
-                        purchase = next;
+                        *purchase = next;
                     }
                 }
                 () = tokio::time::sleep_until(latest.into()) => {}
@@ -136,14 +138,14 @@ impl Changing {
                 .await;
             if let Ok(Applied::Changed(next)) = applied {
                 crash::point("change", Moment::Written);
-                return Ok((Changed::Made(*next), Some(claim.epoch())));
+                return Ok((Changed::Made(next), Some(claim.epoch())));
             }
             // a repeat finds the order as the first call has left it, and what that was answered
             if let Some(answer) = self.earlier(context, recorded.as_ref()).await? {
                 return Ok((Changed::Replayed(answer), None));
             }
             if let Applied::Unchanged = applied? {
-                return Ok((Changed::Made(purchase), None));
+                return Ok((Changed::Made(purchase.into()), None));
             }
         }
         Err(Error::Late)

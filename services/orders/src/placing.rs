@@ -68,7 +68,7 @@ pub enum Placed {
         replayed: bool,
     },
     /// The order is accepted and still under way.
-    Pending(Order),
+    Pending(Box<Order>),
 }
 
 /// Records that are looked up while one statement is under way go together in the next.
@@ -203,7 +203,7 @@ impl Placing {
                     Ok(order) if order.state != State::Pending => order,
                     Ok(_) | Err(_) if look < latest => continue,
                     // it cannot be seen at the moment, but it is accepted, which is what counts
-                    Ok(_) | Err(_) => return Ok(Placed::Pending(order)),
+                    Ok(_) | Err(_) => return Ok(Placed::Pending(order.into())),
                 },
             };
             let answer = (self.encoding.answer)(&settled);

@@ -115,7 +115,8 @@ impl Work for Changes {
             return store::changes::write(&self.0.for_many(), changes).await;
         }
         let kept: Vec<Change> = (changes.iter().zip(&firsts))
-            .filter_map(|(change, is_first)| is_first.then(|| change.clone()))
+            .filter(|(_, is_first)| **is_first)
+            .map(|(change, _)| change.clone())
             .collect();
         let mut made = store::changes::write(&self.0.for_many(), &kept).await?.into_iter();
         let outcome = |is_first: bool| is_first && made.next().unwrap_or_default();

@@ -30,7 +30,7 @@ impl OrdersService for Handlers {
         let wanted = messages::wanted(message)?;
         match self.placing.place(&context, customer, call, wanted).await? {
             Placed::Answered { answer, replayed } => answer.reply(replayed),
-            Placed::Pending(order) => Ok(under_way(order.into())),
+            Placed::Pending(order) => Ok(under_way(Order::from(*order))),
         }
     }
 

@@ -98,7 +98,7 @@ impl Change {
         }
     }
 
-    fn from_epoch(&self) -> Option<i64> {
+    fn epoch_before(&self) -> Option<i64> {
         match self.from {
             From::Nothing(_) => None,
             From::Epoch(epoch) => Some(epoch),
@@ -128,7 +128,7 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
     let made: Vec<i32> = sqlx::query_scalar(include_str!("changes.sql"))
         .bind(orders().map(|order| order.id.uuid()).collect::<Vec<_>>())
         .bind(changes.iter().map(Change::fingerprint).collect::<Vec<_>>())
-        .bind(changes.iter().map(Change::from_epoch).collect::<Vec<_>>())
+        .bind(changes.iter().map(Change::epoch_before).collect::<Vec<_>>())
         .bind(orders().map(|order| order.customer.uuid()).collect::<Vec<_>>())
         .bind(orders().map(|order| order.key.as_str()).collect::<Vec<_>>())
         .bind(orders().map(|order| order.total.minor()).collect::<Vec<_>>())
