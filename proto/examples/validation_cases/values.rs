@@ -116,6 +116,8 @@ pub fn good_text(rules: &Rules, number: usize) -> String {
     match patterned.filter(|text| text.is_ascii() && text.len() > 10) {
         // an id or an ISBN, of one length: its last digits count
         Some(id) => format!("{}{number:03}", &id[..id.len() - 3]),
+        // a code of two letters has no digits
+        None if rules.pattern().is_some_and(|pattern| pattern == "^[A-Z]{2}$") => "DE".to_owned(),
         None => format!("{}{number}", "a".repeat(rules.length("min_len").unwrap_or_default())),
     }
 }
