@@ -52,6 +52,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
+pub use payments::{http, razorpay};
 
 use catalog::Catalog;
 use changing::Changing;

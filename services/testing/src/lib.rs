@@ -1,5 +1,6 @@
 //! What the tests of several crates share: a PostgreSQL with a database for each test, a network
-//! that fails on command, callers that leave, and an auth service that signs whatever a test needs.
+//! that fails on command, callers that leave, an auth service that signs whatever a test needs, and a payment
+//! provider.
 //!
 //! Tests depend on this crate, and nothing else does.
 
@@ -10,6 +11,7 @@ mod database;
 mod dice;
 mod leaving;
 mod proxy;
+pub mod razorpay;
 mod server;
 mod wire;
 

@@ -1,5 +1,7 @@
 //! Who takes money: one port, and what is behind it.
 
+pub mod http;
+pub mod razorpay;
 mod sandbox;
 
 use souk_db::Database;
