@@ -53,7 +53,7 @@ pub(crate) async fn call<B: Body<Data = Bytes> + Unpin>(
     // given back when the answer is whole
     let _permit = gate.permit(client)?;
     let (wire, selection) = message(plans, route, &asked, &body)?;
-    let mut outgoing = client.outgoing(wire);
+    let mut outgoing = client.outgoing(target, wire);
     set_condition(route, &asked, outgoing.metadata_mut())?;
     let cache = gate.cache.as_ref().filter(|_| route.is_kept);
     let oldest = cache.and_then(|cache| cache.oldest_for(method, headers));

@@ -169,13 +169,14 @@ fn refused() -> Problem {
 }
 
 impl Client<'_> {
-    /// The call as the service gets it.
-    pub(crate) fn outgoing<T>(&self, message: T) -> tonic::Request<T> {
+    /// The call of an RPC as its service gets it.
+    pub(crate) fn outgoing<T>(&self, target: &Target, message: T) -> tonic::Request<T> {
         let mut request = self.context.outgoing(message);
         for name in [AUTHORIZATION, IDEMPOTENCY_KEY] {
             forward(&name, self.headers, request.metadata_mut());
         }
-        self.forwarding.forwarded.put(self.headers, request.metadata_mut());
+        let known = &target.known_headers;
+        self.forwarding.forwarded.put(known, self.headers, request.metadata_mut());
         request
     }
 }

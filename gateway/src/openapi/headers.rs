@@ -67,6 +67,17 @@ impl Header {
     }
 }
 
+/// A header that only the service of an operation knows, which says in its description what it is.
+pub(super) fn forwarded(name: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "header",
+        "description": "Passed on to the service.",
+        "required": false,
+        "schema": { "type": "string" },
+    })
+}
+
 pub(super) const IDEMPOTENCY_KEY: Header = Header {
     name: "Idempotency-Key",
     description: "Makes the request safe to repeat: a retry with the same key and the same body is \

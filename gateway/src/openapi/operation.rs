@@ -77,6 +77,7 @@ impl Describing<'_> {
                 parameters.push(self.shared.parameter(header, is_required));
             }
         }
+        parameters.extend(policy.forwarded_headers.iter().map(|name| headers::forwarded(name)));
         (parameters, is_all)
     }
 }

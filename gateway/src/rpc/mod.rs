@@ -106,7 +106,7 @@ impl Rpcs {
         let wire = protocol.message(body, most)?;
         let wire =
             if protocol.is_json() { self.to_wire(rpc, &wire)? } else { self.checked(rpc, wire)? };
-        let mut outgoing = client.outgoing(wire);
+        let mut outgoing = client.outgoing(target, wire);
         // of this protocol too it is metadata, of versions and not of entity tags
         forward(&IF_MATCH, client.headers, outgoing.metadata_mut());
         if let Some(limit) = protocol.limit(client.headers) {

@@ -50,7 +50,8 @@ impl Streams {
         let _place = gate.place(client)?;
         let (writer, taken) = pipe();
         let messages = Messages::new(self.plans.clone(), route.clone(), &asked, writer);
-        let mut answer = pin!(target.call_with_stream(client.outgoing(taken.into_stream())));
+        let mut answer =
+            pin!(target.call_with_stream(client.outgoing(target, taken.into_stream())));
         let answer = tokio::select! {
             biased;
             // a service need not wait for the end

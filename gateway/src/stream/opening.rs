@@ -31,7 +31,7 @@ impl Opening<'_> {
         selection: Option<Selection>,
     ) -> Result<Source, Problem> {
         let Self { plans, route, client, context, quota } = self;
-        let mut outgoing = Client { context, ..*client }.outgoing(wire);
+        let mut outgoing = Client { context, ..*client }.outgoing(&route.target, wire);
         resume(route, *client, outgoing.metadata_mut());
         let answer = route.target.call_for_stream(outgoing).await;
         client.forwarding.take(&answer);

@@ -1,11 +1,14 @@
 //! Headers that mean nothing here, but something to the services: with a request they go on as metadata
-//! of its call, and metadata of the answer with their names comes back as headers.
+//! of its call, and metadata of the answer with their names comes back as headers. Contracts name some for an RPC
+//! (`forwarded_headers`), which only go on.
 
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use anyhow::Context as _;
 use http::header::VARY;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use souk_proto::souk::policy::v1::Policy;
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
@@ -83,6 +86,24 @@ impl FromStr for ForwardedHeader {
     }
 }
 
+/// The headers that an RPC knows, as its policy names them.
+///
+/// # Errors
+///
+/// One of them is not passed on; or answers that may depend on them are to be kept.
+pub(crate) fn known_to(policy: &Policy) -> anyhow::Result<Vec<HeaderName>> {
+    let names = &policy.forwarded_headers;
+    anyhow::ensure!(
+        names.is_empty() || policy.cache_control.is_empty(),
+        "an RPC with forwarded_headers has no cache_control"
+    );
+    let name = |text: &String| {
+        let header = text.parse::<ForwardedHeader>();
+        Ok(header.with_context(|| format!("forwarded_headers: {text:?}"))?.0)
+    };
+    names.iter().map(name).collect()
+}
+
 /// The headers that a gateway passes on.
 #[derive(Debug)]
 pub(crate) struct Forwarded {
@@ -106,10 +127,16 @@ impl Forwarded {
         self.names.iter().any(|name| headers.contains_key(name))
     }
 
-    /// Adds those of a request to the metadata of its call. What gRPC cannot carry is left out, as if it
-    /// had not been sent.
-    pub(crate) fn put(&self, headers: &HeaderMap, metadata: &mut MetadataMap) {
-        for name in &self.names {
+    /// Adds those of a request to the metadata of its call, and those of `known`, which its RPC knows. What gRPC
+    /// cannot carry is left out, as if it had not been sent.
+    pub(crate) fn put(
+        &self,
+        known: &[HeaderName],
+        headers: &HeaderMap,
+        metadata: &mut MetadataMap,
+    ) {
+        let known = known.iter().filter(|name| !self.names.contains(name));
+        for name in self.names.iter().chain(known) {
             for value in headers.get_all(name).iter().filter(|value| value.to_str().is_ok()) {
                 metadata.as_mut().append(name, value.clone());
             }
@@ -169,6 +196,23 @@ impl<'f> Forwarding<'f> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_contract_names_headers_that_nobody_else_needs() {
+        let policy = |names: &[&str], cache_control: &str| Policy {
+            forwarded_headers: names.iter().map(|&name| name.to_owned()).collect(),
+            cache_control: cache_control.to_owned(),
+            ..Policy::default()
+        };
+        let known = known_to(&policy(&["X-Signature", "x-event"], "")).unwrap();
+        assert_eq!(known, ["x-signature", "x-event"]);
+        assert!(known_to(&policy(&[], "public")).unwrap().is_empty());
+        for (names, cache_control) in
+            [(&["authorization"], ""), (&["x signature"], ""), (&["x-signature"], "public")]
+        {
+            assert!(known_to(&policy(names, cache_control)).is_err(), "{names:?}");
+        }
+    }
 
     #[test]
     fn names_that_have_a_meaning_already_are_refused() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::Stream;
+use http::HeaderName;
 use http::uri::PathAndQuery;
 use prost_reflect::MethodDescriptor;
 use souk_kit::Channel;
@@ -19,6 +20,7 @@ use tonic_types::StatusExt as _;
 
 use super::Upstream;
 use super::codec::{WireBytes, WireStream};
+use super::forwarding::known_to;
 use super::pipe::BrokenOff;
 use crate::api::{Api, Operation};
 use crate::errors::foreign;
@@ -38,6 +40,8 @@ pub(crate) struct Target {
     pub path: PathAndQuery,
     /// What the contract says of it: who may call it, and how.
     pub rpc: Rpc,
+    /// Headers that it knows, besides its message.
+    pub known_headers: Vec<HeaderName>,
     /// What one client may call of it, where that is less than of others.
     pub limit: Option<Bucket>,
     /// Whether the service is of this build: its failures have our reasons.
@@ -103,13 +107,15 @@ impl Channels {
 impl Target {
     /// # Errors
     ///
-    /// Its name can be in no path.
+    /// Its name can be in no path, or its policy names headers that are not passed on.
     fn new(operation: &Operation, channel: Channel, limit: Option<Bucket>) -> anyhow::Result<Self> {
         let (method, rpc) = (&operation.method, operation.rpc.clone());
         let service = method.parent_service();
         let path = format!("/{}/{}", service.full_name(), method.name());
         let is_ours = operation.is_ours();
-        Ok(Self { channel, path: PathAndQuery::try_from(path)?, rpc, limit, is_ours })
+        let known_headers = known_to(&rpc.policy).with_context(|| path.clone())?;
+        let path = PathAndQuery::try_from(path)?;
+        Ok(Self { channel, path, rpc, known_headers, limit, is_ours })
     }
 
     /// Calls it with one message. A service that closes its connection at this moment has not looked at the call:

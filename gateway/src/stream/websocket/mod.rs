@@ -104,7 +104,7 @@ impl Streams {
             Source::new(answers, plans, route, selection, client.context.clone(), quota)
         };
         if !target.rpc.is_client_stream && route.body == BodyRule::Ignored {
-            let mut outgoing = client.outgoing(wire);
+            let mut outgoing = client.outgoing(target, wire);
             resume(route, client, outgoing.metadata_mut());
             let answer = target.call_for_stream(outgoing).await;
             client.forwarding.take(&answer);
@@ -117,7 +117,7 @@ impl Streams {
             true => Inbox::Stream(messages),
             false => Inbox::Single(messages),
         };
-        let mut outgoing = client.outgoing(taken.into_stream());
+        let mut outgoing = client.outgoing(target, taken.into_stream());
         resume(route, client, outgoing.metadata_mut());
         let target = target.clone();
         let call = async move { target.call_with_streams(outgoing).await }.boxed();
