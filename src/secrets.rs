@@ -8,11 +8,19 @@ use std::path::Path;
 use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use souk_kit::secret::{MasterSecret, random_token};
+use souk_orders::razorpay::{self, Razorpay};
+use url::Url;
 
 /// The master secret of a role.
 pub const MASTER: &str = "SOUK_SECRET";
 /// The secret with which orders gets its tokens.
 pub const ORDERS_CLIENT: &str = "SOUK_ORDERS_CLIENT_SECRET";
+/// The name of the key for Razorpay.
+pub const RAZORPAY_KEY_ID: &str = "SOUK_RAZORPAY_KEY_ID";
+/// The key for Razorpay.
+pub const RAZORPAY_KEY_SECRET: &str = "SOUK_RAZORPAY_KEY_SECRET";
+/// What Razorpay signs events with.
+pub const RAZORPAY_WEBHOOK_SECRET: &str = "SOUK_RAZORPAY_WEBHOOK_SECRET";
 /// The first admin.
 pub const ADMIN_EMAIL: &str = "SOUK_ADMIN_EMAIL";
 /// The first admin's password.
@@ -55,6 +63,22 @@ pub fn required_long(name: &str) -> anyhow::Result<SecretString> {
     // the same bar as for the master secret: both keep strangers out
     MasterSecret::new(secret.clone()).context(name.to_owned())?;
     Ok(secret)
+}
+
+/// What calls Razorpay there, where the environment has the secrets for it: all of them, or none.
+pub fn razorpay(base_url: &Url) -> anyhow::Result<Option<Razorpay>> {
+    let names = [RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET, RAZORPAY_WEBHOOK_SECRET];
+    let [key_id, key_secret, webhook_secret] = names.map(from_environment);
+    match (key_id?, key_secret?, webhook_secret?) {
+        (Some(key_id), Some(key_secret), Some(webhook_secret)) => {
+            let key_id = key_id.expose_secret().to_owned();
+            let base_url = base_url.clone();
+            let options = razorpay::Options { key_id, key_secret, webhook_secret, base_url };
+            Ok(Some(Razorpay::new(options)?))
+        }
+        (None, None, None) => Ok(None),
+        _ => anyhow::bail!("set all of {}, or none", names.join(", ")),
+    }
 }
 
 /// The master secret of a development installation: made at the first start, and kept.

@@ -15,6 +15,7 @@ use souk_kit::listener;
 use souk_kit::secret::{MasterSecret, random_token};
 use souk_kit::server::{self, Service};
 use souk_orders::Orders;
+use souk_orders::razorpay::Razorpay;
 use souk_proto::souk::auth::v1::auth_service_server::SERVICE_NAME as AUTH;
 use souk_proto::souk::books::v1::book_service_server::SERVICE_NAME as BOOKS;
 use souk_proto::souk::catalog::v1::catalog_service_server::SERVICE_NAME as CATALOG_V1;
@@ -88,7 +89,9 @@ async fn serve_all(
     let to_catalog = Channel::in_process(catalog_services[0].stack.clone());
 
     let database = databases.open("orders", &souk_orders::MIGRATOR, connections).await?;
-    let settings = orders_options(secret, client_secret, options.sandbox_payments, limits);
+    let sandbox = options.sandbox_payments;
+    let razorpay = secrets::razorpay(&options.razorpay.url)?;
+    let settings = orders_options(secret, client_secret, sandbox, razorpay, limits);
     let orders = Orders::new(database, settings, to_auth.clone(), to_catalog.clone())?;
 
     let admin = secrets::development_admin(data_dir)?;
@@ -162,8 +165,9 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
         }
         Role::Orders => {
             let client_secret = secrets::required_long(secrets::ORDERS_CLIENT)?;
-            let sandbox = options.sandbox_payments;
-            let settings = orders_options(master_secret()?, client_secret, sandbox, limits);
+            let (secret, sandbox) = (master_secret()?, options.sandbox_payments);
+            let razorpay = secrets::razorpay(&options.razorpay.url)?;
+            let settings = orders_options(secret, client_secret, sandbox, razorpay, limits);
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
             let database = open(&options, &souk_orders::MIGRATOR).await?;
@@ -245,6 +249,7 @@ fn orders_options(
     secret: MasterSecret,
     client_secret: SecretString,
     sandbox_payments: bool,
+    razorpay: Option<Razorpay>,
     limits: &Limits,
 ) -> souk_orders::Options {
     souk_orders::Options {
@@ -253,6 +258,7 @@ fn orders_options(
         reservation_ttl: limits.reservation_ttl,
         product_slots: limits.product_slots,
         sandbox_payments,
+        razorpay,
         limits: limits.of_service(),
     }
 }

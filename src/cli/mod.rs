@@ -5,6 +5,7 @@ mod images;
 mod limits;
 mod origin;
 mod rates;
+mod razorpay;
 mod tls;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use tonic::transport::Uri;
 
 pub use images::Images;
 pub use limits::{HttpLimits, Limits};
+pub use razorpay::Razorpay;
 pub use tls::TlsFiles;
 
 /// Where data lives, unless it is said where.
@@ -115,6 +117,8 @@ pub struct Suite {
           value_name = "BOOL")]
     pub sandbox_payments: bool,
     #[command(flatten)]
+    pub razorpay: Razorpay,
+    #[command(flatten)]
     pub images: Images,
     #[command(flatten)]
     pub limits: Limits,
@@ -180,6 +184,8 @@ pub struct Serve {
     #[arg(long, env = "SOUK_SANDBOX_PAYMENTS", default_value_t = false, action = ArgAction::Set,
           value_name = "BOOL")]
     pub sandbox_payments: bool,
+    #[command(flatten)]
+    pub razorpay: Razorpay,
     #[command(flatten)]
     pub images: Images,
     #[command(flatten)]

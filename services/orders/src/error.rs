@@ -81,6 +81,9 @@ pub enum Error {
     /// A provider has not answered: what has become of the money is not known.
     #[error("{0} has not answered")]
     ProviderSilent(&'static str),
+    /// A provider cannot be called, or fails.
+    #[error("{0}")]
+    Provider(&'static str, #[source] crate::http::Cause),
     /// A step of the saga took too long, and is tried again.
     #[error("a step of order {0} took too long")]
     TooSlow(OrderId),
@@ -129,7 +132,7 @@ impl From<Error> for Failure {
                 Self::new(Reason::EventsForgotten, "the events that should follow are forgotten")
                     .with("after", after)
             }
-            Error::NoProvider(_) | Error::ProviderSilent(_) => {
+            Error::NoProvider(_) | Error::ProviderSilent(_) | Error::Provider(..) => {
                 Self::unavailable("the payment provider cannot be reached")
             }
             Error::TooSlow(_) => {

@@ -20,6 +20,7 @@ mod payments;
 mod placing;
 mod purchase;
 mod reading;
+mod receiving;
 mod refund;
 mod saga;
 mod shipment;
@@ -46,6 +47,9 @@ use souk_proto::souk::orders::v1::addresses_service_server::{self, AddressesServ
 use souk_proto::souk::orders::v1::order_events_service_server::{self, OrderEventsServiceServer};
 use souk_proto::souk::orders::v1::orders_service_server::{self, OrdersServiceServer};
 use souk_proto::souk::orders::v1::payments_service_server::{self, PaymentsServiceServer};
+use souk_proto::souk::orders::v1::provider_events_service_server::{
+    self, ProviderEventsServiceServer,
+};
 use souk_proto::souk::orders::v1::shipments_service_server::{self, ShipmentsServiceServer};
 use sqlx::migrate::Migrator;
 use tokio::time::sleep;
@@ -78,12 +82,13 @@ pub const CLIENT_SCOPES: &[&str] = &["stock:reserve"];
 pub const CLIENT_AUDIENCES: &[&str] = &[CATALOG];
 
 /// The services of the contract.
-pub const SERVICES: [&str; 5] = [
+pub const SERVICES: [&str; 6] = [
     orders_service_server::SERVICE_NAME,
     payments_service_server::SERVICE_NAME,
     shipments_service_server::SERVICE_NAME,
     addresses_service_server::SERVICE_NAME,
     order_events_service_server::SERVICE_NAME,
+    provider_events_service_server::SERVICE_NAME,
 ];
 
 const CATALOG: &str = "catalog";
@@ -106,6 +111,8 @@ pub struct Options {
     pub product_slots: usize,
     /// Whether orders can be paid in a sandbox, where no money moves.
     pub sandbox_payments: bool,
+    /// What calls Razorpay, where orders can be paid through it.
+    pub razorpay: Option<razorpay::Razorpay>,
     /// How much it does at once.
     pub limits: Limits,
 }
@@ -138,7 +145,8 @@ impl Orders {
         let catalog = Arc::new(Catalog::new(catalog, token));
         let transitions = Transitions::new(database.clone(), grpc::ENCODING);
         let waiting = Waiting::default();
-        let providers = Providers::new(database.clone(), options.sandbox_payments);
+        let providers =
+            Providers::new(database.clone(), options.sandbox_payments, options.razorpay);
         let saga = Saga::new(
             database.clone(),
             catalog.clone(),
@@ -178,6 +186,11 @@ impl Orders {
             Stack::new(ShipmentsServiceServer::new(handlers.clone()), verifier.clone(), limits),
             Stack::new(AddressesServiceServer::new(handlers.clone()), verifier.clone(), limits),
             Stack::new(OrderEventsServiceServer::new(handlers.clone()), verifier.clone(), limits),
+            Stack::new(
+                ProviderEventsServiceServer::new(handlers.clone()),
+                verifier.clone(),
+                limits,
+            ),
         ];
         let service = |(name, stack)| Service { name, stack, probe: handlers.database.probe() };
         SERVICES.into_iter().zip(stacks).map(service).collect()
@@ -207,10 +220,10 @@ impl Orders {
     }
 }
 
-/// Forgets idempotency records and events whose time is over.
+/// Forgets idempotency records and events, those of providers among them, whose time is over.
 async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
     let access = || -> Access { database.within(STATEMENT_LIMIT) };
-    let (records, events) = tokio::join!(
+    let (records, events, told) = tokio::join!(
         async {
             while idempotency::forget_expired(&access()).await? > 0 {}
             Ok(())
@@ -219,6 +232,10 @@ async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
             while outbox::forget_old(&access()).await? > 0 {}
             Ok(())
         },
+        async {
+            while store::provider_events::forget_old(&access()).await? > 0 {}
+            Ok(())
+        },
     );
-    records.and(events)
+    records.and(events).and(told)
 }

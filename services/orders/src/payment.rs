@@ -3,10 +3,12 @@
 use souk_kit::Money;
 use souk_kit::id::PaymentId;
 use souk_kit::idempotency::Key;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// An order has no more attempts than this.
 pub const MAX_PAYMENTS: usize = 20;
+/// How long after it began an attempt may still pay its order, when it had failed before.
+pub const LATEST: Duration = Duration::days(3);
 
 /// An attempt to pay an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +23,9 @@ pub struct Payment {
     pub amount: Money,
     /// How much went back, or is about to: kept by the database.
     pub refunded: Money,
-    /// What the provider calls it.
+    /// What the provider calls what the customer pays, or confirms: with Razorpay, its order.
+    pub provider_order: Option<String>,
+    /// What the provider calls the charge: money that is there, or that a bank holds or has held for us.
     pub reference: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
@@ -37,6 +41,7 @@ pub struct Payment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {
     Sandbox,
+    Razorpay,
 }
 
 /// Where an attempt stands.
@@ -48,7 +53,11 @@ pub enum PaymentState {
     RequiresConfirmation,
     /// The customer has confirmed it, which the provider is to be told.
     Confirming,
+    /// The customer's bank holds the money for us, which is taken once the stock is there for sure.
+    Authorized,
     Succeeded,
+    /// There is no money; or a bank holds some that the order does not want: it is never taken, and goes back by
+    /// itself.
     Failed,
     /// It succeeded, and the order does not want the money.
     Surplus,
@@ -59,6 +68,8 @@ pub enum PaymentState {
 pub enum Verdict {
     /// The money is there, under these names: more than one where the provider has charged more than once.
     Succeeded { references: Vec<String> },
+    /// The customer's bank holds the money, under this name: it is there once it is taken.
+    Authorized { reference: String },
     /// The customer has to confirm it until then.
     Confirm { reference: String, until: OffsetDateTime },
     /// There is no money, and why. It is worth a look again at that time.
@@ -66,12 +77,13 @@ pub enum Verdict {
 }
 
 impl Provider {
-    const ALL: [Self; 1] = [Self::Sandbox];
+    const ALL: [Self; 2] = [Self::Sandbox, Self::Razorpay];
 
     /// The name in requests and in the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sandbox => "sandbox",
+            Self::Razorpay => "razorpay",
         }
     }
 
@@ -87,14 +99,25 @@ impl Payment {
         match self.state {
             PaymentState::Pending
             | PaymentState::RequiresConfirmation
-            | PaymentState::Confirming => true,
+            | PaymentState::Confirming
+            | PaymentState::Authorized => true,
             PaymentState::Succeeded | PaymentState::Failed | PaymentState::Surplus => false,
         }
     }
 
     /// Whether the provider has been asked and has answered.
     pub fn is_decided(&self) -> bool {
-        !matches!(self.state, PaymentState::Pending | PaymentState::Confirming)
+        match self.state {
+            PaymentState::Pending | PaymentState::Confirming | PaymentState::Authorized => false,
+            PaymentState::RequiresConfirmation
+            | PaymentState::Succeeded
+            | PaymentState::Failed
+            | PaymentState::Surplus => true,
+        }
+    }
+
+    pub fn is_authorized(&self) -> bool {
+        self.state == PaymentState::Authorized
     }
 
     /// Whether the provider has had its money, whether or not it went back.
@@ -108,10 +131,11 @@ impl Payment {
 }
 
 impl PaymentState {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Pending,
         Self::RequiresConfirmation,
         Self::Confirming,
+        Self::Authorized,
         Self::Succeeded,
         Self::Failed,
         Self::Surplus,
@@ -123,6 +147,7 @@ impl PaymentState {
             Self::Pending => "pending",
             Self::RequiresConfirmation => "requires_confirmation",
             Self::Confirming => "confirming",
+            Self::Authorized => "authorized",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Surplus => "surplus",

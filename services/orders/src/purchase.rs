@@ -45,7 +45,7 @@ pub enum Event {
     Confirm { payment: PaymentId, call: (String, Key) },
     /// What a provider says of a payment, whether it was asked or not.
     PaymentDecided { payment: PaymentId, verdict: Verdict },
-    /// The stock is pinned for money that came late.
+    /// The stock is pinned for money that came late, and is there.
     StockSecured,
     /// It is sent.
     Ship { id: ShipmentId, carrier: String, tracking_number: String },
@@ -114,6 +114,8 @@ pub enum Step {
     Charge(PaymentId),
     /// Tell the provider that the customer has confirmed.
     Confirm(PaymentId),
+    /// Have the provider take what the customer's bank holds.
+    Capture(PaymentId),
     /// Ask again about a payment that is not open, or has been left unconfirmed.
     LookUp(PaymentId),
     /// Have money go back.
@@ -138,6 +140,7 @@ impl Step {
             Self::Charge(_) => "charge",
             Self::Confirm(_) => "confirm",
             Self::LookUp(_) => "look_up",
+            Self::Capture(_) => "capture",
             Self::Refund(_) => "refund",
             Self::Expire => "expire",
             Self::Wait(_) => "wait",
@@ -174,6 +177,11 @@ impl Purchase {
         self.order.state == State::Paying && self.paid_with().is_none()
     }
 
+    /// The payment whose money a bank holds for the order.
+    pub fn authorized(&self) -> Option<&Payment> {
+        self.payments.iter().find(|payment| payment.is_authorized())
+    }
+
     /// What has to be done at a moment.
     pub fn next(&self, now: OffsetDateTime) -> Step {
         self.next_for_stock().or_else(|| self.next_for_money(now)).unwrap_or_else(|| self.wait(now))
@@ -184,7 +192,8 @@ impl Purchase {
         match self.order.state {
             State::Pending => Some(Step::Reserve),
             State::Paying if stock != Stock::Pinned => {
-                Some(if self.paid_with().is_some() { Step::Secure } else { Step::Pin })
+                let money = self.paid_with().or(self.authorized());
+                Some(if money.is_some() { Step::Secure } else { Step::Pin })
             }
             // the money is there: all that is left is to say so
             State::Paying if self.paid_with().is_some() => Some(Step::Secure),
@@ -213,8 +222,11 @@ impl Purchase {
         let payment = self.payments.iter().find_map(|payment| match payment.state {
             PaymentState::Pending if is_wanted => Some(Step::Charge(payment.id)),
             PaymentState::Confirming if is_wanted => Some(Step::Confirm(payment.id)),
+            PaymentState::Authorized if is_wanted => Some(Step::Capture(payment.id)),
             // the order was paid otherwise meanwhile
-            PaymentState::Pending | PaymentState::Confirming => Some(Step::LookUp(payment.id)),
+            PaymentState::Pending | PaymentState::Confirming | PaymentState::Authorized => {
+                Some(Step::LookUp(payment.id))
+            }
             PaymentState::RequiresConfirmation
             | PaymentState::Failed
             | PaymentState::Succeeded
@@ -224,9 +236,8 @@ impl Purchase {
             }
         });
         payment.or_else(|| {
-            let pending =
-                self.refunds.iter().find(|refund| refund.state == RefundState::Pending)?;
-            Some(Step::Refund(pending.id))
+            let due = self.refunds.iter().find(|refund| refund.is_due(now))?;
+            Some(Step::Refund(due.id))
         })
     }
 
@@ -236,7 +247,9 @@ impl Purchase {
             return Step::Expire;
         }
         let looks = self.payments.iter().filter_map(|payment| payment.look_at);
-        Step::Wait(looks.chain(ends).min())
+        let pending = self.refunds.iter().filter(|refund| refund.state == RefundState::Pending);
+        let refunds = pending.filter_map(|refund| refund.look_at);
+        Step::Wait(looks.chain(refunds).chain(ends).min())
     }
 
     /// The purchase after an event at a moment; `None` when it changes nothing.

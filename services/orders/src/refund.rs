@@ -18,6 +18,8 @@ pub struct Refund {
     pub reason: String,
     /// What the provider calls it.
     pub reference: Option<String>,
+    /// Before then the provider is not asked, or not again.
+    pub look_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
@@ -35,8 +37,17 @@ pub enum RefundState {
 pub enum RefundVerdict {
     /// The money is on its way, under this name.
     Succeeded { reference: String },
+    /// It is under way, and worth a look at that time.
+    UnderWay { look_at: OffsetDateTime },
     /// It does not go back, and why.
     Failed { code: String },
+}
+
+impl Refund {
+    /// Whether the provider is to be asked at a moment.
+    pub fn is_due(&self, now: OffsetDateTime) -> bool {
+        self.state == RefundState::Pending && self.look_at.is_none_or(|at| at <= now)
+    }
 }
 
 impl RefundState {

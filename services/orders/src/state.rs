@@ -40,6 +40,8 @@ pub enum Action {
     AskToConfirm,
     /// The customer confirms it.
     Confirm,
+    /// The customer's bank holds the money of an attempt: it is taken once the stock is there for sure.
+    Authorize,
     /// The attempt has failed.
     Decline,
     /// The money is there, and the stock is.
@@ -48,7 +50,8 @@ pub enum Action {
     Resume,
     /// Money is there that the order does not want: it goes back.
     Oversupply,
-    /// An attempt that the order no longer waits for has failed, or is looked at later.
+    /// An attempt that the order no longer waits for has failed, or is looked at later; or a bank holds money that
+    /// the order does not want, and lets it go.
     Lapse,
     /// It is sent.
     Fulfill,
@@ -76,7 +79,7 @@ pub struct Illegal {
 
 impl Action {
     /// Every action there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Create,
         Self::Reserve,
         Self::Reject,
@@ -85,6 +88,7 @@ impl Action {
         Self::Pay,
         Self::AskToConfirm,
         Self::Confirm,
+        Self::Authorize,
         Self::Decline,
         Self::Collect,
         Self::Resume,
@@ -114,6 +118,7 @@ impl Action {
             Self::Pay => "order.pay",
             Self::AskToConfirm => "order.ask_to_confirm",
             Self::Confirm => "order.confirm",
+            Self::Authorize => "order.authorize",
             Self::Decline => "order.decline",
             Self::Collect => "order.collect",
             Self::Resume => "order.resume",
@@ -137,7 +142,7 @@ impl Action {
             Self::Reject => State::Rejected,
             Self::Expire => State::Expired,
             Self::Cancel => State::Cancelled,
-            Self::Pay | Self::AskToConfirm | Self::Resume => State::Paying,
+            Self::Pay | Self::AskToConfirm | Self::Authorize | Self::Resume => State::Paying,
             Self::Confirm | Self::Collect | Self::Oversupply | Self::Lapse => State::Paid,
             Self::Decline => State::PaymentFailed,
             Self::Fulfill => State::Fulfilled,
@@ -197,8 +202,10 @@ impl State {
             Action::AskToConfirm | Action::Confirm => matches!(self, Self::Paying).then_some(self),
             Action::Decline => matches!(self, Self::Paying).then_some(Self::PaymentFailed),
             Action::Collect => matches!(self, Self::Paying).then_some(Self::Paid),
-            Action::Resume => matches!(self, Self::Paying | Self::PaymentFailed | Self::Expired)
-                .then_some(Self::Paying),
+            Action::Authorize | Action::Resume => {
+                matches!(self, Self::Paying | Self::PaymentFailed | Self::Expired)
+                    .then_some(Self::Paying)
+            }
             Action::Oversupply | Action::Lapse | Action::ReturnSurplus | Action::FailRefund => {
                 self.may_have_payments().then_some(self)
             }

@@ -5,6 +5,7 @@ mod events;
 mod messages;
 mod orders;
 mod payments;
+mod provider_events;
 mod shipments;
 
 use souk_db::{Access, Database, Totals};

@@ -19,6 +19,7 @@ use super::{
     visible_to,
 };
 use crate::paying::{self, Paid};
+use crate::payments::Proof;
 use crate::purchase::{Event, Purchase};
 use crate::transition::Recorded;
 use crate::{Error, reading};
@@ -61,6 +62,11 @@ impl PaymentsService for Handlers {
         })?;
         let customer = customer(&context)?;
         let call = Call::of(&context, CONFIRM_PAYMENT, &message)?;
+        if let Some(proof) = proof(message)? {
+            let purchase = reading::purchase(&self.until(&context), order, Some(customer)).await?;
+            let found = purchase.payment(id).ok_or(Error::NoSuchPayment(id))?;
+            self.providers.verify(found, &proof)?;
+        }
         let paid = paying::confirm(&self.changing, &context, customer, order, id, call).await?;
         reply(order, paid)
     }
@@ -120,6 +126,17 @@ impl Handlers {
 
 fn parse_payment(id: &str) -> Result<PaymentId, Error> {
     id.parse().map_err(|_| Error::NoSuch("payment", id.to_owned()))
+}
+
+/// What a checkout has brought back: all of it, or nothing.
+fn proof(message: ConfirmPaymentRequest) -> Result<Option<Proof>, Error> {
+    let required = |name: &str| Error::invalid(name, "is required with the other of the two");
+    match (message.provider_payment_id, message.provider_signature) {
+        (Some(charge), Some(signature)) => Ok(Some(Proof { charge, signature })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(required("provider_payment_id")),
+        (Some(_), None) => Err(required("provider_signature")),
+    }
 }
 
 fn reply(order: OrderId, paid: Paid) -> Reply<Payment> {

@@ -6,9 +6,12 @@ use souk_kit::idempotency::Key;
 use time::OffsetDateTime;
 
 use super::{Attempt, Purchase, Refused};
-use crate::payment::{MAX_PAYMENTS, Payment, PaymentState, Verdict};
+use crate::payment::{LATEST, MAX_PAYMENTS, Payment, PaymentState, Verdict};
 use crate::state::{Action, Illegal, State};
 use crate::stock::Stock;
+
+/// Why a payment has failed whose money a bank holds, and the order does not want.
+const NOT_WANTED: &str = "not_wanted";
 
 impl Purchase {
     pub(super) fn begin_payment(
@@ -36,6 +39,7 @@ impl Purchase {
             state: PaymentState::Pending,
             amount: total,
             refunded: Money::zero(total.currency()),
+            provider_order: None,
             reference: None,
             failure: None,
             call: Some(call),
@@ -66,7 +70,9 @@ impl Purchase {
                 payment.updated_at = at;
                 Ok(Some((Action::Confirm, String::new())))
             }
-            PaymentState::Confirming | PaymentState::Succeeded => Ok(None),
+            PaymentState::Confirming | PaymentState::Authorized | PaymentState::Succeeded => {
+                Ok(None)
+            }
             PaymentState::Pending | PaymentState::Failed | PaymentState::Surplus => {
                 Err(Illegal { from, action: Action::Confirm }.into())
             }
@@ -79,13 +85,18 @@ impl Purchase {
         verdict: &Verdict,
         at: OffsetDateTime,
     ) -> Result<Option<(Action, String)>, Refused> {
-        let is_awaited = self.wants_money();
+        let has_others = self.payments.iter().any(|other| other.id != id && other.is_open());
+        let is_awaited = self.wants_money() && !has_others;
         let payment = self.payment_mut(id)?;
         match verdict {
             Verdict::Succeeded { references } => Ok(self.succeed(id, references, at)),
-            Verdict::Confirm { reference, until } if payment.state == PaymentState::Pending => {
+            Verdict::Authorized { reference } => Ok(self.authorize(id, reference, at)),
+            // confirmed, and yet not: the customer may have come back before the provider knew of it
+            Verdict::Confirm { reference, until }
+                if matches!(payment.state, PaymentState::Pending | PaymentState::Confirming) =>
+            {
                 payment.state = PaymentState::RequiresConfirmation;
-                payment.reference = Some(reference.clone());
+                payment.provider_order = Some(reference.clone());
                 payment.look_at = Some(*until);
                 payment.updated_at = at;
                 let action = if is_awaited { Action::AskToConfirm } else { Action::Lapse };
@@ -100,6 +111,55 @@ impl Purchase {
                 Ok(Some((action, code.clone())))
             }
             Verdict::Confirm { .. } | Verdict::Failed { .. } => Ok(None),
+        }
+    }
+
+    /// A bank holds money for an attempt. What the order does not want is never taken, and goes back to the customer by
+    /// itself; it is watched until it has, since somebody else may take it.
+    fn authorize(
+        &mut self,
+        id: PaymentId,
+        reference: &str,
+        at: OffsetDateTime,
+    ) -> Option<(Action, String)> {
+        let is_wanted = self.paid_with().is_none()
+            && self.authorized().is_none()
+            && matches!(self.order.state, State::Paying | State::PaymentFailed | State::Expired);
+        let payment = self.payment_mut(id).ok()?;
+        // known, wanted or not
+        if payment.is_authorized() || payment.reference.as_deref() == Some(reference) {
+            return None;
+        }
+        if payment.has_charged() {
+            return None;
+        }
+        let is_wanted = is_wanted && at <= payment.created_at + LATEST;
+        payment.reference = Some(reference.to_owned());
+        payment.updated_at = at;
+        if !is_wanted {
+            payment.let_go(NOT_WANTED, at);
+            return Some((Action::Lapse, NOT_WANTED.to_owned()));
+        }
+        payment.state = PaymentState::Authorized;
+        payment.failure = None;
+        payment.look_at = None;
+        self.look_for_stock();
+        Some((Action::Authorize, String::new()))
+    }
+
+    /// Lets go of what a bank holds for any other payment than this, or for any.
+    pub(super) fn release(&mut self, kept: Option<PaymentId>, code: &str, at: OffsetDateTime) {
+        let held = (self.payments.iter_mut())
+            .filter(|payment| payment.is_authorized() && Some(payment.id) != kept);
+        for payment in held {
+            payment.let_go(code, at);
+        }
+    }
+
+    /// Stock that went back may be sold: it has to be found again before the order counts as paid.
+    fn look_for_stock(&mut self) {
+        if self.order.stock == Stock::Back {
+            self.order.stock = Stock::Unknown;
         }
     }
 
@@ -153,14 +213,12 @@ impl Purchase {
             self.refund_surplus(id, at);
             return Action::Oversupply;
         }
+        self.release(Some(id), NOT_WANTED, at);
         if is_pinned {
             self.order.paid = amount;
             return Action::Collect;
         }
-        // stock that went back may be sold: it has to be found again before the order counts as paid
-        if self.order.stock == Stock::Back {
-            self.order.stock = Stock::Unknown;
-        }
+        self.look_for_stock();
         Action::Resume
     }
 
@@ -183,5 +241,15 @@ impl Purchase {
         let id = surplus.id;
         self.payments.push(surplus);
         self.refund_surplus(id, at);
+    }
+}
+
+impl Payment {
+    /// Does not take what a bank holds. Whether nobody else has, is looked at now, and then again.
+    fn let_go(&mut self, code: &str, at: OffsetDateTime) {
+        self.state = PaymentState::Failed;
+        self.failure = Some(code.to_owned());
+        self.look_at = Some(at);
+        self.updated_at = at;
     }
 }

@@ -2,12 +2,18 @@
 
 use souk_kit::Money;
 use souk_kit::id::{self, PaymentId, RefundId};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Purchase, Refused};
 use crate::payment::PaymentState;
 use crate::refund::{MAX_REFUNDS, Refund, RefundState, RefundVerdict};
 use crate::state::{Action, Illegal};
+
+/// How long after a refund that nobody has asked for has failed there is another: twice that after the next one, and so
+/// on up to 16 hours.
+const FIRST_DELAY: Duration = Duration::hours(1);
+/// Why a payment has failed whose money a bank holds, when what it was for has been sold.
+const OUT_OF_STOCK: &str = "out_of_stock";
 
 impl Purchase {
     pub(super) fn begin_refund(
@@ -48,9 +54,14 @@ impl Purchase {
         if refund.state != RefundState::Pending {
             return Ok(None);
         }
+        if let RefundVerdict::UnderWay { .. } = verdict {
+            return Ok(None);
+        }
         refund.updated_at = at;
+        refund.look_at = None;
         let (payment, amount) = (refund.payment, refund.amount);
         match verdict {
+            RefundVerdict::UnderWay { .. } => Ok(None),
             RefundVerdict::Succeeded { reference } => {
                 refund.state = RefundState::Succeeded;
                 refund.reference = Some(reference.clone());
@@ -64,9 +75,12 @@ impl Purchase {
             }
             RefundVerdict::Failed { code } => {
                 refund.state = RefundState::Failed;
-                let payment = self.payment_mut(payment)?;
-                payment.refunded =
-                    payment.refunded.minus(amount).unwrap_or(Money::zero(amount.currency()));
+                let returned = self.payment_mut(payment)?;
+                returned.refunded =
+                    returned.refunded.minus(amount).unwrap_or(Money::zero(amount.currency()));
+                if returned.state == PaymentState::Surplus {
+                    self.try_again(payment, at);
+                }
                 Ok(Some((Action::FailRefund, code.clone())))
             }
         }
@@ -79,8 +93,19 @@ impl Purchase {
         self.refunds.push(new_refund(id::new(), id, amount, "not wanted by the order", at));
     }
 
-    /// The stock for money that came late has gone: the money goes back.
+    /// Nobody keeps money that the order does not want: another refund, later each time.
+    fn try_again(&mut self, id: PaymentId, at: OffsetDateTime) {
+        let before = self.refunds.iter().filter(|refund| refund.payment == id).count();
+        let delay = 1_i32 << before.saturating_sub(1).min(4);
+        self.refund_surplus(id, at);
+        if let Some(refund) = self.refunds.last_mut() {
+            refund.look_at = Some(at + FIRST_DELAY * delay);
+        }
+    }
+
+    /// The stock for money that came late has gone: the money goes back, or is not taken.
     pub(super) fn give_up_payment(&mut self, at: OffsetDateTime) {
+        self.release(None, OUT_OF_STOCK, at);
         let Some(id) = self.paid_with().map(|payment| payment.id) else { return };
         if let Ok(payment) = self.payment_mut(id) {
             payment.state = PaymentState::Surplus;
@@ -104,6 +129,7 @@ fn new_refund(
         amount,
         reason: reason.to_owned(),
         reference: None,
+        look_at: None,
         created_at: at,
         updated_at: at,
     }

@@ -66,7 +66,7 @@ fn lot() -> impl Strategy<Value = Lot> {
         1 => Just(Lot::Cancel),
         4 => Just(Lot::Pay),
         2 => (0..4_usize).prop_map(Lot::Confirm),
-        6 => (0..4_usize, 0..3_u8, 1..3_u8).prop_map(|(which, verdict, names)| {
+        6 => (0..4_usize, 0..4_u8, 1..3_u8).prop_map(|(which, verdict, names)| {
             Lot::Decided(which, verdict, names)
         }),
         1 => Just(Lot::Ship),
@@ -102,6 +102,7 @@ fn event(purchase: &Purchase, lot: &Lot) -> Option<Event> {
             let verdict = match verdict {
                 0 => Verdict::Succeeded { references: (0..*names).map(name).collect() },
                 1 => Verdict::Failed { code: "declined".to_owned(), look_at: None },
+                2 => Verdict::Authorized { reference: name(*names - 1) },
                 _ => Verdict::Confirm { reference: name(0), until: at(900) },
             };
             Event::PaymentDecided { payment: id, verdict }
@@ -134,6 +135,10 @@ fn carry(purchase: &mut Purchase, is_there: bool) {
             purchase.order.stock = Stock::Pinned;
             return;
         }
+        Step::Secure if is_there && purchase.paid_with().is_none() => {
+            purchase.order.stock = Stock::Pinned;
+            return;
+        }
         Step::Secure if is_there => Event::StockSecured,
         Step::Secure => Event::StockGone,
         step => {
@@ -162,7 +167,18 @@ fn check(purchase: &Purchase) -> Result<(), TestCaseError> {
         .filter(|payment| payment.state == PaymentState::Succeeded)
         .collect();
     prop_assert!(succeeded.len() <= 1, "paid once");
-    prop_assert!(purchase.payments.iter().filter(|payment| payment.is_open()).count() <= 1);
+    let held: Vec<&Payment> =
+        purchase.payments.iter().filter(|payment| payment.is_authorized()).collect();
+    prop_assert!(held.len() <= 1, "one is about to be taken");
+    let open = purchase.payments.iter().filter(|payment| payment.is_open()).count();
+    prop_assert!(open - held.len() <= 1);
+    if !held.is_empty() {
+        prop_assert_eq!(order.state, State::Paying, "what is not wanted is let go");
+        prop_assert!(succeeded.is_empty(), "nothing is taken for an order that is paid");
+    }
+    if order.state == State::PaymentFailed {
+        prop_assert_eq!(open, 0, "who may pay again waits for nothing");
+    }
     if order.state.has_money() || order.state == State::Refunded {
         prop_assert_eq!(order.paid, order.total);
         prop_assert_eq!(succeeded.len(), 1, "paid with something");
@@ -177,11 +193,7 @@ fn check(purchase: &Purchase) -> Result<(), TestCaseError> {
         let sum = sum(of_it.map(|refund| &refund.amount));
         prop_assert_eq!(payment.refunded.minor(), sum);
         prop_assert!(sum <= payment.amount.minor(), "no more goes back than came");
-        let has_failed = purchase
-            .refunds
-            .iter()
-            .any(|refund| refund.payment == payment.id && refund.state == RefundState::Failed);
-        if payment.state == PaymentState::Surplus && !has_failed {
+        if payment.state == PaymentState::Surplus {
             prop_assert_eq!(payment.refunded, payment.amount, "what is not wanted goes back");
         }
     }
@@ -238,8 +250,14 @@ proptest! {
         }
         // providers decide, the catalog answers, and time passes
         for _ in 0..60 {
-            let event = match purchase.next(at(10_000)) {
+            let event = match purchase.next(at(1_000_000)) {
                 Step::Wait(None) => break,
+                Step::Capture(payment) => {
+                    prop_assert_eq!(purchase.order.stock, Stock::Pinned, "stock before money");
+                    let charge = purchase.payment(payment).unwrap().reference.clone().unwrap();
+                    let verdict = Verdict::Succeeded { references: vec![charge] };
+                    Event::PaymentDecided { payment, verdict }
+                }
                 Step::Charge(payment) | Step::Confirm(payment) | Step::LookUp(payment) => {
                     if let Some(known) = purchase.payments.iter_mut().find(|it| it.id == payment) {
                         known.look_at = None;
@@ -257,11 +275,11 @@ proptest! {
                     continue;
                 }
             };
-            if let Some(turn) = purchase.after(&event, at(10_000)).unwrap() {
+            if let Some(turn) = purchase.after(&event, at(1_000_000)).unwrap() {
                 purchase = turn.purchase;
             }
         }
-        prop_assert_eq!(purchase.next(at(10_000)), Step::Wait(None));
+        prop_assert_eq!(purchase.next(at(1_000_000)), Step::Wait(None));
         let stock = purchase.order.stock;
         match purchase.order.state {
             State::Rejected | State::Cancelled | State::Expired => {
@@ -286,4 +304,85 @@ fn money_moves_only_after_the_pin() {
     assert_eq!(purchase.next(at(1)), Step::Pin);
     carry(&mut purchase, true);
     assert!(matches!(purchase.next(at(1)), Step::Charge(_)));
+}
+
+/// An order that is about to be paid, and its payment, which a bank holds money for.
+fn authorized() -> (Purchase, PaymentId) {
+    let mut purchase = placed();
+    carry(&mut purchase, true);
+    let pay = event(&purchase, &Lot::Pay).unwrap();
+    purchase = purchase.after(&pay, at(1)).unwrap().unwrap().purchase;
+    carry(&mut purchase, true);
+    let id = purchase.payments[0].id;
+    (decided(purchase, id, Verdict::Authorized { reference: "charge".to_owned() }), id)
+}
+
+fn decided(purchase: Purchase, payment: PaymentId, verdict: Verdict) -> Purchase {
+    let event = Event::PaymentDecided { payment, verdict };
+    purchase.after(&event, at(2)).unwrap().map_or(purchase, |turn| turn.purchase)
+}
+
+#[test]
+fn money_that_a_bank_holds_is_taken_once_the_stock_is_pinned() {
+    let (purchase, id) = authorized();
+    assert_eq!(purchase.next(at(2)), Step::Capture(id));
+    let paid = decided(purchase, id, Verdict::Succeeded { references: vec!["charge".to_owned()] });
+    assert_eq!((paid.order.state, paid.order.paid), (State::Paid, paid.order.total));
+}
+
+#[test]
+fn money_that_a_bank_holds_late_is_not_taken_before_the_stock_is_found_again() {
+    let mut purchase = placed();
+    carry(&mut purchase, true);
+    let pay = event(&purchase, &Lot::Pay).unwrap();
+    purchase = purchase.after(&pay, at(1)).unwrap().unwrap().purchase;
+    let id = purchase.payments[0].id;
+    purchase = decided(purchase, id, Verdict::Failed { code: "no".to_owned(), look_at: None });
+    purchase.order.stock = Stock::Held;
+    purchase = purchase.after(&Event::StockGone, at(2)).unwrap().unwrap().purchase;
+    carry(&mut purchase, true);
+    assert_eq!((purchase.order.state, purchase.order.stock), (State::Expired, Stock::Back));
+    let held = Verdict::Authorized { reference: "charge".to_owned() };
+    purchase = decided(purchase, id, held.clone());
+    assert_eq!((purchase.order.state, purchase.next(at(2))), (State::Paying, Step::Secure));
+    let mut gone = purchase.clone();
+    carry(&mut gone, false);
+    assert_eq!(gone.order.state, State::Expired);
+    assert_eq!(gone.payments[0].state, PaymentState::Failed);
+    // and is not tried again, however often the provider tells of it
+    let version = gone.order.version;
+    assert_eq!(decided(gone, id, held).order.version, version);
+    carry(&mut purchase, true);
+    assert_eq!(purchase.next(at(2)), Step::Capture(id));
+}
+
+#[test]
+fn money_that_a_bank_holds_for_an_order_that_nobody_wants_is_let_go_and_watched() {
+    let (mut purchase, id) = authorized();
+    purchase = decided(purchase, id, Verdict::Failed { code: "no".to_owned(), look_at: None });
+    purchase = purchase.after(&Event::Cancel, at(2)).unwrap().unwrap().purchase;
+    carry(&mut purchase, true);
+    purchase = decided(purchase, id, Verdict::Authorized { reference: "other".to_owned() });
+    assert_eq!(purchase.order.state, State::Cancelled);
+    assert_eq!(purchase.payments[0].failure.as_deref(), Some("not_wanted"));
+    assert_eq!(purchase.next(at(2)), Step::LookUp(id));
+    // somebody takes it all the same
+    let taken = Verdict::Succeeded { references: vec!["other".to_owned()] };
+    purchase = decided(purchase, id, taken);
+    assert_eq!(purchase.payments[0].state, PaymentState::Surplus);
+    assert!(matches!(purchase.next(at(2)), Step::Refund(_)));
+}
+
+#[test]
+fn money_that_nobody_wants_is_given_back_until_it_is() {
+    let (mut purchase, id) = authorized();
+    let taken = vec!["charge".to_owned(), "second".to_owned()];
+    purchase = decided(purchase, id, Verdict::Succeeded { references: taken });
+    purchase.order.stock = Stock::Committed;
+    let Step::Refund(refund) = purchase.next(at(2)) else { panic!("{:?}", purchase.next(at(2))) };
+    let verdict = RefundVerdict::Failed { code: "no".to_owned() };
+    let failed = Event::RefundDecided { refund, verdict };
+    purchase = purchase.after(&failed, at(2)).unwrap().unwrap().purchase;
+    let Step::Wait(Some(later)) = purchase.next(at(2)) else { panic!("at once") };
+    assert!(matches!(purchase.next(later), Step::Refund(next) if next != refund));
 }

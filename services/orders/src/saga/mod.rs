@@ -22,11 +22,12 @@ use tracing::Instrument as _;
 
 use crate::catalog::Catalog;
 use crate::crash::{self, Moment};
+use crate::payment::Provider;
 use crate::payments::Providers;
 use crate::purchase::{Event, Purchase, Step};
 use crate::stock::Stock;
 use crate::store::changes::Due;
-use crate::store::claims;
+use crate::store::claims::{self, Looked};
 use crate::transition::{Applied, Author, Claim, Transitions, due};
 use crate::waiting::Waiting;
 use crate::{Error, store};
@@ -40,6 +41,9 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 const ROOM: usize = 64;
 /// How long a step may take; less than the lease, so that its result still counts.
 const STEP_LIMIT: Duration = Duration::from_secs(8);
+/// The same of a step for which a provider elsewhere is called, and of the lease that it needs.
+const PROVIDER_LIMIT: Duration = Duration::from_secs(25);
+const PROVIDER_LEASE: Duration = Duration::from_secs(30);
 /// How long the call of another service within it may take.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -168,7 +172,8 @@ impl Saga {
                 _ => {}
             }
             // dropping a step is safe: whatever it did is found again when it is repeated
-            let taken = tokio::time::timeout(STEP_LIMIT, self.step(&purchase, epoch, step, fresh));
+            let limit = if is_elsewhere(&purchase, step) { PROVIDER_LIMIT } else { STEP_LIMIT };
+            let taken = tokio::time::timeout(limit, self.step(&purchase, epoch, step, fresh));
             match taken.await.unwrap_or(Err(Error::TooSlow(purchase.id()))) {
                 Ok(Taken::Known(stock)) => {
                     purchase.order.stock = stock;
@@ -200,10 +205,17 @@ impl Saga {
         fresh: Option<PaymentId>,
     ) -> Result<Taken, Error> {
         let context = Context::late(&purchase.order.request_id, CALL_LIMIT);
+        if is_elsewhere(purchase, step) {
+            let lease = PROVIDER_LEASE;
+            if !claims::prolong(&self.access(), purchase.id(), epoch, lease).await? {
+                return Ok(Taken::Lost);
+            }
+        }
         crash::point(step.name(), Moment::Calls);
         let progress = match step {
             Step::Charge(id) => self.charge(purchase, id, fresh == Some(id)).await?,
             Step::Confirm(id) => self.confirm(purchase, id).await?,
+            Step::Capture(id) => self.capture(purchase, id).await?,
             Step::LookUp(id) => self.look_up(purchase, id).await?,
             Step::Refund(id) => self.refund(purchase, id).await?,
             Step::Expire => Progress::Happened(Event::StockGone),
@@ -236,13 +248,19 @@ impl Saga {
                 next.order.stock = stock;
                 self.note(next, epoch, None).await
             }
-            Progress::Looked(payment, look_at) => {
+            Progress::Looked(looked, look_at) => {
                 let mut next = purchase.clone();
-                let looked = next.payments.iter_mut().find(|looked| looked.id == payment);
-                if let Some(looked) = looked {
-                    looked.look_at = look_at;
+                for payment in &mut next.payments {
+                    if looked == Looked::Payment(payment.id) {
+                        payment.look_at = look_at;
+                    }
                 }
-                self.note(next, epoch, Some((payment, look_at))).await
+                for refund in &mut next.refunds {
+                    if looked == Looked::Refund(refund.id) {
+                        refund.look_at = look_at;
+                    }
+                }
+                self.note(next, epoch, Some((looked, look_at))).await
             }
         }
     }
@@ -265,7 +283,7 @@ impl Saga {
         &self,
         next: Purchase,
         epoch: i64,
-        looked: Option<(PaymentId, Option<OffsetDateTime>)>,
+        looked: Option<(Looked, Option<OffsetDateTime>)>,
     ) -> Result<Taken, Error> {
         let due: Due = due(next.next(clock::now()));
         let progress = claims::Progress { stock: next.order.stock, due, looked };
@@ -306,8 +324,23 @@ enum Progress {
     Happened(Event),
     /// Where the stock is, which is to be written now.
     Noted(Stock),
-    /// A payment was looked at in vain, and when it is again.
-    Looked(PaymentId, Option<OffsetDateTime>),
+    /// A provider was asked in vain, and when it is again.
+    Looked(Looked, Option<OffsetDateTime>),
+}
+
+/// Whether a step calls a provider that is elsewhere.
+fn is_elsewhere(purchase: &Purchase, step: Step) -> bool {
+    let payment = match step {
+        Step::Charge(id) | Step::Confirm(id) | Step::Capture(id) | Step::LookUp(id) => {
+            purchase.payment(id)
+        }
+        Step::Refund(id) => purchase.refund(id).and_then(|refund| purchase.payment(refund.payment)),
+        _ => None,
+    };
+    payment.is_some_and(|payment| match payment.provider {
+        Provider::Sandbox => false,
+        Provider::Razorpay => true,
+    })
 }
 
 /// What a step makes of an order.

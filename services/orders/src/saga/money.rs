@@ -9,13 +9,13 @@ use super::{Progress, Saga};
 use crate::Error;
 use crate::payment::{Payment, PaymentState, Verdict};
 use crate::purchase::{Event, Purchase, Refused};
+use crate::refund::RefundVerdict;
+use crate::store::claims::Looked;
 
 /// When it is looked at again whether money has moved for a payment that was given up: longer than a call takes.
 const LATE_ASKER: Duration = Duration::from_secs(60);
 
 impl Saga {
-    /// Has a payment decided. One that may have been asked for before is looked up first: what has been charged is
-    /// never charged again.
     pub(super) async fn charge(
         &self,
         purchase: &Purchase,
@@ -23,12 +23,7 @@ impl Saga {
         is_fresh: bool,
     ) -> Result<Progress, Error> {
         let payment = known(purchase, id)?;
-        let providers = &self.inner.providers;
-        let before = if is_fresh { None } else { providers.look_up(payment).await? };
-        let verdict = match before {
-            Some(verdict) => verdict,
-            None => providers.charge(purchase.id(), payment).await?,
-        };
+        let verdict = self.inner.providers.charge(purchase.id(), payment, is_fresh).await?;
         Ok(Progress::Happened(Event::PaymentDecided { payment: id, verdict }))
     }
 
@@ -41,32 +36,52 @@ impl Saga {
         Ok(Progress::Happened(Event::PaymentDecided { payment: id, verdict }))
     }
 
-    /// Asks again about a payment, once its time has come.
+    pub(super) async fn capture(
+        &self,
+        purchase: &Purchase,
+        id: PaymentId,
+    ) -> Result<Progress, Error> {
+        let verdict = self.inner.providers.capture(known(purchase, id)?).await?;
+        Ok(Progress::Happened(Event::PaymentDecided { payment: id, verdict }))
+    }
+
+    /// Asks again about a payment, once its time has come or the provider has told that it is worth it.
     pub(super) async fn look_up(
         &self,
         purchase: &Purchase,
         id: PaymentId,
     ) -> Result<Progress, Error> {
         let payment = known(purchase, id)?;
+        let now = clock::now();
+        let again = self.inner.providers.look_again(payment);
         let verdict = match self.inner.providers.look_up(payment).await? {
-            Some(verdict @ Verdict::Succeeded { .. }) => verdict,
-            Some(Verdict::Failed { look_at, .. }) if !payment.is_open() => {
-                return Ok(Progress::Looked(id, look_at));
-            }
-            Some(verdict @ Verdict::Failed { .. }) => verdict,
-            Some(Verdict::Confirm { .. }) | None if !payment.is_open() => {
-                return Ok(Progress::Looked(id, None));
+            // which the customer has had the time to do
+            Some(Verdict::Confirm { until, .. })
+                if payment.state == PaymentState::RequiresConfirmation && until > now =>
+            {
+                return Ok(Progress::Looked(Looked::Payment(id), Some(until)));
             }
             // whose time to confirm is over, or which the order needs no more. Somebody who has lost the order may
             // be about to ask for it: that would be found
             Some(Verdict::Confirm { .. }) | None => {
                 let is_late = payment.state == PaymentState::RequiresConfirmation;
                 let code = if is_late { "not_confirmed" } else { "superseded" };
-                let look_at = Some(clock::now() + LATE_ASKER);
-                Verdict::Failed { code: code.to_owned(), look_at }
+                let late_asker = payment.is_open().then(|| now + LATE_ASKER);
+                Verdict::Failed { code: code.to_owned(), look_at: again.or(late_asker) }
             }
+            Some(verdict) => verdict,
         };
-        Ok(Progress::Happened(Event::PaymentDecided { payment: id, verdict }))
+        let look_at = match &verdict {
+            _ if payment.has_charged() => None,
+            Verdict::Failed { look_at, .. } => *look_at,
+            _ => again,
+        };
+        let event = Event::PaymentDecided { payment: id, verdict };
+        let refused = |refused| Error::Refusal { order: purchase.id(), refused };
+        match purchase.after(&event, now).map_err(refused)? {
+            Some(_) => Ok(Progress::Happened(event)),
+            None => Ok(Progress::Looked(Looked::Payment(id), look_at)),
+        }
     }
 
     pub(super) async fn refund(
@@ -77,8 +92,12 @@ impl Saga {
         let unknown = || unknown(purchase);
         let refund = purchase.refund(id).ok_or_else(unknown)?;
         let payment = purchase.payment(refund.payment).ok_or_else(unknown)?;
-        let verdict = self.inner.providers.refund(payment, refund).await?;
-        Ok(Progress::Happened(Event::RefundDecided { refund: id, verdict }))
+        match self.inner.providers.refund(payment, refund).await? {
+            RefundVerdict::UnderWay { look_at } => {
+                Ok(Progress::Looked(Looked::Refund(id), Some(look_at)))
+            }
+            verdict => Ok(Progress::Happened(Event::RefundDecided { refund: id, verdict })),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ impl StockStep {
             Step::Return => Some(Self::Return),
             Step::Charge(_)
             | Step::Confirm(_)
+            | Step::Capture(_)
             | Step::LookUp(_)
             | Step::Refund(_)
             | Step::Expire
@@ -71,6 +72,10 @@ impl Saga {
             StockStep::Secure => {
                 let ttl = self.inner.reservation_ttl;
                 let event = match catalog.reserve(context, id, lines, ttl, epoch, true).await? {
+                    // money that is to be taken first
+                    Outcome::Held(_) if purchase.paid_with().is_none() => {
+                        return Ok(Progress::Known(Stock::Pinned));
+                    }
                     Outcome::Held(_) => Event::StockSecured,
                     Outcome::Short(_) => Event::StockGone,
                     Outcome::Ended => return Err(Error::TooSlow(id)),

@@ -92,29 +92,30 @@ with given as (
     select given.* from given join changed using (place)
 ), paid as (
     insert into payments (id, order_id, customer_id, number, provider, method, state, amount_minor,
-        currency, reference, failure, operation, key, look_at, created_at, updated_at)
+        currency, provider_order, reference, failure, operation, key, look_at, created_at, updated_at)
     select payment.id, made.id, made.customer_id, payment.number, provider, method, payment.state,
-        payment.amount_minor, made.currency, reference, failure, payment.operation, payment.key,
+        payment.amount_minor, made.currency, provider_order, reference, failure, payment.operation, payment.key,
         look_at, made.updated_at, made.updated_at
     from jsonb_to_recordset($45) as payment (
         place bigint, id uuid, number int, provider text, method text, state text,
-        amount_minor bigint, reference text, failure text, operation text, key text,
-        look_at timestamptz)
+        amount_minor bigint, provider_order text, reference text, failure text, operation text,
+        key text, look_at timestamptz)
     join made using (place)
-    on conflict (id) do update set state = excluded.state, reference = excluded.reference,
+    on conflict (id) do update set state = excluded.state,
+        provider_order = excluded.provider_order, reference = excluded.reference,
         failure = excluded.failure, operation = excluded.operation, key = excluded.key,
         look_at = excluded.look_at, updated_at = excluded.updated_at
 ), refunded as (
     insert into refunds (id, order_id, customer_id, payment_id, state, amount_minor, currency, reason,
-        reference, created_at, updated_at)
+        reference, look_at, created_at, updated_at)
     select refund.id, made.id, made.customer_id, payment_id, refund.state, amount_minor,
-        made.currency, refund.reason, reference, made.updated_at, made.updated_at
+        made.currency, refund.reason, reference, look_at, made.updated_at, made.updated_at
     from jsonb_to_recordset($46) as refund (
         place bigint, id uuid, payment_id uuid, state text, amount_minor bigint, reason text,
-        reference text)
+        reference text, look_at timestamptz)
     join made using (place)
     on conflict (id) do update set state = excluded.state, reference = excluded.reference,
-        updated_at = excluded.updated_at
+        look_at = excluded.look_at, updated_at = excluded.updated_at
 ), shipped as (
     insert into shipments (id, order_id, carrier, tracking_number, created_at, delivered_at)
     select shipment.id, made.id, carrier, tracking_number, made.updated_at,

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use souk_db::Access;
-use souk_kit::id::{OrderId, PaymentId};
+use souk_kit::id::{OrderId, PaymentId, RefundId};
 use souk_kit::page::Entry;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -58,8 +58,38 @@ pub struct Progress {
     pub stock: Stock,
     /// When it looks at the order again; `None` for never.
     pub due: Due,
-    /// A payment that it has looked at, and when it does so again.
-    pub looked: Option<(PaymentId, Option<OffsetDateTime>)>,
+    /// What it has looked at, and when it does so again.
+    pub looked: Option<(Looked, Option<OffsetDateTime>)>,
+}
+
+/// What a provider was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    Payment(PaymentId),
+    Refund(RefundId),
+}
+
+impl Looked {
+    fn uuid(self) -> Uuid {
+        match self {
+            Self::Payment(id) => id.uuid(),
+            Self::Refund(id) => id.uuid(),
+        }
+    }
+}
+
+/// Makes a claim last so long from now on. Whether it was still good.
+pub async fn prolong(
+    access: &Access,
+    id: OrderId,
+    epoch: i64,
+    lease: Duration,
+) -> Result<bool, sqlx::Error> {
+    let prolonged = sqlx::query(
+        "update orders set due_at = now() + $3 * interval '1 second' where id = $1 and epoch = $2",
+    );
+    let prolonged = prolonged.bind(id.uuid()).bind(epoch).bind(lease.as_secs_f64());
+    Ok(prolonged.execute(access).await?.rows_affected() > 0)
 }
 
 /// Notes how far the saga is with an order. Whether the claim was still good.
@@ -80,6 +110,8 @@ pub async fn note(
              returning 1 as one
          ), looked as (
              update payments set look_at = $7 from noted where id = $6
+         ), asked as (
+             update refunds set look_at = $7 from noted where id = $6
          )
          select one from noted",
     )
@@ -88,7 +120,7 @@ pub async fn note(
     .bind(progress.stock.as_str())
     .bind(delay)
     .bind(at)
-    .bind(progress.looked.map(|(payment, _)| payment.uuid()))
+    .bind(progress.looked.map(|(looked, _)| looked.uuid()))
     .bind(progress.looked.and_then(|(_, at)| at))
     .fetch_optional(access)
     .await?;

@@ -7,6 +7,7 @@ pub mod events;
 pub mod history;
 pub mod numbers;
 pub mod orders;
+pub mod provider_events;
 pub mod purchases;
 pub mod records;
 mod rows;

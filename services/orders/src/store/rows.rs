@@ -26,6 +26,7 @@ pub struct PaymentRow<'a> {
     method: &'a str,
     state: &'static str,
     amount_minor: i64,
+    provider_order: Option<&'a str>,
     reference: Option<&'a str>,
     failure: Option<&'a str>,
     operation: Option<&'a str>,
@@ -42,6 +43,7 @@ pub struct RefundRow<'a> {
     amount_minor: i64,
     reason: &'a str,
     reference: Option<&'a str>,
+    look_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +87,7 @@ fn payment_row(place: i64, payment: &Payment) -> PaymentRow<'_> {
         method: &payment.method,
         state: payment.state.as_str(),
         amount_minor: payment.amount.minor(),
+        provider_order: payment.provider_order.as_deref(),
         reference: payment.reference.as_deref(),
         failure: payment.failure.as_deref(),
         operation: call.map(|(operation, _)| operation.as_str()),
@@ -102,6 +105,7 @@ fn refund_row(place: i64, refund: &Refund) -> RefundRow<'_> {
         amount_minor: refund.amount.minor(),
         reason: &refund.reason,
         reference: refund.reference.as_deref(),
+        look_at: refund.look_at.and_then(written),
     }
 }
 

@@ -6,7 +6,25 @@ use futures::future::join_all;
 use souk_proto::souk::orders::v1::OrderStatus;
 use souk_testing::{Dice, Moment, leave_after};
 
-use crate::support::{Buyer, Shop, World, reason};
+use crate::support::{Buyer, Shop, World, reason, soon};
+
+impl World {
+    /// So many orders of callers who leave, which have been tried in vain: the catalog must fail.
+    pub async fn leave_orders(&self, shop: &Shop, buyer: &Buyer, count: usize, product: &str) {
+        let placed = format!("orders where customer_id = '{}'", buyer.id.uuid());
+        let before = self.test.count(&placed).await;
+        let all = before + i64::try_from(count).unwrap();
+        let accepted =
+            soon("orders are accepted", || async { self.test.count(&placed).await == all });
+        tokio::select! {
+            _ = shop.orders(buyer, count, product) => panic!("the catalog has answered"),
+            () = accepted => {}
+        }
+        // postponed, for less than a lease
+        let untried = format!("{placed} and due_at > now() + interval '2 seconds'");
+        soon("orders are tried", || async { self.test.count(&untried).await == 0 }).await;
+    }
+}
 
 /// Repeats an order until it is answered: as long as the first call is under way, it is not.
 async fn until_answered(shop: &Shop, buyer: &Buyer, key: &str, product: &str) -> OrderStatus {

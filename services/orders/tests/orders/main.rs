@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../provider/fake.rs"]
+mod fake;
+
 mod addresses;
 mod audit;
 mod cancelling;
@@ -16,6 +19,7 @@ mod life;
 mod neighbour;
 mod pages;
 mod payments;
+mod razorpay;
 mod refunds;
 mod release;
 mod replays;

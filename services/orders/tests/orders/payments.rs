@@ -251,7 +251,11 @@ async fn a_payment_that_needs_it_waits_for_the_customer() {
     world.catalog.let_reservations_end();
     assert_eq!(world.catalog.stock(&product), (1, 1));
     let confirm = |key: &str| {
-        let message = ConfirmPaymentRequest { order_id: order.clone(), id: asked.id.clone() };
+        let message = ConfirmPaymentRequest {
+            order_id: order.clone(),
+            id: asked.id.clone(),
+            ..ConfirmPaymentRequest::default()
+        };
         buyer.keyed(key, message)
     };
     let paid = shop.payments().confirm_payment(confirm("yes")).await.unwrap().into_inner();
@@ -275,7 +279,13 @@ async fn a_payment_that_nobody_confirms_fails() {
     let buyer = world.buyer();
     let order = shop.order(&buyer, "key", &[(&product, 1)]).await.id;
     shop.pay(&buyer, "pay", &order, "confirm").await.unwrap();
-    world.test.sql("update payments set look_at = now() - interval '1 second'").await;
+    world
+        .test
+        .sql(
+            "update payments set look_at = now() - interval '1 second',
+                 created_at = created_at - interval '15 minutes'",
+        )
+        .await;
     world.let_time_pass().await;
     world.becomes(&order, "payment_failed").await;
     assert_eq!(world.charges(&order).await, (0, 0));

@@ -9,12 +9,14 @@ use souk_kit::Channel;
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
+use souk_orders::razorpay::Razorpay;
 use souk_orders::{MIGRATOR, Options, Orders};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::orders::v1::addresses_service_client::AddressesServiceClient;
 use souk_proto::souk::orders::v1::order_events_service_client::OrderEventsServiceClient;
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
 use souk_proto::souk::orders::v1::payments_service_client::PaymentsServiceClient;
+use souk_proto::souk::orders::v1::provider_events_service_client::ProviderEventsServiceClient;
 use souk_proto::souk::orders::v1::shipments_service_client::ShipmentsServiceClient;
 use souk_proto::souk::orders::v1::{
     CancelOrderRequest, CreateOrderItem, CreateOrderRequest, CreatePaymentRequest,
@@ -86,6 +88,16 @@ impl World {
 
     /// The same on another way to the database, and to the catalog.
     pub async fn shop_with(&self, options: PgConnectOptions, catalog: &FakeCatalog) -> Shop {
+        self.shop_before(options, catalog, None).await
+    }
+
+    /// The same with a Razorpay.
+    pub async fn shop_before(
+        &self,
+        options: PgConnectOptions,
+        catalog: &FakeCatalog,
+        razorpay: Option<Razorpay>,
+    ) -> Shop {
         let database = Database::open(options, &MIGRATOR, CONNECTIONS).await.unwrap();
         let options = Options {
             secret: MasterSecret::new("a secret of at least 32 characters".into()).unwrap(),
@@ -93,6 +105,7 @@ impl World {
             reservation_ttl: TTL,
             product_slots: 24,
             sandbox_payments: true,
+            razorpay,
             limits: Limits::default(),
         };
         let (auth, catalog) = (self.auth.channel(), catalog.channel(&self.auth));
@@ -101,22 +114,6 @@ impl World {
             .map(|service| Channel::in_process(service.stack))
             .collect();
         Shop { orders, channels, work: Mutex::default() }
-    }
-
-    /// So many orders of callers who leave, which have been tried in vain: the catalog must fail.
-    pub async fn leave_orders(&self, shop: &Shop, buyer: &Buyer, count: usize, product: &str) {
-        let placed = format!("orders where customer_id = '{}'", buyer.id.uuid());
-        let before = self.test.count(&placed).await;
-        let all = before + i64::try_from(count).unwrap();
-        let accepted =
-            soon("orders are accepted", || async { self.test.count(&placed).await == all });
-        tokio::select! {
-            _ = shop.orders(buyer, count, product) => panic!("the catalog has answered"),
-            () = accepted => {}
-        }
-        // postponed, for less than a lease
-        let untried = format!("{placed} and due_at > now() + interval '2 seconds'");
-        soon("orders are tried", || async { self.test.count(&untried).await == 0 }).await;
     }
 
     pub fn buyer(&self) -> Buyer {
@@ -232,6 +229,10 @@ impl Shop {
 
     pub fn events(&self) -> OrderEventsServiceClient<Channel> {
         OrderEventsServiceClient::new(self.channels[4].clone())
+    }
+
+    pub fn provider_events(&self) -> ProviderEventsServiceClient<Channel> {
+        ProviderEventsServiceClient::new(self.channels[5].clone())
     }
 
     pub async fn create(

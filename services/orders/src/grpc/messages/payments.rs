@@ -20,7 +20,7 @@ pub fn payment(order: OrderId, payment: &payment::Payment) -> Payment {
         amount: Some(payment.amount.into()),
         currency: payment.amount.currency().code().to_owned(),
         amount_refunded: Some(payment.refunded.into()),
-        provider_reference: payment.reference.clone(),
+        provider_reference: payment.reference.clone().or(payment.provider_order.clone()),
         failure_code: payment.failure.clone(),
         created_at: Some(wire::timestamp(payment.created_at)),
         updated_at: Some(wire::timestamp(payment.updated_at)),
@@ -57,7 +57,9 @@ impl From<PaymentState> for PaymentStatus {
     fn from(state: PaymentState) -> Self {
         match state {
             // what the provider has not been told yet is nothing that a client could wait for
-            PaymentState::Pending | PaymentState::Confirming => Self::Pending,
+            PaymentState::Pending | PaymentState::Confirming | PaymentState::Authorized => {
+                Self::Pending
+            }
             PaymentState::RequiresConfirmation => Self::RequiresConfirmation,
             PaymentState::Succeeded => Self::Succeeded,
             PaymentState::Failed => Self::Failed,
