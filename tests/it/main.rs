@@ -39,6 +39,7 @@ mod payments;
 mod policy;
 mod protocols;
 mod rates;
+mod razorpay;
 mod representations;
 mod round_trips;
 mod second_version;

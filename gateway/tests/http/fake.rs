@@ -12,7 +12,7 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-pub const SERVICES: [&str; 8] = [
+pub const SERVICES: [&str; 9] = [
     "souk.auth.v1.AuthService",
     "souk.catalog.v1.CatalogService",
     "souk.catalog.v2.CatalogService",
@@ -21,6 +21,7 @@ pub const SERVICES: [&str; 8] = [
     "souk.orders.v1.PaymentsService",
     "souk.orders.v1.OrderEventsService",
     "souk.orders.v1.AddressesService",
+    "souk.orders.v1.ProviderEventsService",
 ];
 
 pub type Answer = Result<Response<Bytes>, Status>;

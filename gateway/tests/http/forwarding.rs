@@ -10,9 +10,11 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use prost::Message as _;
+use serde_json::Value;
 use souk_gateway::Options;
 use souk_kit::{Channel, Failure};
 use souk_proto::souk::catalog::v1::Product;
+use souk_proto::souk::orders::v1::{ReceiveProviderEventRequest, ReceiveProviderEventResponse};
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
@@ -60,6 +62,52 @@ async fn a_service_gets_the_headers_that_are_named_and_no_others() {
         assert_eq!(metadata.get("accept-language").unwrap(), "de");
         assert!(metadata.get("x-other").is_none());
     }
+}
+
+const EVENT: &str = "{\"event\": \"payment.captured\",  \"of\": 1}\n";
+
+#[tokio::test]
+async fn an_rpc_gets_the_headers_that_its_policy_names_and_bytes_as_they_were_sent() {
+    let answer = ReceiveProviderEventResponse { status: "received".to_owned() };
+    let fake = Fake::answering(answer);
+    // one that is passed on anyway comes once
+    for options in [Options::default(), forwarding(&["x-razorpay-event-id"])] {
+        let shop = Shop::with(&fake, options).await;
+        let headers = ["X-Razorpay-Signature: abc", "x-razorpay-event-id: event_1", "x-other: c"];
+        let json = ["content-type: application/json"];
+        let headers = [&headers[..], &json].concat();
+        let reply = shop.send("POST", "/webhooks/razorpay", &headers, EVENT).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "{\"status\":\"received\"}"));
+        let metadata = fake.last_call().unwrap().metadata;
+        for (name, value) in [("x-razorpay-signature", "abc"), ("x-razorpay-event-id", "event_1")] {
+            let values: Vec<_> = metadata.get_all(name).iter().collect();
+            assert_eq!(values, [value]);
+        }
+        assert!(metadata.get("x-other").is_none());
+        let request: ReceiveProviderEventRequest = fake.received();
+        assert_eq!(request.provider, "razorpay");
+        assert_eq!(request.body.unwrap().data, EVENT);
+    }
+}
+
+#[tokio::test]
+async fn headers_that_one_rpc_knows_are_not_for_others() {
+    let fake = fake(&[], false);
+    let shop = Shop::of(&fake).await;
+    shop.send("GET", PRODUCT, &["x-razorpay-signature: abc"], "").await;
+    assert!(fake.last_call().unwrap().metadata.get("x-razorpay-signature").is_none());
+}
+
+#[tokio::test]
+async fn the_document_names_the_headers_that_an_rpc_knows() {
+    let shop = Shop::of(&fake(&[], false)).await;
+    let document: Value = serde_json::from_str(&shop.get("/openapi.json").await.body).unwrap();
+    let parameters = &document["paths"]["/webhooks/{provider}"]["post"]["parameters"];
+    let headers: Vec<_> = (parameters.as_array().unwrap().iter())
+        .filter(|parameter| parameter["in"] == "header")
+        .map(|parameter| parameter["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(headers, ["x-razorpay-signature", "x-razorpay-event-id"]);
 }
 
 #[tokio::test]
