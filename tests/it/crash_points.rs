@@ -115,7 +115,11 @@ impl Buyer<'_> {
         match self.story {
             Story::Confirmed => {
                 assert_ne!(payment.status(), PaymentStatus::Failed);
-                let message = ConfirmPaymentRequest { order_id: order, id: payment.id };
+                let message = ConfirmPaymentRequest {
+                    order_id: order,
+                    id: payment.id,
+                    ..ConfirmPaymentRequest::default()
+                };
                 let key = format!("{}-confirm", self.key);
                 self.payments.confirm_payment(keyed(self.token, &key, message)).await.map(drop)
             }
