@@ -1,7 +1,7 @@
 //! Failed calls: a reason of the contract and its `google.rpc` details, on their way to a gRPC
 //! status. Each service maps its own error enum to this, exhaustively.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::time::Duration;
 
@@ -125,6 +125,13 @@ impl ErrorInfo {
     }
 }
 
+/// Why a call has failed, as a service of ours tells it: the reason, and facts for programs. `None` for what comes from
+/// elsewhere, as from a connection that was lost.
+pub fn told(status: &Status) -> Option<(String, HashMap<String, String>)> {
+    let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN)?;
+    Some((info.reason, info.metadata))
+}
+
 /// What somebody has sent, as far as it is repeated to them: it may be of any length.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_REPEATED) {
@@ -224,5 +231,7 @@ mod tests {
         assert_eq!(info.metadata["requested"], "9");
         assert_eq!(first.get_details_resource_info().unwrap().resource_name, "ord_1");
         assert!(first.get_details_retry_info().is_some());
+        assert_eq!(told(&first).unwrap().0, "NOT_FOUND");
+        assert_eq!(told(&Status::unavailable("the connection is lost")), None);
     }
 }

@@ -151,6 +151,11 @@ impl From<Error> for Failure {
                 Code::DeadlineExceeded | Code::Cancelled => {
                     Self::new(Reason::DeadlineExceeded, "the catalog did not answer in time")
                 }
+                // whatever code it has: the connection's, which was lost in the middle of the call
+                _ if souk_kit::failure::told(&status).is_none() => {
+                    tracing::warn!(message = status.message(), "the catalog has not answered");
+                    Self::unavailable("the catalog cannot be reached")
+                }
                 _ => Self::internal(&*status),
             },
             Error::Database(error) => souk_db::failure(&error),
@@ -219,4 +224,18 @@ fn illegal_transition(order: OrderId, Illegal { from, action }: Illegal) -> Fail
     .with("from", from)
     .with("to", action.aim())
     .with("allowed", allowed.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_that_dies_in_the_middle_of_a_call_is_away_and_one_that_fails_has_failed() {
+        let code = |status: Status| Status::from(Error::catalog(status)).code();
+        assert_eq!(code(Status::unknown("transport error")), Code::Unavailable);
+        assert_eq!(code(Status::internal("h2 protocol error")), Code::Unavailable);
+        let failed = Failure::new(Reason::Internal, "internal error");
+        assert_eq!(code(failed.into()), Code::Internal);
+    }
 }
