@@ -102,7 +102,7 @@ fn command_line(pid: Pid) -> String {
 
 /// The processes of PostgreSQL that work in this cluster, as far as we may look into them.
 #[cfg(target_os = "linux")]
-fn backends(cluster: &Path) -> Vec<Pid> {
+pub(crate) fn backends(cluster: &Path) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let backends = processes.filter_map(|process| {
         let pid = Pid::from_raw(process.file_name().to_str()?.parse().ok()?)?;

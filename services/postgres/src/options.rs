@@ -20,6 +20,9 @@ pub struct Options {
     /// cluster as ever and leaves a copy there. All have the same password, and no copy would
     /// survive a power cut right after it was made.
     pub template: Option<PathBuf>,
+    /// Where to listen, for those whose clients must find the server again after a restart; a free
+    /// port when none is named.
+    pub port: Option<u16>,
 }
 
 impl Options {
@@ -43,6 +46,7 @@ impl Options {
             binaries: directory.map_or(Binaries::Anywhere, |dir| Binaries::Directory(dir.into())),
             release,
             template: value("SOUK_POSTGRES_TEMPLATE").map(Into::into),
+            port: None,
         }
     }
 }

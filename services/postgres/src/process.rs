@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 /// A running child. Dropping it asks it to end (SIGINT: PostgreSQL's fast shutdown).
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     pub(crate) pid: Pid,
     /// Whether `pid` is still that of our child: once it is reaped the number may be another's.
     alive: Arc<Mutex<bool>>,
@@ -26,7 +26,11 @@ impl Process {
     /// The parent-death signal is sent when the *thread* that forked ends, so the child has one
     /// of its own that does nothing but wait for it. It has a process group of its own as well:
     /// a Ctrl-C in the terminal must reach Souk, which drains first, and not the database.
-    pub(crate) async fn spawn(mut command: Command, last: Signal) -> io::Result<Process> {
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, which cannot start it.
+    pub async fn spawn(mut command: Command, last: Signal) -> io::Result<Process> {
         command.process_group(0);
         let (started, start) = oneshot::channel();
         let (ending, ended) = watch::channel(None);
@@ -55,7 +59,7 @@ impl Process {
     }
 
     /// Sends a signal, unless the child has ended already.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         if *alive {
             // it fails only for a child that is a zombie by now
@@ -64,14 +68,18 @@ impl Process {
     }
 
     /// How it ended, once it has.
-    pub(crate) async fn wait(&self) -> io::Result<ExitStatus> {
+    ///
+    /// # Errors
+    ///
+    /// Nobody could find out.
+    pub async fn wait(&self) -> io::Result<ExitStatus> {
         let mut ended = self.ended.clone();
         let status = ended.wait_for(Option::is_some).await.ok().and_then(|status| *status);
         status.ok_or_else(|| io::Error::other("nobody waited for it"))
     }
 
     /// Whether it ended within this time.
-    pub(crate) async fn ends_within(&self, limit: Duration) -> bool {
+    pub async fn ends_within(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.wait()).await.is_ok()
     }
 }

@@ -54,8 +54,8 @@ const PASSING: &[&str] = &["Address already in use", "is still in use"];
 /// A running server. Dropped without [`Server::stop`] it is told to shut down, unattended.
 #[derive(Debug)]
 pub struct Server {
-    process: Process,
-    place: Place,
+    pub(crate) process: Process,
+    pub(crate) place: Place,
     password: SecretString,
     port: u16,
 }
@@ -82,7 +82,8 @@ impl Server {
 
         let begin = Instant::now();
         let (process, port) = loop {
-            let port = free_port().at("find a free port for", &place.dir)?;
+            let free = || free_port().at("find a free port for", &place.dir);
+            let port = options.port.map_or_else(free, Ok)?;
             let command = command(&place, &programs, port)?;
             let process = Process::spawn(command, Signal::QUIT).await;
             let process = process.at("run", &programs.path("postgres"))?;
