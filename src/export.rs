@@ -27,7 +27,7 @@ pub async fn run(command: Export) -> anyhow::Result<()> {
         Some(name) => Some(AttributeColumns::fetch(channel.clone(), name, &COLUMNS).await?),
         None => None,
     };
-    let token = token(&command.login, channel.clone()).await?;
+    let token = token(&command.login.account, channel.clone()).await?;
     let slugs = slugs(channel.clone()).await?;
     let product_type = command.product_type.unwrap_or_default();
     let mut request = Request::new(ExportProductsRequest { r#type: product_type });

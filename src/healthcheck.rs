@@ -30,14 +30,16 @@ pub async fn run(command: Healthcheck) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check_grpc(server: Uri) -> anyhow::Result<()> {
+/// Whether a process serves gRPC, and says that all is well.
+pub async fn check_grpc(server: Uri) -> anyhow::Result<()> {
     let request = HealthCheckRequest { service: String::new() };
     let response = HealthClient::new(Channel::remote(server)).check(request).await?.into_inner();
     anyhow::ensure!(response.status() == ServingStatus::Serving, "not serving");
     Ok(())
 }
 
-async fn check_http(address: &Uri) -> anyhow::Result<()> {
+/// The same of one that serves REST.
+pub async fn check_http(address: &Uri) -> anyhow::Result<()> {
     let authority = address.authority().context("--http must look like http://host:port")?;
     let tcp = TcpStream::connect(authority.as_str()).await?;
     if address.scheme_str() == Some("https") {

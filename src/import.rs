@@ -72,7 +72,7 @@ pub async fn run(command: Import) -> anyhow::Result<()> {
     let rows = ProductsFile::open(BufReader::new(file), attributes)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let ignored = rows.ignored();
-    let token = token(&command.login, channel.clone())
+    let token = token(&command.login.account, channel.clone())
         .await
         .with_context(|| format!("cannot sign in at {}", command.login.server))?;
     let bar = ProgressBar::new(size).with_style(ProgressStyle::with_template(

@@ -8,7 +8,7 @@ use souk_proto::souk::auth::v1::auth_service_client::AuthServiceClient;
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataValue};
 
-use crate::cli::Login;
+use crate::cli::Account;
 use crate::secrets;
 
 /// An access token for an e-mail and password.
@@ -28,7 +28,7 @@ pub async fn sign_in(
 }
 
 /// The token that is given, or one of the account that is.
-pub async fn token(login: &Login, channel: Channel) -> anyhow::Result<MetadataValue<Ascii>> {
+pub async fn token(login: &Account, channel: Channel) -> anyhow::Result<MetadataValue<Ascii>> {
     if let Some(token) = secrets::from_environment("SOUK_TOKEN")? {
         return bearer(token.expose_secret());
     }

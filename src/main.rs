@@ -13,6 +13,7 @@ mod login;
 mod openapi;
 mod parts;
 mod products_file;
+mod prove;
 mod sample;
 mod secrets;
 mod suite;
@@ -56,6 +57,7 @@ fn start() -> anyhow::Result<()> {
             Some(Command::Import(options)) => import::run(options).await,
             Some(Command::Export(options)) => export::run(options).await,
             Some(Command::Healthcheck(options)) => healthcheck::run(options).await,
+            Some(Command::Prove(options)) => prove::run(options).await,
         }
     });
     // work that hangs does not keep the process

@@ -4,6 +4,7 @@ mod cache;
 mod images;
 mod limits;
 mod origin;
+mod prove;
 mod rates;
 mod razorpay;
 mod tls;
@@ -18,6 +19,7 @@ use tonic::transport::Uri;
 
 pub use images::Images;
 pub use limits::{HttpLimits, Limits};
+pub use prove::Prove;
 pub use razorpay::Razorpay;
 pub use tls::TlsFiles;
 
@@ -90,6 +92,8 @@ pub enum Command {
     Export(Export),
     /// Ask a running process whether it works; for containers
     Healthcheck(Healthcheck),
+    /// Buy from a suite of its own while its processes are killed, and audit what is left
+    Prove(Prove),
 }
 
 #[derive(Debug, Args)]
@@ -295,6 +299,13 @@ pub struct Login {
     /// The running suite
     #[arg(long, env = "SOUK_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub server: Uri,
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// Who one is at a suite.
+#[derive(Debug, Clone, Args)]
+pub struct Account {
     /// The account to sign in with; its password comes from --password or SOUK_ADMIN_PASSWORD.
     /// SOUK_TOKEN, when set, is used instead; without either, the admin of --data-dir is
     #[arg(long, env = "SOUK_ADMIN_EMAIL")]

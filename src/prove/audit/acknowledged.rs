@@ -1,0 +1,136 @@
+//! What was acknowledged is still there: no order is lost, none is double, no payment is forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::prove::history::Told;
+use crate::prove::verdict::Finding;
+
+/// What there is, from wherever it is known.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The state of each order.
+    pub orders: BTreeMap<String, String>,
+    /// The order of each payment, and how that stands.
+    pub payments: BTreeMap<String, (String, String)>,
+    /// The order of each refund.
+    pub refunds: BTreeMap<String, String>,
+    /// Orders that were sent.
+    pub shipped: BTreeSet<String>,
+}
+
+/// Holds what there is to what was acknowledged, of so many keys.
+pub fn hold_to(told: &Told, seen: &Seen, keys: usize) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut wrong = |rule, order: &str, what: String| findings.push(Finding::of(rule, order, what));
+    let state = |order: &str| seen.orders.get(order).map_or("nowhere", String::as_str);
+    for order in told.orders.values() {
+        let is = state(&order.id);
+        match is {
+            "nowhere" => {
+                wrong("no acknowledged order is lost", &order.id, "it is not there".into())
+            }
+            _ if order.is_rejected != (is == "rejected") => {
+                let said = if order.is_rejected { "rejected" } else { "accepted" };
+                wrong("an answer stands", &order.id, format!("{said} by its answer, {is} now"));
+            }
+            _ => {}
+        }
+    }
+    if told.orders.len() == keys {
+        let answered: BTreeSet<&String> = told.orders.values().map(|order| &order.id).collect();
+        for order in seen.orders.keys().filter(|order| !answered.contains(order)) {
+            wrong("one order per key", order, "no key was answered with it".into());
+        }
+    }
+    for (order, payment) in &told.paid {
+        match seen.payments.get(payment) {
+            // the money was there; where its stock had gone meanwhile, it goes back
+            Some((of, is)) if of == order && matches!(is.as_str(), "succeeded" | "surplus") => {}
+            Some((_, is)) => {
+                let what = format!("{payment} succeeded by its answer, and is {is}");
+                wrong("no acknowledged payment is lost", order, what);
+            }
+            None => {
+                let what = format!("{payment} is not there");
+                wrong("no acknowledged payment is lost", order, what);
+            }
+        }
+    }
+    for order in told.cancelled.iter().filter(|order| state(order) != "cancelled") {
+        wrong("a cancelled order stays so", order, format!("it is {}", state(order)));
+    }
+    for (order, refund) in &told.refunds {
+        if seen.refunds.get(refund) != Some(order) {
+            wrong("no acknowledged refund is lost", order, format!("{refund} is not there"));
+        }
+    }
+    for order in told.shipped.iter().filter(|order| !seen.shipped.contains(*order)) {
+        wrong("no acknowledged shipment is lost", order, "it is not there".into());
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prove::history::{History, Ordered};
+
+    fn told(rejected: &[(usize, &str, bool)]) -> Told {
+        let history = History::default();
+        for (buyer, id, is_rejected) in rejected {
+            let order = Ordered { id: (*id).to_owned(), account: 0, is_rejected: *is_rejected };
+            history.ordered(*buyer, order);
+        }
+        history.paid("one", "pay");
+        history.refunded("one", "ref");
+        history.shipped("one");
+        history.cancelled("three");
+        history.told()
+    }
+
+    fn seen() -> Seen {
+        let text = |pair: (&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+        Seen {
+            orders: [("one", "fulfilled"), ("two", "rejected"), ("three", "cancelled")]
+                .map(text)
+                .into(),
+            payments: [("pay".to_owned(), text(("one", "succeeded")))].into(),
+            refunds: [text(("ref", "one"))].into(),
+            shipped: ["one".to_owned()].into(),
+        }
+    }
+
+    const ALL: [(usize, &str, bool); 3] =
+        [(1, "one", false), (2, "two", true), (3, "three", false)];
+
+    #[test]
+    fn what_is_all_there_is_no_finding() {
+        assert_eq!(hold_to(&told(&ALL), &seen(), 3), []);
+    }
+
+    #[test]
+    fn an_order_that_is_lost_changed_or_too_many_is_found() {
+        let rules = |told: Told, seen: Seen| -> Vec<&str> {
+            hold_to(&told, &seen, 3).iter().map(|finding| finding.rule).collect()
+        };
+        let mut lost = seen();
+        lost.orders.remove("one");
+        assert_eq!(rules(told(&ALL), lost), ["no acknowledged order is lost"]);
+        let mut sold = seen();
+        sold.orders.insert("two".to_owned(), "reserved".to_owned());
+        assert_eq!(rules(told(&ALL), sold), ["an answer stands"]);
+        let mut double = seen();
+        double.orders.insert("four".to_owned(), "reserved".to_owned());
+        assert_eq!(rules(told(&ALL), double), ["one order per key"]);
+    }
+
+    #[test]
+    fn money_goods_and_words_that_are_gone_are_found() {
+        let mut seen = seen();
+        seen.payments.insert("pay".to_owned(), ("one".to_owned(), "failed".to_owned()));
+        seen.refunds.clear();
+        seen.shipped.clear();
+        seen.orders.insert("three".to_owned(), "paid".to_owned());
+        assert_eq!(hold_to(&told(&ALL), &seen, 3).len(), 4);
+    }
+}

@@ -1,0 +1,184 @@
+//! What the databases of a suite of one's own say.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use souk_kit::id::{PaymentId, RefundId};
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
+
+use super::acknowledged::Seen;
+use super::rules::{self, Rule, order, product};
+use crate::prove::town::{Databases, RESERVATION_TTL};
+use crate::prove::verdict::Finding;
+
+/// How long everything may take to come to rest, after the last fault and the last buyer.
+const REST_LIMIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Everything of interest.
+#[derive(Debug, Default)]
+pub struct Books {
+    pub orders: BTreeMap<String, Order>,
+    pub reservations: BTreeMap<String, Reservation>,
+    /// Units that can be ordered, and that are held, of each product.
+    pub stock: BTreeMap<String, (i64, i64)>,
+    /// For the acknowledged to be looked for.
+    pub seen: Seen,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    pub state: String,
+    pub is_shipped: bool,
+    pub version: i64,
+    /// Units of each product.
+    pub lines: BTreeMap<String, i64>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Reservation {
+    pub status: String,
+    pub lines: BTreeMap<String, i64>,
+}
+
+/// Waits until every order has come to rest, and until those have expired that nobody has paid: how long the first
+/// took, and those that had not by then.
+pub async fn settle(databases: &Databases) -> anyhow::Result<(Duration, Vec<Finding>)> {
+    let begin = Instant::now();
+    let mut orders = databases.connect("orders").await?;
+    let restless = Rule { name: "everything comes to rest", of: order, sql: rules::UNSETTLED };
+    let mut findings = ask(&mut orders, &restless).await?;
+    while !findings.is_empty() && begin.elapsed() < REST_LIMIT {
+        tokio::time::sleep(LOOK).await;
+        findings = ask(&mut orders, &restless).await?;
+    }
+    let settled = begin.elapsed();
+    // what is audited shall not change meanwhile
+    let limit = REST_LIMIT + Duration::from_secs(RESERVATION_TTL);
+    while begin.elapsed() < limit {
+        let held: i64 = sqlx::query_scalar(rules::HELD_FOR_A_TIME).fetch_one(&mut orders).await?;
+        if held == 0 && ask(&mut orders, &restless).await?.is_empty() {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok((settled, findings))
+}
+
+async fn ask(database: &mut PgConnection, rule: &Rule) -> anyhow::Result<Vec<Finding>> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(rule.sql).fetch_all(database).await?;
+    let finding = |(id, what): (Uuid, String)| Finding::of(rule.name, &(rule.of)(id), what);
+    Ok(rows.into_iter().map(finding).collect())
+}
+
+impl Books {
+    /// Reads them, and asks what must be so in each.
+    pub async fn read(databases: &Databases) -> anyhow::Result<Self> {
+        let mut books = Self::default();
+        let mut orders = databases.connect("orders").await?;
+        let mut catalog = databases.connect("catalog").await?;
+        for rule in rules::ORDERS {
+            books.findings.extend(ask(&mut orders, rule).await?);
+        }
+        for rule in rules::CATALOG {
+            books.findings.extend(ask(&mut catalog, rule).await?);
+        }
+        books.read_orders(&mut orders).await?;
+        books.read_history(&mut orders).await?;
+        books.read_money(&mut orders).await?;
+        books.read_stock(&mut catalog).await?;
+        Ok(books)
+    }
+
+    async fn read_orders(&mut self, database: &mut PgConnection) -> anyhow::Result<()> {
+        type Row = (Uuid, String, bool, i32, Vec<Uuid>, Vec<i32>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "select id, state, exists (select from shipments where order_id = orders.id), version,
+                 array(select product_id from order_lines where order_id = orders.id order by position),
+                 array(select quantity from order_lines where order_id = orders.id order by position)
+             from orders",
+        )
+        .fetch_all(database)
+        .await?;
+        for (id, state, is_shipped, version, products, quantities) in rows {
+            let id = order(id);
+            self.seen.orders.insert(id.clone(), state.clone());
+            if is_shipped {
+                self.seen.shipped.insert(id.clone());
+            }
+            let lines = lines(products, quantities);
+            let version = i64::from(version);
+            self.orders.insert(id, Order { state, is_shipped, version, lines });
+        }
+        Ok(())
+    }
+
+    /// Every change is in the history, and no order was paid for twice in it.
+    async fn read_history(&mut self, database: &mut PgConnection) -> anyhow::Result<()> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "select subject, count(*), count(*) filter (where action = 'order.collect')
+             from audit_log group by subject",
+        )
+        .fetch_all(database)
+        .await?;
+        let history: BTreeMap<String, (i64, i64)> =
+            rows.into_iter().map(|(id, changes, paid)| (id, (changes, paid))).collect();
+        for (id, order) in &self.orders {
+            let (changes, paid) = history.get(id).copied().unwrap_or_default();
+            if changes != order.version {
+                let what = format!("version {}, {changes} lines", order.version);
+                self.findings.push(Finding::of("every change is in the history", id, what));
+            }
+            if paid > 1 {
+                let what = format!("paid for {paid} times");
+                self.findings.push(Finding::of("an order is paid once", id, what));
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_money(&mut self, database: &mut PgConnection) -> anyhow::Result<()> {
+        let payments: Vec<(Uuid, Uuid, String)> =
+            sqlx::query_as("select id, order_id, state from payments")
+                .fetch_all(&mut *database)
+                .await?;
+        let payments = payments.into_iter();
+        self.seen.payments = payments
+            .map(|(id, of, state)| (PaymentId::from_uuid(id).to_string(), (order(of), state)))
+            .collect();
+        let refunds: Vec<(Uuid, Uuid)> =
+            sqlx::query_as("select id, order_id from refunds").fetch_all(database).await?;
+        let refunds = refunds.into_iter();
+        self.seen.refunds =
+            refunds.map(|(id, of)| (RefundId::from_uuid(id).to_string(), order(of))).collect();
+        Ok(())
+    }
+
+    async fn read_stock(&mut self, database: &mut PgConnection) -> anyhow::Result<()> {
+        let stock: Vec<(Uuid, i32, i32)> =
+            sqlx::query_as("select product_id, available, reserved from stock")
+                .fetch_all(&mut *database)
+                .await?;
+        let stock = stock.into_iter();
+        self.stock = stock
+            .map(|(id, available, reserved)| (product(id), (available.into(), reserved.into())))
+            .collect();
+        let reservations: Vec<(Uuid, String, Vec<Uuid>, Vec<i32>)> =
+            sqlx::query_as("select order_id, status, product_ids, quantities from reservations")
+                .fetch_all(database)
+                .await?;
+        let reservations = reservations.into_iter();
+        self.reservations = reservations
+            .map(|(id, status, products, quantities)| {
+                (order(id), Reservation { status, lines: lines(products, quantities) })
+            })
+            .collect();
+        Ok(())
+    }
+}
+
+fn lines(products: Vec<Uuid>, quantities: Vec<i32>) -> BTreeMap<String, i64> {
+    products.into_iter().map(product).zip(quantities.into_iter().map(i64::from)).collect()
+}
