@@ -25,13 +25,19 @@ pub struct Prove {
     #[arg(long, default_value_t = 20, value_name = "PERCENT",
           value_parser = clap::value_parser!(u32).range(0..=100))]
     pub floor: u32,
-    /// Keep the data directory, with the logs of all processes
+    /// Keep the data directory, with the logs of all processes, also when nothing was found
     #[arg(long, conflicts_with = "server")]
     pub keep: bool,
     /// A running suite, as it serves gRPC, in place of one of its own: products, accounts and orders are
-    /// made there, nothing is killed, and its public API alone is asked
+    /// made there, nothing is killed, and its public API alone is asked. It must take sandbox payments
     #[arg(long, value_name = "URL")]
     pub server: Option<Uri>,
+    /// Where its auth serves gRPC, when --server is the role orders alone
+    #[arg(long, value_name = "URL", requires = "server")]
+    pub auth_url: Option<Uri>,
+    /// Where its catalog does
+    #[arg(long, value_name = "URL", requires = "server")]
+    pub catalog_url: Option<Uri>,
     /// Where that suite serves REST, for a share of the buyers
     #[arg(long, value_name = "URL", requires = "server")]
     pub http: Option<Uri>,

@@ -21,13 +21,13 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-use souk_kit::Channel;
 use souk_kit::secret::random_token;
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{CreateProductRequest, DeleteProductRequest};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tonic::transport::Uri;
 
 use self::buyers::{Buyer, Market, Product};
 use self::errand::{ACCOUNTS, Errand, PRODUCTS};
@@ -38,9 +38,9 @@ use self::rest::Rest;
 use self::shop::{Shop, signed};
 use self::town::Town;
 use self::verdict::{Figures, Finding, Verdict};
-use crate::cli;
 use crate::login::explain;
 use crate::parts::on_signal;
+use crate::{cli, suite};
 
 /// Buyers who are there at once.
 const AT_ONCE: usize = 64;
@@ -64,14 +64,18 @@ pub async fn run(command: cli::Prove) -> anyhow::Result<()> {
             let dir = std::env::temp_dir().join(format!("souk-prove-{}", std::process::id()));
             let town = Town::build(&dir).await?;
             let verdict = tokio::select! {
-                verdict = at_home(&command, seed, &town) => verdict,
-                () = shutdown.cancelled() => Err(anyhow::anyhow!("broken off")),
+                verdict = at_home(&command, seed, &town) => Some(verdict),
+                () = shutdown.cancelled() => None,
             };
-            town.end(command.keep).await;
-            if command.keep {
+            // what was found is looked for there
+            let is_clean =
+                |done: &anyhow::Result<Verdict>| done.as_ref().is_ok_and(Verdict::is_clean);
+            let keep = command.keep || verdict.as_ref().is_some_and(|done| !is_clean(done));
+            town.end(keep).await;
+            if keep {
                 println!("the data and the logs are in {}", dir.display());
             }
-            verdict?
+            verdict.context("broken off")??
         }
     };
     println!("\n{verdict}");
@@ -118,11 +122,15 @@ async fn at_home(command: &cli::Prove, seed: u64, town: &Town) -> anyhow::Result
 
 /// In a suite that runs: nothing is harmed, and only what its public API says is known.
 async fn elsewhere(command: &cli::Prove, seed: u64) -> anyhow::Result<Verdict> {
-    let server = command.server.clone().context("--server")?;
-    let channel = Channel::remote(server);
+    let orders = suite::remote(command.server.as_ref(), "--server")?;
+    let or_there = |url: &Option<Uri>, flag| match url {
+        Some(url) => suite::remote(Some(url), flag),
+        None => Ok(orders.clone()),
+    };
+    let auth = or_there(&command.auth_url, "--auth-url")?;
+    let catalog = or_there(&command.catalog_url, "--catalog-url")?;
     let rest = command.http.as_ref().map(Rest::at).transpose()?;
-    let (auth, catalog) = (channel.clone(), channel.clone());
-    let shop = Shop { auth: auth.clone(), catalog, orders: vec![channel], rest };
+    let shop = Shop { auth: auth.clone(), catalog, orders: vec![orders], rest };
     let admin = Person::given(auth, command.account.clone()).await?;
     let market = Arc::new(open(command, seed, shop, admin).await?);
     let plan = Plan::draw(seed, 0, 0);

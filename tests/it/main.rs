@@ -38,6 +38,7 @@ mod paging;
 mod payments;
 mod policy;
 mod protocols;
+mod prove;
 mod rates;
 mod razorpay;
 mod representations;

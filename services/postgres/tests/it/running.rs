@@ -49,6 +49,37 @@ async fn the_death_of_the_server_is_noticed_and_the_next_start_recovers() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_killed_comes_back_where_its_clients_look_for_it() {
+    let dir = directory();
+    let server = start(dir.path()).await;
+    place_an_order(&server).await;
+    let port = server.connect_options("postgres").get_port();
+    server.kill();
+    assert!(matches!(server.stop().await, Err(Error::Ended { .. })));
+
+    let again = souk_postgres::Options { port: Some(port), ..options(dir.path()) };
+    let server = Server::start(&again).await.unwrap();
+    assert_eq!(server.connect_options("postgres").get_port(), port);
+    assert!(has_the_order(&server).await);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_frozen_answers_nobody_until_it_goes_on() {
+    let dir = directory();
+    let server = start(dir.path()).await;
+    let mut connection = connect(&server).await;
+    server.freeze();
+    let answer = async { connection.execute("select 1").await.unwrap() };
+    let mut answer = std::pin::pin!(answer);
+    let soon = tokio::time::timeout(Duration::from_millis(500), &mut answer).await;
+    assert!(soon.is_err(), "its backends are stopped too");
+    server.thaw();
+    answer.await;
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_is_dropped_ends_too() {
     let dir = directory();
     let server = start(dir.path()).await;
