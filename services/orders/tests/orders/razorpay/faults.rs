@@ -1,9 +1,13 @@
 //! Calls whose answers are lost, late, or none.
 
+use std::time::Duration;
+
+use souk_orders::http::Limits;
+use souk_orders::razorpay::{Options, Razorpay};
 use souk_proto::souk::orders::v1::PaymentStatus;
 
 use super::{CAPTURES, ORDERS, Stage, TOO_LATE};
-use crate::fake::Fault;
+use crate::fake::{Fault, KEY_ID, KEY_SECRET, WEBHOOK_SECRET};
 
 #[tokio::test]
 async fn an_order_whose_answer_is_lost_is_found_and_not_made_again() {
@@ -71,5 +75,30 @@ async fn money_that_a_bank_no_longer_holds_fails_the_attempt() {
     stage.look_after(60).await;
     stage.is_looked_at(&order).await;
     assert_eq!(stage.world.state(&order).await, "payment_failed");
+    stage.world.audit().await;
+}
+
+#[tokio::test]
+async fn a_call_may_take_longer_than_other_steps_and_nobody_takes_the_order_over_meanwhile() {
+    let mut stage = Stage::with(10).await;
+    let patient = Razorpay::with_limits(
+        Options {
+            key_id: KEY_ID.into(),
+            key_secret: KEY_SECRET.into(),
+            webhook_secret: WEBHOOK_SECRET.into(),
+            base_url: stage.fake.url.clone(),
+        },
+        Limits { read: Duration::from_secs(15), ..Limits::default() },
+    );
+    let (options, razorpay) = (stage.world.test.options.clone(), Some(patient.unwrap()));
+    let catalog = &stage.world.catalog;
+    // the shop that was there goes on looking for what is due
+    let other = stage.world.shop_before(options, catalog, razorpay).await;
+    let impatient = std::mem::replace(&mut stage.shop, other);
+    // longer than a lease that is not prolonged
+    stage.fake.plan(ORDERS, [Fault::Late(Duration::from_secs(11))], true);
+    stage.checkout("key").await;
+    assert_eq!((stage.fake.orders().len(), stage.fake.calls().len()), (1, 1));
+    impatient.rest().await;
     stage.world.audit().await;
 }
