@@ -145,6 +145,15 @@ impl Changing {
                 return Ok((Changed::Replayed(answer), None));
             }
             if let Applied::Unchanged = applied? {
+                if let Some(Recorded { call, resource, answer }) = &recorded {
+                    let access = self.database.until(context.deadline);
+                    // where it is not decided, who has asked first waits for it
+                    if let Some(answer) = answer(&purchase, *resource)
+                        && !store::records::keep(&access, call, *resource, &answer).await?
+                    {
+                        continue;
+                    }
+                }
                 return Ok((Changed::Made(purchase.into()), None));
             }
         }

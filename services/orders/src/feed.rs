@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How long a statement may take.
 const LIMIT: Duration = Duration::from_secs(5);
 /// How many events who follows may be behind before it reads them from the database.
-const BEHIND: usize = 1024;
+const BEHIND: usize = 256;
 
 /// An event with its position.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::changing::{Asked, Changed, Changing};
 use crate::payment::Payment;
 use crate::payments::Providers;
 use crate::purchase::{Attempt, Event, Purchase};
-use crate::transition::{Author, Recorded};
+use crate::transition::{Answering, Author, Recorded};
 
 /// What has become of a call that waits for a payment.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub async fn pay(
     context: &Context,
     customer: UserId,
     order: OrderId,
-    call: Call,
+    (call, answer): (Call, Answering),
     (provider, method): (&str, &str),
 ) -> Result<Paid, Error> {
     let provider = providers.check(provider, method)?;
@@ -39,7 +39,7 @@ pub async fn pay(
         owner: Some(customer),
         event: Event::Pay(attempt),
         author: Author::of(context, customer),
-        recorded: Some(Recorded { call, resource: payment.uuid(), answer: |_, _| None }),
+        recorded: Some(Recorded { call, resource: payment.uuid(), answer }),
     };
     wait(changing, context, asked, payment).await
 }
@@ -51,7 +51,7 @@ pub async fn confirm(
     customer: UserId,
     order: OrderId,
     payment: PaymentId,
-    call: Call,
+    (call, answer): (Call, Answering),
 ) -> Result<Paid, Error> {
     let waiting = (call.operation.clone(), call.key.clone());
     let asked = Asked {
@@ -59,7 +59,7 @@ pub async fn confirm(
         owner: Some(customer),
         event: Event::Confirm { payment, call: waiting },
         author: Author::of(context, customer),
-        recorded: Some(Recorded { call, resource: payment.uuid(), answer: |_, _| None }),
+        recorded: Some(Recorded { call, resource: payment.uuid(), answer }),
     };
     wait(changing, context, asked, payment).await
 }

@@ -330,7 +330,9 @@ impl Purchase {
         tracking_number: &str,
         at: OffsetDateTime,
     ) -> Result<(), Refused> {
-        if self.shipment.is_some() {
+        // nor what all of the money goes back for at this moment
+        let goes_back = self.paid_with().is_some_and(|paid| paid.refunded == paid.amount);
+        if self.shipment.is_some() || goes_back {
             return Err(Illegal { from: self.order.state, action: Action::Fulfill }.into());
         }
         self.shipment = Some(Shipment {

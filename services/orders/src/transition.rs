@@ -82,6 +82,9 @@ pub enum Applied {
     Lost,
 }
 
+/// What a call about something of a purchase is answered, where that is known.
+pub type Answering = fn(&Purchase, Uuid) -> Option<Answer>;
+
 /// What a call is kept with that asks for a change.
 #[derive(Debug, Clone)]
 pub struct Recorded {
@@ -89,7 +92,7 @@ pub struct Recorded {
     /// What it makes or changes.
     pub resource: Uuid,
     /// What it is answered with the purchase afterwards, where the change itself decides that.
-    pub answer: fn(&Purchase, Uuid) -> Option<Answer>,
+    pub answer: Answering,
 }
 
 /// Changes orders. Cheap to clone.

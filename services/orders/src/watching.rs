@@ -13,6 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use crate::feed::{Feed, Told, read};
+use crate::order::Order;
 use crate::{Error, store};
 
 /// How often who hears nothing looks at the database.
@@ -50,6 +51,8 @@ struct One {
     order: OrderId,
     id: String,
     sequence: i32,
+    /// How far the order was when it began to be followed.
+    version: i32,
 }
 
 /// The changes of all orders of a customer, or of everybody.
@@ -58,13 +61,15 @@ struct All {
     position: i64,
 }
 
-/// Follows an order, whose events up to a sequence the client has seen.
+/// Follows an order, whose events up to a sequence the client has seen; from the first that is known, where it has seen
+/// none.
 pub fn order(
     feed: &Feed,
-    order: OrderId,
+    order: &Order,
     after: i32,
 ) -> impl Stream<Item = Result<OrderEvent, Error>> + Send + use<> {
-    follow(feed, One { order, id: order.to_string(), sequence: after })
+    let (id, version) = (order.id, order.version);
+    follow(feed, One { order: id, id: id.to_string(), sequence: after, version })
 }
 
 /// Follows all orders of a customer, or of everybody: after a position, or from now on.
@@ -141,7 +146,12 @@ impl<F: Follow> Follower<F> {
 impl Follow for One {
     async fn missed(&mut self, feed: &Feed) -> Result<VecDeque<Told>, Error> {
         let rows = store::events::of_order(&feed.access(), self.order, self.sequence).await?;
-        rows.into_iter().map(read).collect()
+        let events: VecDeque<Told> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        let next = events.front().map_or(self.version, |first| first.event.sequence - 1);
+        if self.sequence > 0 && next > self.sequence {
+            return Err(Error::EventsForgotten(self.sequence.to_string()));
+        }
+        Ok(events)
     }
 
     fn place(&self, told: &Told) -> Place {

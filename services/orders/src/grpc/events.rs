@@ -25,8 +25,8 @@ impl OrderEventsService for Handlers {
             None => message.after_sequence,
         };
         // whose order it is, and that there is one
-        reading::order(&self.until(&context), id, visible_to(&context)?).await?;
-        let events = watching::order(&self.feed, id, after).map(|event| {
+        let order = reading::order(&self.until(&context), id, visible_to(&context)?).await?;
+        let events = watching::order(&self.feed, &order, after).map(|event| {
             // where it is in the stream of all, who follows one does not learn
             event.map(|event| OrderEvent { position: String::new(), ..event })
         });

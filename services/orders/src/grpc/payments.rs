@@ -12,7 +12,7 @@ use souk_proto::souk::orders::v1::{
 };
 use tonic::{Request, Response};
 
-use super::messages::payments::{payment, refund, refund_answer};
+use super::messages::payments::{decided_answer, payment, refund, refund_answer};
 use super::orders::under_way;
 use super::{
     CONFIRM_PAYMENT, CREATE_PAYMENT, CREATE_REFUND, Handlers, Reply, customer, parse_order,
@@ -21,7 +21,7 @@ use super::{
 use crate::paying::{self, Paid};
 use crate::payments::Proof;
 use crate::purchase::{Event, Purchase};
-use crate::transition::Recorded;
+use crate::transition::{Answering, Recorded};
 use crate::{Error, reading};
 
 #[tonic::async_trait]
@@ -33,6 +33,7 @@ impl PaymentsService for Handlers {
         let call = Call::of(&context, CREATE_PAYMENT, &message)?;
         let way = (message.provider.as_str(), message.method.as_str());
         let (changing, providers) = (&self.changing, &self.providers);
+        let call = (call, decided_answer as Answering);
         let paid = paying::pay(changing, providers, &context, customer, order, call, way).await?;
         reply(order, paid)
     }
@@ -67,6 +68,7 @@ impl PaymentsService for Handlers {
             let found = purchase.payment(id).ok_or(Error::NoSuchPayment(id))?;
             self.providers.verify(found, &proof)?;
         }
+        let call = (call, decided_answer as Answering);
         let paid = paying::confirm(&self.changing, &context, customer, order, id, call).await?;
         reply(order, paid)
     }

@@ -29,6 +29,7 @@ impl Purchase {
         if self.payments.len() >= MAX_PAYMENTS {
             return Err(Refused::LimitReached { what: "payments", limit: MAX_PAYMENTS });
         }
+        self.doubt_pin();
         let Attempt { id, provider, method, call } = attempt.clone();
         let total = self.order.total;
         self.payments.push(Payment {
@@ -160,6 +161,16 @@ impl Purchase {
     fn look_for_stock(&mut self) {
         if self.order.stock == Stock::Back {
             self.order.stock = Stock::Unknown;
+        }
+        if self.order.state != State::Paying {
+            self.doubt_pin();
+        }
+    }
+
+    /// Whoever has lost the order may be about to take the pin off, or has done so unheard.
+    fn doubt_pin(&mut self) {
+        if self.order.stock == Stock::Pinned {
+            self.order.stock = Stock::Held;
         }
     }
 

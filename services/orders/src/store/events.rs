@@ -1,8 +1,8 @@
 use souk_db::Access;
 use souk_kit::id::{OrderId, UserId};
 
-/// How many events are read at once.
-pub const PAGE: i64 = 200;
+/// How many events are read at once: few, since each may have a hundred lines, and who follows may be slow.
+pub const PAGE: i64 = 16;
 
 /// An event as it is kept: its position, once it has one, and its bytes.
 pub type Kept = (Option<i64>, Vec<u8>);

@@ -109,11 +109,13 @@ fn filter(query: &mut QueryBuilder<Postgres>, filters: &Filters) {
     // ids grow with time: they bound what is read, and the moments themselves decide
     if let Some(after) = filters.created_after {
         query.push(" and created_at >= ").push_bind(after);
-        query.push(" and id >= ").push_bind(first_id(after - CLOCKS));
+        let first = after.checked_sub(CLOCKS).map_or(Uuid::nil(), first_id);
+        query.push(" and id >= ").push_bind(first);
     }
     if let Some(before) = filters.created_before {
         query.push(" and created_at < ").push_bind(before);
-        query.push(" and id <= ").push_bind(first_id(before + CLOCKS));
+        let last = before.checked_add(CLOCKS).map_or(Uuid::max(), first_id);
+        query.push(" and id <= ").push_bind(last);
     }
     if let Some(product) = filters.product {
         query.push(" and id in (select order_id from order_lines where product_id = ");

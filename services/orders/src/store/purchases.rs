@@ -20,9 +20,9 @@ pub async fn get(
     id: OrderId,
     customer: Option<UserId>,
 ) -> Result<Option<(Purchase, i64)>, sqlx::Error> {
-    let (found, mut beside) =
-        tokio::try_join!(orders::get(access, id, customer), Beside::read(access, vec![id.uuid()]))?;
-    let Some((order, epoch)) = found else { return Ok(None) };
+    // the order first: what is beside it may be newer, which its version tells, and is never older
+    let Some((order, epoch)) = orders::get(access, id, customer).await? else { return Ok(None) };
+    let mut beside = Beside::read(access, vec![id.uuid()]).await?;
     let purchase = beside.complete(order).ok_or_else(|| broken("what is beside an order"))?;
     Ok(Some((purchase, epoch)))
 }

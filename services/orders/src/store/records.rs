@@ -1,6 +1,8 @@
 use souk_db::Access;
-use souk_db::idempotency::{Call, Record};
+use souk_db::idempotency::{Answer, Call, LIFETIME, Record};
+use sqlx::types::Json;
 use sqlx::{FromRow as _, Row as _};
+use uuid::Uuid;
 
 /// What is known of an earlier call with the same key.
 pub async fn of_call(access: &Access, call: &Call) -> Result<Option<Record>, sqlx::Error> {
@@ -14,6 +16,33 @@ pub async fn of_call(access: &Access, call: &Call) -> Result<Option<Record>, sql
     .fetch_optional(access)
     .await?;
     row.as_ref().map(Record::from_row).transpose()
+}
+
+/// Keeps a call that has changed nothing, with what it is answered. `false` when the key was used before.
+pub async fn keep(
+    access: &Access,
+    call: &Call,
+    resource: Uuid,
+    answer: &Answer,
+) -> Result<bool, sqlx::Error> {
+    let kept = sqlx::query(
+        "insert into idempotency_keys
+             (principal, operation, key, fingerprint, resource, status, metadata, response, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 second')
+         on conflict do nothing",
+    )
+    .bind(call.principal)
+    .bind(call.operation.as_str())
+    .bind(call.key.as_str())
+    .bind(call.fingerprint.as_bytes())
+    .bind(resource)
+    .bind(answer.status)
+    .bind(Json(&answer.metadata))
+    .bind(answer.body.as_slice())
+    .bind(LIFETIME.as_secs_f64())
+    .execute(access)
+    .await?;
+    Ok(kept.rows_affected() == 1)
 }
 
 /// What is known of earlier calls that place orders, with the same keys. The record of a call is forgotten after a while,

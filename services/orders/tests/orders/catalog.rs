@@ -127,6 +127,13 @@ impl FakeCatalog {
         id.to_string()
     }
 
+    /// The longest name that a product may have.
+    pub fn product_with_long_name(&self) -> String {
+        let id = self.product("5.00", 1_000_000);
+        self.lock().products.get_mut(&id).unwrap().name = "N".repeat(200);
+        id
+    }
+
     pub fn delete(&self, product: &str) {
         self.lock().products.remove(product);
     }
@@ -174,6 +181,11 @@ impl FakeCatalog {
     /// What became of the reservation of an order, if it was ever spoken of.
     pub fn reservation(&self, order: &str) -> Option<ReservationStatus> {
         self.lock().reservations.get(order).map(|held| held.reservation.status())
+    }
+
+    /// What a caller of the release before asks for, which knows no fences.
+    pub fn release_without_fence(&self, order: &str) {
+        self.lock().release(order.to_owned(), 0);
     }
 
     /// Ends all that is held, as when its time is over.

@@ -7,6 +7,7 @@
 mod fake;
 
 mod addresses;
+mod attacks;
 mod audit;
 mod cancelling;
 mod catalog;

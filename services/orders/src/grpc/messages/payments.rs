@@ -1,7 +1,7 @@
 //! Payments and refunds as messages of the contract.
 
 use souk_db::idempotency::Answer;
-use souk_kit::id::{OrderId, RefundId};
+use souk_kit::id::{OrderId, PaymentId, RefundId};
 use souk_kit::wire;
 use souk_proto::souk::orders::v1::{Payment, PaymentStatus, Refund, RefundStatus};
 use uuid::Uuid;
@@ -30,6 +30,12 @@ pub fn payment(order: OrderId, payment: &payment::Payment) -> Payment {
 /// What a call is answered that has waited for a payment.
 pub fn answer(order: OrderId, decided: &payment::Payment) -> Answer {
     Answer::success(&payment(order, decided))
+}
+
+/// What a call is answered that finds its payment decided.
+pub fn decided_answer(purchase: &Purchase, id: Uuid) -> Option<Answer> {
+    let found = purchase.payment(PaymentId::from_uuid(id)).filter(|found| found.is_decided())?;
+    Some(answer(purchase.id(), found))
 }
 
 pub fn refund(order: OrderId, refund: &refund::Refund) -> Refund {
