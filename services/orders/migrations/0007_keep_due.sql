@@ -9,12 +9,14 @@ begin
             and (look_at is not null
                  or state in ('pending', 'requires_confirmation', 'confirming', 'authorized')))
         or exists (select from refunds where order_id = new.id and state = 'pending') then
-        new.due_at := now() + interval '5 seconds';
+        new.due_at := now() + interval '1 minute';
     end if;
     return new;
 end
 $$;
 
 create trigger orders_keep_due before update of due_at on orders
-    for each row when (new.due_at is null and new.state in ('cancelled', 'expired'))
+    -- a change of the order is of this release, which knows
+    for each row
+    when (new.due_at is null and new.version = old.version and new.state in ('cancelled', 'expired'))
     execute function keep_due();

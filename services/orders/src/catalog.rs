@@ -80,7 +80,11 @@ impl Catalog {
         });
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
         let reservation = self.client.clone().reserve_stock(request).await;
-        outcome(&reservation.map_err(|status| self.refused(status))?.into_inner())
+        let reservation = reservation.map_err(|status| self.refused(status))?.into_inner();
+        match outcome(&reservation)? {
+            Outcome::Held(_) if again => pinned(&reservation),
+            outcome => Ok(outcome),
+        }
     }
 
     /// Holds the stock of an order for as long as it takes. Safe to repeat.
@@ -94,11 +98,7 @@ impl Catalog {
         let request = self.token.authorize(request).await.map_err(Error::catalog)?;
         let reservation = self.client.clone().pin_stock(request).await;
         let reservation = reservation.map_err(|status| self.refused(status))?.into_inner();
-        match outcome(&reservation)? {
-            // somebody with a later claim has taken the pin away
-            Outcome::Held(_) if !reservation.pinned => Err(unexpected("a hold without a pin")),
-            outcome => Ok(outcome),
-        }
+        pinned(&reservation)
     }
 
     /// Lets the hold end when its time is over. Safe to repeat.
@@ -144,6 +144,15 @@ impl Catalog {
             self.token.forget();
         }
         Error::catalog(status)
+    }
+}
+
+/// What is held must be pinned: somebody with a later claim may have taken the pin away, and a catalog of before there
+/// were pins knows none.
+fn pinned(reservation: &Reservation) -> Result<Outcome, Error> {
+    match outcome(reservation)? {
+        Outcome::Held(_) if !reservation.pinned => Err(unexpected("a hold without a pin")),
+        outcome => Ok(outcome),
     }
 }
 

@@ -176,6 +176,9 @@ impl Follow for All {
         // before the events are read: none of these up to there is passed over
         let (_, end) = store::events::ends(&access).await?;
         let (after, customer) = (self.position, self.customer);
+        if after >= end {
+            return Ok(VecDeque::new());
+        }
         let rows = match customer {
             Some(customer) => store::events::of_customer(&access, customer, after).await?,
             None => store::events::after(&access, after).await?,

@@ -118,8 +118,16 @@ fn filter(query: &mut QueryBuilder<Postgres>, filters: &Filters) {
         query.push(" and id <= ").push_bind(last);
     }
     if let Some(product) = filters.product {
-        query.push(" and id in (select order_id from order_lines where product_id = ");
-        query.push_bind(product.uuid()).push(")");
+        // order by order where there is a customer; of everybody's, by the index of the product
+        if filters.customer.is_some() {
+            query.push(
+                " and exists (select from order_lines where order_id = orders.id and product_id = ",
+            );
+            query.push_bind(product.uuid()).push(" offset 0)");
+        } else {
+            query.push(" and id in (select order_id from order_lines where product_id = ");
+            query.push_bind(product.uuid()).push(")");
+        }
     }
 }
 

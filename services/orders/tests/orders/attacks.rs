@@ -56,7 +56,7 @@ async fn a_late_charge_of_a_cancelled_order_goes_back_beside_the_release_before(
     the_release_before_claims(&world, &order).await;
     shop.work();
     soon("the late charge", || async { world.charges(&order).await.0 == 1 }).await;
-    sleep(Duration::from_secs(12)).await;
+    world.settle_due().await;
     assert_eq!(world.charges(&order).await, (1, 1), "charged, and given back");
 }
 
@@ -85,7 +85,7 @@ async fn a_surplus_goes_back_beside_the_release_before() {
     the_release_before_claims(&world, &order).await;
     world.test.sql("alter table away rename to sandbox_refunds").await;
     shop.work();
-    sleep(Duration::from_secs(12)).await;
+    world.settle_due().await;
     assert_eq!(world.charges(&order).await, (1, 1), "charged, and given back");
 }
 
@@ -109,7 +109,7 @@ async fn pinned_stock_of_a_cancelled_order_goes_back_beside_the_release_before()
     world.let_time_pass().await;
     world.catalog.let_reservations_end();
     shop.work();
-    sleep(Duration::from_secs(12)).await;
+    world.settle_due().await;
     assert_ne!(world.catalog.reservation(&order), Some(ReservationStatus::Held), "for ever");
     assert_eq!(world.catalog.stock(&product), (10, 0));
 }
@@ -152,7 +152,7 @@ async fn who_cancels_on_half_old_rows_forgets_no_payment() {
     assert_eq!(cancelled.unwrap().status(), OrderStatus::Cancelled);
     shop.work();
     soon("the late charge", || async { world.charges(&order).await.0 == 1 }).await;
-    sleep(Duration::from_secs(12)).await;
+    world.settle_due().await;
     assert_eq!(world.charges(&order).await, (1, 1), "charged, and given back");
 }
 

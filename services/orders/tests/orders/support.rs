@@ -184,6 +184,14 @@ impl World {
         soon(state, || async { self.test.count(&condition).await == orders }).await;
     }
 
+    /// Lets everything come to its time, for as long as the saga needs to look at it.
+    pub async fn settle_due(&self) {
+        for _ in 0..25 {
+            self.let_time_pass().await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Waits until nothing is left to do for any order but to wait.
     pub async fn settles(&self) {
         let left = "orders where state in ('pending', 'paying')
