@@ -69,7 +69,7 @@ pub enum Error {
     Sign(#[from] jsonwebtoken::errors::Error),
     /// A private key cannot be encrypted.
     #[error("cannot encrypt a signing key")]
-    Seal,
+    Seal(#[from] souk_kit::sealing::Unsealable),
 }
 
 impl From<Error> for Failure {
@@ -94,7 +94,7 @@ impl From<Error> for Failure {
             | Error::Cut
             | Error::Random(_)
             | Error::Sign(_)
-            | Error::Seal => Self::internal(&error),
+            | Error::Seal(_) => Self::internal(&error),
         }
     }
 }

@@ -2,16 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 use souk_kit::auth::SigningKey;
+use souk_kit::sealing;
 use souk_kit::secret::MasterSecret;
 
 use crate::Error;
-
-const NONCE_LEN: usize = 24;
 
 /// The public half of a key, as the database has it.
 pub struct PublicKey {
@@ -29,15 +26,13 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
 }
 
-/// Encrypts private keys: XChaCha20-Poly1305, whose nonces are long enough to be random. The id is
-/// authenticated along, so that no row can stand in for another.
-pub struct Sealer(XChaCha20Poly1305);
+/// Encrypts private keys, each under its id.
+pub struct Sealer(sealing::Sealer);
 
 impl Sealer {
     /// A sealer under a process's secret.
     pub fn new(secret: &MasterSecret) -> Result<Self, Error> {
-        let key = secret.derive("signing-key-encryption");
-        Ok(Self(XChaCha20Poly1305::new_from_slice(key.expose()).map_err(|_| Error::Seal)?))
+        Ok(Self(sealing::Sealer::new(secret, "signing-key-encryption")?))
     }
 
     /// A new key: sealed, and its public half.
@@ -46,12 +41,7 @@ impl Sealer {
         getrandom::fill(secret.as_mut_slice())?;
         let public = SigningKey::new("", &secret).public();
         let kid = thumbprint(&public);
-
-        let mut sealed = vec![0; NONCE_LEN];
-        getrandom::fill(&mut sealed)?;
-        let nonce = XNonce::try_from(sealed.as_slice()).map_err(|_| Error::Seal)?;
-        let payload = Payload { msg: secret.as_slice(), aad: kid.as_bytes() };
-        sealed.extend(self.0.encrypt(&nonce, payload).map_err(|_| Error::Seal)?);
+        let sealed = self.0.seal(kid.as_bytes(), secret.as_slice())?;
         Ok((SealedKey { kid, sealed }, public))
     }
 
@@ -63,10 +53,8 @@ impl Sealer {
     }
 
     fn decrypt(&self, key: &SealedKey) -> Option<Zeroizing<[u8; 32]>> {
-        let (nonce, ciphertext) = key.sealed.split_at_checked(NONCE_LEN)?;
-        let payload = Payload { msg: ciphertext, aad: key.kid.as_bytes() };
-        let secret = self.0.decrypt(&XNonce::try_from(nonce).ok()?, payload).ok()?;
-        Some(Zeroizing::new(Zeroizing::new(secret).as_slice().try_into().ok()?))
+        let secret = self.0.open(key.kid.as_bytes(), &key.sealed)?;
+        Some(Zeroizing::new(secret.as_slice().try_into().ok()?))
     }
 }
 

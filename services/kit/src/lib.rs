@@ -23,6 +23,7 @@ pub mod page;
 pub mod permit;
 pub mod policy;
 pub mod request;
+pub mod sealing;
 pub mod secret;
 pub mod server;
 pub mod stack;
