@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Uri;
 
-use crate::cli::{self, Images, Limits, Role, Serve, Suite};
+use crate::cli::{self, Images, Limits, Role, Serve, Suite, Webhooks};
 use crate::databases::{self, Databases};
 use crate::parts::{Parts, on_signal, until};
 use crate::welcome::{self, Welcome};
@@ -91,7 +91,7 @@ async fn serve_all(
     let database = databases.open("orders", &souk_orders::MIGRATOR, connections).await?;
     let sandbox = options.sandbox_payments;
     let razorpay = secrets::razorpay(&options.razorpay.url)?;
-    let settings = orders_options(secret, client_secret, sandbox, razorpay, limits);
+    let settings = orders_options(secret, client_secret, sandbox, (razorpay, options.webhooks), limits);
     let orders = Orders::new(database, settings, to_auth.clone(), to_catalog.clone())?;
 
     let admin = secrets::development_admin(data_dir)?;
@@ -167,7 +167,7 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             let client_secret = secrets::required_long(secrets::ORDERS_CLIENT)?;
             let (secret, sandbox) = (master_secret()?, options.sandbox_payments);
             let razorpay = secrets::razorpay(&options.razorpay.url)?;
-            let settings = orders_options(secret, client_secret, sandbox, razorpay, limits);
+            let settings = orders_options(secret, client_secret, sandbox, (razorpay, options.webhooks), limits);
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
             let database = open(&options, &souk_orders::MIGRATOR).await?;
@@ -249,7 +249,7 @@ fn orders_options(
     secret: MasterSecret,
     client_secret: SecretString,
     sandbox_payments: bool,
-    razorpay: Option<Razorpay>,
+    (razorpay, webhooks): (Option<Razorpay>, Webhooks),
     limits: &Limits,
 ) -> souk_orders::Options {
     souk_orders::Options {
@@ -259,6 +259,7 @@ fn orders_options(
         product_slots: limits.product_slots,
         sandbox_payments,
         razorpay,
+        webhooks: webhooks.policy(),
         limits: limits.of_service(),
     }
 }

@@ -8,6 +8,7 @@ mod prove;
 mod rates;
 mod razorpay;
 mod tls;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use limits::{HttpLimits, Limits};
 pub use prove::Prove;
 pub use razorpay::Razorpay;
 pub use tls::TlsFiles;
+pub use webhooks::Webhooks;
 
 /// Where data lives, unless it is said where.
 pub const DATA_DIR: &str = ".souk";
@@ -123,6 +125,8 @@ pub struct Suite {
     #[command(flatten)]
     pub razorpay: Razorpay,
     #[command(flatten)]
+    pub webhooks: Webhooks,
+    #[command(flatten)]
     pub images: Images,
     #[command(flatten)]
     pub limits: Limits,
@@ -190,6 +194,8 @@ pub struct Serve {
     pub sandbox_payments: bool,
     #[command(flatten)]
     pub razorpay: Razorpay,
+    #[command(flatten)]
+    pub webhooks: Webhooks,
     #[command(flatten)]
     pub images: Images,
     #[command(flatten)]

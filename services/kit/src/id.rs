@@ -87,6 +87,20 @@ pub mod kind {
         const TYPE: &'static str = "adr";
     }
 
+    /// `whk_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct WebhookEndpoint;
+    impl StaticType for WebhookEndpoint {
+        const TYPE: &'static str = "whk";
+    }
+
+    /// `whd_…`
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct WebhookDelivery;
+    impl StaticType for WebhookDelivery {
+        const TYPE: &'static str = "whd";
+    }
+
     /// `imp_…`
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct Import;
@@ -133,6 +147,10 @@ pub type RefundId = Id<kind::Refund>;
 pub type ShipmentId = Id<kind::Shipment>;
 /// The id of an address, `adr_…`.
 pub type AddressId = Id<kind::Address>;
+/// The id of an endpoint for webhooks, `whk_…`.
+pub type WebhookEndpointId = Id<kind::WebhookEndpoint>;
+/// The id of the delivery of a webhook, `whd_…`.
+pub type WebhookDeliveryId = Id<kind::WebhookDelivery>;
 
 #[cfg(test)]
 mod tests {

@@ -72,6 +72,12 @@ pub enum Error {
     /// The address book is full.
     #[error("the address book has {0} addresses")]
     AddressBookFull(i64),
+    /// The account has as many endpoints as it may.
+    #[error("the account has {0} webhook endpoints")]
+    TooManyEndpoints(i64),
+    /// The secret of an endpoint cannot be made, or was sealed under another master secret.
+    #[error("the secret of a webhook endpoint can be neither sealed nor opened")]
+    WebhookSecret,
     /// The events that a stream should go on with are forgotten.
     #[error("the events after {0} are forgotten")]
     EventsForgotten(String),
@@ -128,6 +134,12 @@ impl From<Error> for Failure {
             Error::AddressBookFull(limit) => {
                 Self::new(Reason::LimitReached, "the address book is full").with("limit", limit)
             }
+            Error::TooManyEndpoints(limit) => Self::new(
+                Reason::LimitReached,
+                "the account has as many webhook endpoints as it may",
+            )
+            .with("limit", limit),
+            Error::WebhookSecret => Self::internal(&Error::WebhookSecret),
             Error::EventsForgotten(after) => {
                 Self::new(Reason::EventsForgotten, "the events that should follow are forgotten")
                     .with("after", after)

@@ -32,6 +32,7 @@ mod store;
 mod transition;
 mod waiting;
 mod watching;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,12 +52,16 @@ use souk_proto::souk::orders::v1::provider_events_service_server::{
     self, ProviderEventsServiceServer,
 };
 use souk_proto::souk::orders::v1::shipments_service_server::{self, ShipmentsServiceServer};
+use souk_proto::souk::orders::v1::webhook_endpoints_service_server::{
+    self, WebhookEndpointsServiceServer,
+};
 use sqlx::migrate::Migrator;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 pub use payments::{http, razorpay};
+pub use webhooks::address::Policy as WebhookPolicy;
 
 use catalog::Catalog;
 use changing::Changing;
@@ -68,6 +73,7 @@ use saga::Saga;
 use slots::Slots;
 use transition::Transitions;
 use waiting::Waiting;
+use webhooks::Webhooks;
 
 /// The schema of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -82,13 +88,14 @@ pub const CLIENT_SCOPES: &[&str] = &["stock:reserve"];
 pub const CLIENT_AUDIENCES: &[&str] = &[CATALOG];
 
 /// The services of the contract.
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     orders_service_server::SERVICE_NAME,
     payments_service_server::SERVICE_NAME,
     shipments_service_server::SERVICE_NAME,
     addresses_service_server::SERVICE_NAME,
     order_events_service_server::SERVICE_NAME,
     provider_events_service_server::SERVICE_NAME,
+    webhook_endpoints_service_server::SERVICE_NAME,
 ];
 
 const CATALOG: &str = "catalog";
@@ -113,6 +120,8 @@ pub struct Options {
     pub sandbox_payments: bool,
     /// What calls Razorpay, where orders can be paid through it.
     pub razorpay: Option<razorpay::Razorpay>,
+    /// Where webhooks may go besides public addresses, by HTTPS.
+    pub webhooks: WebhookPolicy,
     /// How much it does at once.
     pub limits: Limits,
 }
@@ -168,6 +177,7 @@ impl Orders {
             changing: Changing::new(database.clone(), transitions, saga.clone(), waiting),
             providers,
             feed: Feed::new(database.clone()),
+            webhooks: Webhooks::new(database.clone(), options.webhooks, &options.secret)?,
             cursors: Cursors::new(&options.secret),
             totals: Totals::new(database.clone()),
             database,
@@ -191,12 +201,17 @@ impl Orders {
                 verifier.clone(),
                 limits,
             ),
+            Stack::new(
+                WebhookEndpointsServiceServer::new(handlers.clone()),
+                verifier.clone(),
+                limits,
+            ),
         ];
         let service = |(name, stack)| Service { name, stack, probe: handlers.database.probe() };
         SERVICES.into_iter().zip(stacks).map(service).collect()
     }
 
-    /// The background work: the saga, forgetting what is over, keeping keys fresh. Ends with
+    /// The background work: the saga, webhooks, forgetting what is over, keeping keys fresh. Ends with
     /// `shutdown`, when the steps under way are done.
     pub async fn run(&self, shutdown: CancellationToken) {
         let housekeeping = async {
@@ -207,7 +222,8 @@ impl Orders {
                 () = self.handlers.feed.run() => {}
             }
         };
-        tokio::join!(housekeeping, self.saga.run(shutdown.clone()));
+        let webhooks = self.handlers.webhooks.run(shutdown.clone());
+        tokio::join!(housekeeping, self.saga.run(shutdown.clone()), webhooks);
     }
 
     async fn forget(&self) {
@@ -220,10 +236,10 @@ impl Orders {
     }
 }
 
-/// Forgets idempotency records and events, those of providers among them, whose time is over.
+/// Forgets idempotency records, events and webhooks whose time is over.
 async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
     let access = || -> Access { database.within(STATEMENT_LIMIT) };
-    let (records, events, told) = tokio::join!(
+    let (records, events, told, webhooks) = tokio::join!(
         async {
             while idempotency::forget_expired(&access()).await? > 0 {}
             Ok(())
@@ -236,6 +252,11 @@ async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
             while store::provider_events::forget_old(&access()).await? > 0 {}
             Ok(())
         },
+        async {
+            while store::webhooks::forget_deliveries(&access()).await? > 0 {}
+            while store::webhooks::forget_rest(&access()).await? > 0 {}
+            Ok(())
+        },
     );
-    records.and(events).and(told)
+    records.and(events).and(told).and(webhooks)
 }

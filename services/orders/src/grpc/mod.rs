@@ -7,6 +7,7 @@ mod orders;
 mod payments;
 mod provider_events;
 mod shipments;
+mod webhooks;
 
 use souk_db::{Access, Database, Totals};
 use souk_kit::Failure;
@@ -18,6 +19,7 @@ use souk_proto::souk::orders::v1::addresses_service_server::SERVICE_NAME as ADDR
 use souk_proto::souk::orders::v1::orders_service_server::SERVICE_NAME as ORDERS;
 use souk_proto::souk::orders::v1::payments_service_server::SERVICE_NAME as PAYMENTS;
 use souk_proto::souk::orders::v1::shipments_service_server::SERVICE_NAME as SHIPMENTS;
+use souk_proto::souk::orders::v1::webhook_endpoints_service_server::SERVICE_NAME as WEBHOOKS;
 use tonic::{Response, Status};
 
 use crate::Error;
@@ -26,6 +28,7 @@ use crate::feed::Feed;
 use crate::payments::Providers;
 use crate::placing::Placing;
 use crate::transition::Encoding;
+use crate::webhooks::Webhooks;
 
 /// The scope that sees the orders of everybody.
 const READ_ALL: &str = "orders:read_all";
@@ -36,6 +39,10 @@ const CREATE_REFUND: Operation = Operation::new(PAYMENTS, "CreateRefund");
 const CREATE_SHIPMENT: Operation = Operation::new(SHIPMENTS, "CreateShipment");
 const DELIVER_SHIPMENT: Operation = Operation::new(SHIPMENTS, "DeliverShipment");
 const CREATE_ADDRESS: Operation = Operation::new(ADDRESSES, "CreateAddress");
+const CREATE_WEBHOOK_ENDPOINT: Operation = Operation::new(WEBHOOKS, "CreateWebhookEndpoint");
+const ROTATE_WEBHOOK_SECRET: Operation = Operation::new(WEBHOOKS, "RotateWebhookSecret");
+const TEST_WEBHOOK_ENDPOINT: Operation = Operation::new(WEBHOOKS, "TestWebhookEndpoint");
+const REDELIVER_WEBHOOK: Operation = Operation::new(WEBHOOKS, "RedeliverWebhook");
 /// The RPCs that keep idempotency keys.
 pub const KEYED: &[Operation] = &[
     CREATE_ORDER,
@@ -45,6 +52,10 @@ pub const KEYED: &[Operation] = &[
     CREATE_SHIPMENT,
     DELIVER_SHIPMENT,
     CREATE_ADDRESS,
+    CREATE_WEBHOOK_ENDPOINT,
+    ROTATE_WEBHOOK_SECRET,
+    TEST_WEBHOOK_ENDPOINT,
+    REDELIVER_WEBHOOK,
 ];
 /// How orders are written for others.
 pub const ENCODING: Encoding = Encoding {
@@ -66,6 +77,7 @@ pub struct Handlers {
     pub changing: Changing,
     pub providers: Providers,
     pub feed: Feed,
+    pub webhooks: Webhooks,
 }
 
 impl Handlers {

@@ -19,6 +19,7 @@ use tonic::metadata::MetadataValue;
 use super::messages::{self, timeline};
 use super::{CREATE_ORDER, Handlers, READ_ALL, Reply, customer, parse_order, visible_to};
 use crate::placing::Placed;
+use crate::webhooks::asking;
 use crate::{cancelling, reading};
 
 #[tonic::async_trait]
@@ -63,8 +64,10 @@ impl OrdersService for Handlers {
     async fn get_timeline(&self, request: Request<GetTimelineRequest>) -> Reply<Timeline> {
         let (context, id, _) = open_named(request, |message| parse_order(&message.id))?;
         let access = self.until(&context);
-        let (purchase, changes) = reading::timeline(&access, id, visible_to(&context)?).await?;
-        Ok(Response::new(timeline(purchase, changes)))
+        let visible = visible_to(&context)?;
+        let (purchase, changes) = reading::timeline(&access, id, visible).await?;
+        let webhooks = asking::of_order(&access, id, visible).await?;
+        Ok(Response::new(timeline(purchase, changes, webhooks)))
     }
 }
 

@@ -11,3 +11,4 @@ pub mod provider_events;
 pub mod purchases;
 pub mod records;
 mod rows;
+pub mod webhooks;

@@ -29,3 +29,4 @@ mod shipments;
 mod support;
 mod timeline;
 mod volume;
+mod webhooks;

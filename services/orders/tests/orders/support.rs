@@ -10,7 +10,7 @@ use souk_kit::id::{OrderId, UserId};
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
 use souk_orders::razorpay::Razorpay;
-use souk_orders::{MIGRATOR, Options, Orders};
+use souk_orders::{MIGRATOR, Options, Orders, WebhookPolicy};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::orders::v1::addresses_service_client::AddressesServiceClient;
 use souk_proto::souk::orders::v1::order_events_service_client::OrderEventsServiceClient;
@@ -98,6 +98,22 @@ impl World {
         catalog: &FakeCatalog,
         razorpay: Option<Razorpay>,
     ) -> Shop {
+        let local = WebhookPolicy { allow_private: true, allow_http: true };
+        self.shop_with_all(options, catalog, razorpay, local).await
+    }
+
+    /// One that sends webhooks where this lets it.
+    pub async fn shop_that_sends(&self, webhooks: WebhookPolicy) -> Shop {
+        self.shop_with_all(self.test.options.clone(), &self.catalog, None, webhooks).await
+    }
+
+    async fn shop_with_all(
+        &self,
+        options: PgConnectOptions,
+        catalog: &FakeCatalog,
+        razorpay: Option<Razorpay>,
+        webhooks: WebhookPolicy,
+    ) -> Shop {
         let database = Database::open(options, &MIGRATOR, CONNECTIONS).await.unwrap();
         let options = Options {
             secret: MasterSecret::new("a secret of at least 32 characters".into()).unwrap(),
@@ -106,6 +122,7 @@ impl World {
             product_slots: 24,
             sandbox_payments: true,
             razorpay,
+            webhooks,
             limits: Limits::default(),
         };
         let (auth, catalog) = (self.auth.channel(), catalog.channel(&self.auth));
@@ -233,6 +250,11 @@ impl Shop {
 
     pub fn addresses(&self) -> AddressesServiceClient<Channel> {
         AddressesServiceClient::new(self.channels[3].clone())
+    }
+
+    /// One of its services, as [`souk_orders::SERVICES`] lists them.
+    pub fn channel(&self, service: usize) -> Channel {
+        self.channels[service].clone()
     }
 
     pub fn events(&self) -> OrderEventsServiceClient<Channel> {

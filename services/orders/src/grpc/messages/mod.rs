@@ -3,6 +3,7 @@
 mod addresses;
 pub mod payments;
 pub mod shipments;
+pub mod webhooks;
 
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -11,7 +12,7 @@ use souk_kit::id::{EventId, ProductId, UserId};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::orders::v1::{
     CreateOrderItem, CreateOrderRequest, ListOrdersRequest, Order, OrderEvent, OrderItem,
-    OrderStatus, Timeline, TimelineChange,
+    OrderStatus, Timeline, TimelineChange, WebhookDelivery,
 };
 use time::OffsetDateTime;
 use tonic::Status;
@@ -23,6 +24,7 @@ use crate::order::{self, Item, Line};
 use crate::placing::{ShipsTo, Wanted};
 use crate::purchase::Purchase;
 use crate::state::{Action, State};
+use crate::webhooks::delivery::Delivery;
 
 /// What a request wants to order, and where it shall go.
 pub fn wanted(request: CreateOrderRequest) -> Result<Wanted, Error> {
@@ -90,7 +92,7 @@ fn state(status: OrderStatus) -> Option<State> {
 }
 
 /// All that has happened to an order.
-pub fn timeline(purchase: Purchase, changes: Vec<Entry>) -> Timeline {
+pub fn timeline(purchase: Purchase, changes: Vec<Entry>, webhooks: Vec<Delivery>) -> Timeline {
     let id = purchase.id();
     Timeline {
         order_id: id.to_string(),
@@ -98,6 +100,7 @@ pub fn timeline(purchase: Purchase, changes: Vec<Entry>) -> Timeline {
         payments: purchase.payments.iter().map(|it| payments::payment(id, it)).collect(),
         refunds: purchase.refunds.iter().map(|it| payments::refund(id, it)).collect(),
         shipments: purchase.shipment.iter().map(|it| shipments::shipment(id, it)).collect(),
+        webhooks: webhooks.into_iter().map(WebhookDelivery::from).collect(),
     }
 }
 

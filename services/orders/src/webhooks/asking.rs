@@ -1,0 +1,90 @@
+//! What owners ask of their endpoints: the log, a test, and an event again.
+
+use souk_db::Access;
+use souk_kit::cursor::{Cursors, Total};
+use souk_kit::id::{self, OrderId, UserId, WebhookDeliveryId, WebhookEndpointId};
+use souk_kit::page::{Page, Position};
+use sqlx::PgConnection;
+
+use super::Webhooks;
+use super::delivery::{Delivery, State};
+use super::keeping::{get, unknown};
+use crate::Error;
+use crate::store::webhooks::deliveries;
+
+/// The log is counted as far as this; where its pages have numbers, further.
+const COUNTED: i32 = 1_000;
+const COUNTED_FOR_PAGES: i32 = 10_000;
+
+/// Which deliveries a list has.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    pub endpoint: WebhookEndpointId,
+    pub owner: UserId,
+    pub state: Option<State>,
+}
+
+impl Log {
+    /// The name of the list, to which cursors belong.
+    pub fn name(&self) -> String {
+        let state = self.state.map_or("any state", State::as_str);
+        format!("deliveries to {} in {state}", self.endpoint.uuid())
+    }
+}
+
+/// The deliveries to an endpoint, newest first.
+pub async fn log(
+    access: &Access,
+    cursors: &Cursors,
+    log: Log,
+    page: &Page,
+) -> Result<(Vec<Delivery>, Position), Error> {
+    get(access, log.endpoint, log.owner).await?;
+    let rows = deliveries::list(access, log, page.window()).await?;
+    let total = match page.known_total() {
+        Some(total) => total,
+        None => {
+            let most = if page.is_numbered() { COUNTED_FOR_PAGES } else { COUNTED };
+            Total::counted(deliveries::count(access, log, most).await?, most)
+        }
+    };
+    Ok(page.finish(cursors, &log.name(), rows, total)?)
+}
+
+/// The deliveries that tell of an order, to endpoints of an owner or of everybody, oldest first.
+pub async fn of_order(
+    access: &Access,
+    order: OrderId,
+    owner: Option<UserId>,
+) -> Result<Vec<Delivery>, Error> {
+    Ok(deliveries::of_order(access, order, owner).await?)
+}
+
+/// Makes a test event and its delivery.
+pub async fn test(
+    transaction: &mut PgConnection,
+    endpoint: WebhookEndpointId,
+    owner: UserId,
+) -> Result<Delivery, Error> {
+    let (delivery, event) = (id::new(), id::new());
+    let made = deliveries::insert_test(transaction, delivery, event, endpoint, owner).await?;
+    made.ok_or_else(|| unknown(endpoint))
+}
+
+/// Has an event sent again.
+pub async fn redeliver(
+    transaction: &mut PgConnection,
+    id: WebhookDeliveryId,
+    endpoint: WebhookEndpointId,
+    owner: UserId,
+) -> Result<Delivery, Error> {
+    let again = deliveries::renew(transaction, id, endpoint, owner).await?;
+    again.ok_or_else(|| Error::NoSuch("webhook delivery", id.to_string()))
+}
+
+impl Webhooks {
+    /// Looks at once for what is due.
+    pub fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+}
