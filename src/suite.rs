@@ -91,7 +91,8 @@ async fn serve_all(
     let database = databases.open("orders", &souk_orders::MIGRATOR, connections).await?;
     let sandbox = options.sandbox_payments;
     let razorpay = secrets::razorpay(&options.razorpay.url)?;
-    let settings = orders_options(secret, client_secret, sandbox, (razorpay, options.webhooks), limits);
+    let settings =
+        orders_options(secret, client_secret, sandbox, (razorpay, options.webhooks), limits);
     let orders = Orders::new(database, settings, to_auth.clone(), to_catalog.clone())?;
 
     let admin = secrets::development_admin(data_dir)?;
@@ -167,7 +168,13 @@ pub async fn run_role(options: Serve) -> anyhow::Result<()> {
             let client_secret = secrets::required_long(secrets::ORDERS_CLIENT)?;
             let (secret, sandbox) = (master_secret()?, options.sandbox_payments);
             let razorpay = secrets::razorpay(&options.razorpay.url)?;
-            let settings = orders_options(secret, client_secret, sandbox, (razorpay, options.webhooks), limits);
+            let settings = orders_options(
+                secret,
+                client_secret,
+                sandbox,
+                (razorpay, options.webhooks),
+                limits,
+            );
             let to_auth = remote(options.auth_url.as_ref(), "--auth-url")?;
             let to_catalog = remote(options.catalog_url.as_ref(), "--catalog-url")?;
             let database = open(&options, &souk_orders::MIGRATOR).await?;

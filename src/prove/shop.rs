@@ -127,7 +127,8 @@ async fn over_grpc(channel: Channel, token: &Token, key: &str, ask: &Ask) -> Ans
             answer(payments.create_payment(signed(request, token, key)).await)
         }
         Ask::Confirm { order: order_id, payment: id } => {
-            let request = ConfirmPaymentRequest { order_id, id };
+            let request =
+                ConfirmPaymentRequest { order_id, id, ..ConfirmPaymentRequest::default() };
             answer(payments.confirm_payment(signed(request, token, key)).await)
         }
         Ask::Refund { order: order_id, amount } => {

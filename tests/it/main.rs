@@ -50,3 +50,4 @@ mod start;
 mod stock;
 mod strangers;
 mod tls;
+mod webhooks;

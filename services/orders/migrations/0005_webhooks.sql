@@ -1,11 +1,12 @@
 -- Webhooks: who is told of what happens to orders, and how far that is.
 
--- A UUIDv7, as the code makes them: what is made here is listed by time as well.
+-- A UUIDv7, as the code makes them, with fractions of its millisecond: what is made here is listed by time as well.
 create function new_id() returns uuid language sql volatile as $$
-    select encode(set_bit(set_bit(
-        overlay(uuid_send(gen_random_uuid()) placing
-            substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
-            from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
+    select encode(
+        overlay(uuid_send(gen_random_uuid()) placing int8send(
+            floor(millis)::bigint << 16 | 7 << 12 | floor((millis - floor(millis)) * 4096)::bigint)
+        from 1 for 8), 'hex')::uuid
+    from (select extract(epoch from clock_timestamp()) * 1000 as millis) as now
 $$;
 
 create table webhook_endpoints (

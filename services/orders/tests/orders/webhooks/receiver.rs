@@ -141,6 +141,7 @@ async fn serve(mut stream: TcpStream, hits: &Mutex<Vec<Hit>>, reply: &Mutex<Repl
     sleep(delay).await;
     let answer = match (reply, status) {
         (Reply::Raw(text), _) => text.to_owned(),
+        (_, Some(204)) => "HTTP/1.1 204 x\r\n\r\n".to_owned(),
         (_, Some(status)) => format!("HTTP/1.1 {status} x\r\ncontent-length: 4\r\n\r\nwell"),
         // until the other side has had enough
         (_, None) => return drop(stream.read_u8().await),

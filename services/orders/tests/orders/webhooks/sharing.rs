@@ -48,11 +48,7 @@ async fn what_was_sent_by_who_died_before_writing_it_down_is_sent_again_under_th
     let died = proxy.lose_request(NOTE);
     shop.work();
     soon("the outcome is lost", || async { died.yet() }).await;
-    receiver.has_taken(2).await;
-    soon("the other is written", || async {
-        world.test.count("webhook_deliveries where state = 'delivered'").await == 1
-    })
-    .await;
+    assert_eq!(receiver.hits().len(), 1);
     // whoever is left finds it when the lease is over
     world.test.sql("update webhook_deliveries set leased_until = now()").await;
     let hits = receiver.has_taken(3).await;
