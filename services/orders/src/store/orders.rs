@@ -62,6 +62,16 @@ pub async fn get(
     id: OrderId,
     customer: Option<UserId>,
 ) -> Result<Option<(Order, i64)>, sqlx::Error> {
+    let Some((head, epoch)) = head(access, id, customer).await? else { return Ok(None) };
+    Ok(Some((whole(access, head).await?, epoch)))
+}
+
+/// The same without its lines, which never change.
+pub async fn head(
+    access: &Access,
+    id: OrderId,
+    customer: Option<UserId>,
+) -> Result<Option<(Head, i64)>, sqlx::Error> {
     let row: Option<PgRow> = sqlx::query(
         "select * from orders where id = $1 and ($2::uuid is null or customer_id = $2)",
     )
@@ -70,10 +80,13 @@ pub async fn get(
     .fetch_optional(access)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let epoch = row.try_get("epoch")?;
-    let order = with_lines(access, vec![Entry::Row(Head::from_row(&row)?)]).await?.pop();
-    let order = order.and_then(Entry::row).ok_or_else(|| broken("lines that cannot be read"))?;
-    Ok(Some((order, epoch)))
+    Ok(Some((Head::from_row(&row)?, row.try_get("epoch")?)))
+}
+
+/// An order with its lines.
+pub async fn whole(access: &Access, head: Head) -> Result<Order, sqlx::Error> {
+    let order = with_lines(access, vec![Entry::Row(head)]).await?.pop();
+    order.and_then(Entry::row).ok_or_else(|| broken("lines that cannot be read"))
 }
 
 /// Orders that the filters let through, newest first.

@@ -14,15 +14,17 @@ use crate::purchase::Purchase;
 use crate::refund::{Refund, RefundState};
 use crate::shipment::Shipment;
 
-/// A purchase and the epoch of the last claim on it; only the customer's, where there is one.
+/// A purchase and the epoch of the last claim on it; only the customer's, where there is one. What is beside the order
+/// is read after it, and never at the same time: what is newer than the order is of a change that whoever goes on with
+/// the purchase loses against, but what is older would be missed for good.
 pub async fn get(
     access: &Access,
     id: OrderId,
     customer: Option<UserId>,
 ) -> Result<Option<(Purchase, i64)>, sqlx::Error> {
-    // the order first: what is beside it may be newer, which its version tells, and is never older
-    let Some((order, epoch)) = orders::get(access, id, customer).await? else { return Ok(None) };
-    let mut beside = Beside::read(access, vec![id.uuid()]).await?;
+    let Some((head, epoch)) = orders::head(access, id, customer).await? else { return Ok(None) };
+    let (order, mut beside) =
+        tokio::try_join!(orders::whole(access, head), Beside::read(access, vec![id.uuid()]))?;
     let purchase = beside.complete(order).ok_or_else(|| broken("what is beside an order"))?;
     Ok(Some((purchase, epoch)))
 }
@@ -115,7 +117,6 @@ fn payment(row: &PgRow) -> Result<Payment, sqlx::Error> {
             .ok_or_else(|| broken("a payment in a state of a later release"))?,
         amount: money(row.try_get("amount_minor")?, currency)?,
         refunded: money(row.try_get("refunded_minor")?, currency)?,
-        provider_order: row.try_get("provider_order")?,
         reference: row.try_get("reference")?,
         failure: row.try_get("failure")?,
         call: operation.zip(key.and_then(Key::parse)),
@@ -135,7 +136,6 @@ fn refund(row: &PgRow) -> Result<Refund, sqlx::Error> {
         amount: money(row.try_get("amount_minor")?, currency)?,
         reason: row.try_get("reason")?,
         reference: row.try_get("reference")?,
-        look_at: row.try_get("look_at")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })

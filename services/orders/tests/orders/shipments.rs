@@ -1,11 +1,15 @@
 //! Orders are sent once they are paid, and arrive.
 
+use std::time::Duration;
+
+use souk_proto::souk::catalog::v2::ReservationStatus;
 use souk_proto::souk::orders::v1::{
     DeliverShipmentRequest, ListShipmentsRequest, OrderStatus, Shipment,
 };
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tonic::{Code, Response, Status};
 
-use crate::support::{Buyer, Shop, World, is_replayed, reason};
+use crate::support::{Buyer, Shop, World, is_replayed, reason, uuid};
 
 async fn deliver(
     shop: &Shop,
@@ -49,6 +53,34 @@ async fn a_paid_order_is_sent_and_arrives() {
     world.settles().await;
     world.audit().await;
     world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_sent_while_a_refund_reads_it_stays_with_the_customer() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let (buyer, staff) = (world.buyer(), world.staff());
+    let order = shop.paid_order(&buyer, "key", &[(&product, 2)]).await.id;
+    world.settles().await;
+    // who reads the order now waits, and who reads what is beside it does not
+    let mut sending = world.test.options.connect().await.unwrap();
+    sending.execute("begin; lock table orders in access exclusive mode").await.unwrap();
+    let send = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let sent = format!(
+            "insert into shipments values (gen_random_uuid(), '{id}', 'DHL', '42', now());
+             update orders set state = 'fulfilled', version = version + 1, epoch = epoch + 1
+             where id = '{id}'; commit",
+            id = uuid(&order)
+        );
+        sending.execute(AssertSqlSafe(sent)).await.unwrap();
+    };
+    let (refund, ()) = tokio::join!(shop.refund(&staff, "back", &order, None), send);
+    refund.unwrap();
+    world.becomes(&order, "refunded").await;
+    world.settles().await;
+    assert_eq!(world.catalog.reservation(&order), Some(ReservationStatus::Committed));
 }
 
 #[tokio::test]
