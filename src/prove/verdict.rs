@@ -1,5 +1,6 @@
 //! The verdict of a run, and its figures.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,6 +63,13 @@ impl Verdict {
         }
         findings.sort();
         findings.dedup();
+        // some of each rule first: those that are told shall say most
+        let mut of_rule = BTreeMap::new();
+        findings.sort_by_cached_key(|finding| {
+            let place: &mut usize = of_rule.entry(finding.rule).or_default();
+            *place += 1;
+            *place
+        });
         Self { findings, figures, floor }
     }
 
@@ -145,6 +153,14 @@ mod tests {
         let verdict = Verdict::new(Vec::new(), Figures { acknowledged: 99, ..figures(50) }, 20);
         assert!(!verdict.is_clean());
         assert!(verdict.to_string().contains("1 of 100 have no answer"));
+    }
+
+    #[test]
+    fn some_of_each_rule_are_told() {
+        let of =
+            |rule, count| (0..count).map(move |id| Finding::of(rule, &format!("ord_{id}"), ""));
+        let all = of("at rest", 50).chain(of("one charge", 1)).collect();
+        assert!(Verdict::new(all, figures(50), 20).to_string().contains("one charge: "));
     }
 
     #[test]
