@@ -117,6 +117,7 @@ fn payment(row: &PgRow) -> Result<Payment, sqlx::Error> {
             .ok_or_else(|| broken("a payment in a state of a later release"))?,
         amount: money(row.try_get("amount_minor")?, currency)?,
         refunded: money(row.try_get("refunded_minor")?, currency)?,
+        provider_order: row.try_get("provider_order")?,
         reference: row.try_get("reference")?,
         failure: row.try_get("failure")?,
         call: operation.zip(key.and_then(Key::parse)),
@@ -136,6 +137,7 @@ fn refund(row: &PgRow) -> Result<Refund, sqlx::Error> {
         amount: money(row.try_get("amount_minor")?, currency)?,
         reason: row.try_get("reason")?,
         reference: row.try_get("reference")?,
+        look_at: row.try_get("look_at")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })
