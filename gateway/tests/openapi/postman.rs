@@ -27,7 +27,15 @@ fn every_operation_is_a_request_in_the_folder_of_its_service() {
     let folders = collection(&SOUK)["item"].clone();
     let names: Vec<&Value> =
         folders.as_array().unwrap().iter().map(|folder| &folder["name"]).collect();
-    let orders = ["Addresses", "Orders", "OrderEvents", "Payments", "Shipments"];
+    let orders = [
+        "Addresses",
+        "Orders",
+        "OrderEvents",
+        "Payments",
+        "ProviderEvents",
+        "Shipments",
+        "WebhookEndpoints",
+    ];
     assert_eq!(
         names,
         ["Auth", "Book", "CatalogV1", "Catalog"].into_iter().chain(orders).collect::<Vec<_>>()
