@@ -4,7 +4,7 @@
 create function new_id() returns uuid language sql volatile as $$
     select encode(
         overlay(uuid_send(gen_random_uuid()) placing int8send(
-            floor(millis)::bigint << 16 | 7 << 12 | floor((millis - floor(millis)) * 4096)::bigint)
+            (floor(millis)::bigint << 16) | (7 << 12) | floor((millis - floor(millis)) * 4096)::bigint)
         from 1 for 8), 'hex')::uuid
     from (select extract(epoch from clock_timestamp()) * 1000 as millis) as now
 $$;
@@ -141,5 +141,85 @@ begin
     select endpoint_id, owner_id, event_id, subject, position from chosen order by position;
     update webhook_cursor set position = last;
     return last - first;
+end
+$$;
+
+-- Claims deliveries that are due, for so many seconds: of an endpoint that has shown that it is well no more than
+-- `each` at once, and one of any other; no more than `rest` for those that are not well, and `room` in all.
+create function claim_webhooks(each bigint, rest bigint, room bigint, lease double precision)
+returns table (id uuid, endpoint_id uuid, event_id uuid, epoch bigint, failures integer)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    locked uuid[];
+begin
+    -- endpoints for which anything waits, and since when: one look at the index for each
+    with recursive waiting as (
+        (select endpoint_id, due_at from webhook_deliveries where state = 'pending'
+         order by endpoint_id, due_at limit 1)
+        union all
+        select next.* from waiting cross join lateral (
+            select delivery.endpoint_id, delivery.due_at from webhook_deliveries as delivery
+            where state = 'pending' and delivery.endpoint_id > waiting.endpoint_id
+            order by delivery.endpoint_id, delivery.due_at limit 1
+        ) as next
+    )
+    select array_agg(endpoint.id) into locked from (
+        select id from webhook_endpoints
+        where id in (select waiting.endpoint_id from waiting where due_at <= now())
+          and deleted_at is null
+          and (enabled or exists (
+              select from webhook_deliveries as test
+              where test.endpoint_id = webhook_endpoints.id and test.state = 'pending'
+                and test.subject is null))
+        order by is_well desc, served_at limit 500 for no key update skip locked
+    ) as endpoint;
+    if locked is null then
+        return;
+    end if;
+    -- These are ours alone until the end: nobody else counts, or looks for the first of an order. What follows sees
+    -- what those have done who had them before.
+    return query
+    with due as (
+        select delivery.id, endpoint.id as endpoint_id, endpoint.is_well, endpoint.served_at,
+            busy.count + row_number() over (
+                partition by endpoint.id order by delivery.due_at, delivery.position) as turn
+        from webhook_endpoints as endpoint
+        cross join lateral (
+            select count(*) from webhook_deliveries
+            where endpoint_id = endpoint.id and leased_until > now()
+        ) as busy
+        cross join lateral (
+            select delivery.id, due_at, position from webhook_deliveries as delivery
+            where endpoint_id = endpoint.id and state = 'pending' and due_at <= now()
+              and (leased_until is null or leased_until <= now())
+              and (endpoint.enabled or subject is null)
+              and (not endpoint.strict_order or not exists (
+                  select from webhook_deliveries as earlier
+                  where earlier.subject = delivery.subject and earlier.endpoint_id = endpoint.id
+                    and earlier.state = 'pending' and earlier.position < delivery.position))
+            order by due_at, position
+            limit greatest(0, case
+                when endpoint.is_well and arrived_at is not null then each else 1
+            end - busy.count)
+        ) as delivery
+        where endpoint.id = any (locked)
+    ), ranked as (
+        select due.*, row_number() over (partition by is_well order by turn, served_at, id) as place
+        from due
+    ), chosen as (
+        -- the first of each before the second of any
+        select id from ranked where is_well or place <= rest order by turn, served_at, id limit room
+    ), claimed as (
+        update webhook_deliveries as delivery
+        set leased_until = now() + lease * interval '1 second', epoch = epoch + 1,
+            attempts = attempts + 1
+        from chosen where delivery.id = chosen.id and state = 'pending'
+        returning delivery.*
+    ), served as (
+        update webhook_endpoints set served_at = now()
+        where id in (select endpoint_id from claimed)
+    )
+    select id, endpoint_id, event_id, epoch, failures from claimed order by due_at, position;
 end
 $$;

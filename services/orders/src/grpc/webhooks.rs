@@ -25,7 +25,8 @@ use super::{
     TEST_WEBHOOK_ENDPOINT, customer,
 };
 use crate::Error;
-use crate::webhooks::asking::{self, Log};
+use crate::webhooks::asking;
+use crate::webhooks::delivery::Log;
 use crate::webhooks::endpoint::Endpoint;
 use crate::webhooks::keeping;
 

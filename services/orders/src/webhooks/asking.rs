@@ -6,8 +6,7 @@ use souk_kit::id::{self, OrderId, UserId, WebhookDeliveryId, WebhookEndpointId};
 use souk_kit::page::{Page, Position};
 use sqlx::PgConnection;
 
-use super::Webhooks;
-use super::delivery::{Delivery, State};
+use super::delivery::{Delivery, Log};
 use super::keeping::{get, unknown};
 use crate::Error;
 use crate::store::webhooks::deliveries;
@@ -15,22 +14,6 @@ use crate::store::webhooks::deliveries;
 /// The log is counted as far as this; where its pages have numbers, further.
 const COUNTED: i32 = 1_000;
 const COUNTED_FOR_PAGES: i32 = 10_000;
-
-/// Which deliveries a list has.
-#[derive(Debug, Clone, Copy)]
-pub struct Log {
-    pub endpoint: WebhookEndpointId,
-    pub owner: UserId,
-    pub state: Option<State>,
-}
-
-impl Log {
-    /// The name of the list, to which cursors belong.
-    pub fn name(&self) -> String {
-        let state = self.state.map_or("any state", State::as_str);
-        format!("deliveries to {} in {state}", self.endpoint.uuid())
-    }
-}
 
 /// The deliveries to an endpoint, newest first.
 pub async fn log(
@@ -80,11 +63,4 @@ pub async fn redeliver(
 ) -> Result<Delivery, Error> {
     let again = deliveries::renew(transaction, id, endpoint, owner).await?;
     again.ok_or_else(|| Error::NoSuch("webhook delivery", id.to_string()))
-}
-
-impl Webhooks {
-    /// Looks at once for what is due.
-    pub fn wake(&self) {
-        self.inner.wake.notify_one();
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use souk_kit::id::{EventId, OrderId, WebhookDeliveryId, WebhookEndpointId};
+use souk_kit::id::{EventId, OrderId, UserId, WebhookDeliveryId, WebhookEndpointId};
 use souk_kit::page::Row;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -77,6 +77,22 @@ impl Row for Delivery {
     fn bytes(&self) -> usize {
         // the excerpt may be all quotation marks
         800 + 2 * self.excerpt.len()
+    }
+}
+
+/// Which deliveries a list has.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    pub endpoint: WebhookEndpointId,
+    pub owner: UserId,
+    pub state: Option<State>,
+}
+
+impl Log {
+    /// The name of the list, to which cursors belong.
+    pub fn name(&self) -> String {
+        let state = self.state.map_or("any state", State::as_str);
+        format!("deliveries to {} in {state}", self.endpoint.uuid())
     }
 }
 

@@ -78,6 +78,11 @@ impl Webhooks {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+
+    /// Looks at once for what is due.
+    pub fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
 }
 
 impl fmt::Debug for Webhooks {

@@ -5,8 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
-use crate::webhooks::asking::Log;
-use crate::webhooks::delivery::{Delivery, State, TEST};
+use crate::webhooks::delivery::{Delivery, Log, State, TEST};
 
 /// Of more deliveries that tell of an order the newest are told.
 const MOST: i64 = 1000;
