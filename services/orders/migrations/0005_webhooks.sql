@@ -147,7 +147,9 @@ $$;
 -- Claims deliveries that are due, for so many seconds: of an endpoint that has shown that it is well no more than
 -- `each` at once, and one of any other; no more than `rest` for those that are not well, and `room` in all.
 create function claim_webhooks(each bigint, rest bigint, room bigint, lease double precision)
-returns table (id uuid, endpoint_id uuid, event_id uuid, epoch bigint, failures integer)
+returns table (
+    id uuid, endpoint_id uuid, epoch bigint, failures integer, event_id uuid, type text, payload bytea,
+    occurred_at timestamptz, url text, secret bytea, previous_secret bytea, is_well boolean)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -220,6 +222,11 @@ begin
         update webhook_endpoints set served_at = now()
         where id in (select endpoint_id from claimed)
     )
-    select id, endpoint_id, event_id, epoch, failures from claimed order by due_at, position;
+    select claimed.id, endpoint_id, epoch, failures, event.id, type, payload, occurred_at, url, secret,
+        case when previous_until > now() then previous_secret end, is_well
+    from claimed
+    join webhook_endpoints as endpoint on endpoint.id = endpoint_id
+    join webhook_events as event on event.id = event_id
+    order by due_at, position;
 end
 $$;
