@@ -38,6 +38,8 @@ pub enum Target {
 #[derive(Debug)]
 pub struct Town {
     dir: PathBuf,
+    /// Of the database: elsewhere when we are root and its account cannot get to the directory.
+    data: PathBuf,
     options: Options,
     server: Mutex<Option<Server>>,
     databases: Databases,
@@ -105,12 +107,13 @@ impl Town {
             role("orders-2", "orders", second)?,
             role("gateway", "gateway", gateway)?,
         ];
+        let data = server.data_dir().to_owned();
         let databases = Databases(server.connect_options("postgres"));
         let addresses = [auth, catalog, first, second, gateway].map(|port| url(port).parse());
         let addresses = addresses.into_iter().collect::<Result<_, _>>()?;
         let server = Mutex::new(Some(server));
         let town =
-            Self { dir: dir.to_owned(), options, server, databases, roles, addresses, admin };
+            Self { dir: dir.to_owned(), data, options, server, databases, roles, addresses, admin };
         for role in &town.roles {
             role.start().await?;
         }
@@ -188,14 +191,14 @@ impl Town {
         for role in &self.roles {
             role.kill().await;
         }
-        let Some(server) = self.server.lock().await.take() else { return };
-        // elsewhere when we are root and the database's account cannot get to the directory
-        let data = server.data_dir().to_owned();
-        if let Err(error) = server.stop().await {
+        // there is none when all of it was broken off at the moment of its restart
+        if let Some(server) = self.server.lock().await.take()
+            && let Err(error) = server.stop().await
+        {
             tracing::warn!(%error, "the database has not ended well");
         }
         if !keep {
-            for dir in [&data, &self.dir] {
+            for dir in [&self.data, &self.dir] {
                 let _ = std::fs::remove_dir_all(dir);
             }
         }
