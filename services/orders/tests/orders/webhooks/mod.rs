@@ -21,7 +21,7 @@ use crate::support::{Buyer, Shop, World, soon};
 
 impl Shop {
     fn webhooks(&self) -> WebhookEndpointsServiceClient<Channel> {
-        WebhookEndpointsServiceClient::new(self.channel(5))
+        WebhookEndpointsServiceClient::new(self.channel(6))
     }
 
     async fn try_endpoint(
