@@ -124,7 +124,8 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
     let records = || places().filter_map(|(place, change)| Some((place, change.record.as_ref()?)));
     let answers =
         || places().flat_map(|(place, change)| change.answers.iter().map(move |it| (place, it)));
-    let rows = rows::of_changes(changes);
+    let rows =
+        rows::of_changes(changes.iter().map(|change| (change.before.as_ref(), &change.purchase)));
     let made: Vec<i32> = sqlx::query_scalar(include_str!("changes.sql"))
         .bind(orders().map(|order| order.id.uuid()).collect::<Vec<_>>())
         .bind(changes.iter().map(Change::fingerprint).collect::<Vec<_>>())

@@ -3,8 +3,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::changes::Change;
 use crate::payment::Payment;
+use crate::purchase::Purchase;
 use crate::refund::Refund;
 use crate::shipment::Shipment;
 
@@ -55,11 +55,12 @@ pub struct ShipmentRow<'a> {
     is_delivered: bool,
 }
 
-/// What changes write beside their orders.
-pub fn of_changes(changes: &[Change]) -> Rows<'_> {
+/// What changes write beside their orders, of which each is a purchase before and after.
+pub fn of_changes<'a>(
+    changes: impl Iterator<Item = (Option<&'a Purchase>, &'a Purchase)>,
+) -> Rows<'a> {
     let mut rows = Rows::default();
-    for (place, change) in (1_i64..).zip(changes) {
-        let (purchase, before) = (&change.purchase, change.before.as_ref());
+    for (place, (before, purchase)) in (1_i64..).zip(changes) {
         let payments = purchase.payments.iter().filter(|payment| {
             before.and_then(|before| before.payment(payment.id)) != Some(payment)
         });
