@@ -74,10 +74,11 @@ impl World {
         let by = format!("- interval '{interval}'");
         self.test
             .sql(&format!(
-                "update webhook_deliveries set due_at = due_at {by}, scheduled_at = scheduled_at {by},
-                     leased_until = leased_until {by};
-                 update webhook_endpoints set arrived_at = arrived_at {by}, created_at = created_at {by},
-                     previous_until = previous_until {by}"
+                // in the order in which the service locks them
+                "update webhook_endpoints set arrived_at = arrived_at {by}, created_at = created_at {by},
+                     previous_until = previous_until {by};
+                 update webhook_deliveries set due_at = due_at {by}, scheduled_at = scheduled_at {by},
+                     leased_until = leased_until {by}"
             ))
             .await;
         self.webhooks_rest().await;
