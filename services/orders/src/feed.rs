@@ -76,10 +76,16 @@ impl Feed {
         }
         let rows = store::events::after(&access, after).await?;
         for kept in rows {
-            let event = read(kept)?;
-            *told = Some(event.position);
-            // nobody follows any more: not worth a word
-            let _ = self.followers.send(Arc::new(event));
+            // also where it cannot be read: it does not take the others with it
+            *told = kept.0.or(*told);
+            match read(kept) {
+                // nobody follows any more: not worth a word
+                Ok(event) => drop(self.followers.send(Arc::new(event))),
+                Err(error) => {
+                    let error = souk_kit::failure::chain(&error);
+                    tracing::error!(error, "an event cannot be read");
+                }
+            }
         }
         Ok(told.is_some_and(|told| told < end))
     }
