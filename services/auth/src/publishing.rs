@@ -29,7 +29,8 @@ impl Publishing {
     pub fn new(database: Database) -> Self {
         let kept = Kept::default();
         let lookup = Lookup { database, kept: kept.clone() };
-        let limits = Limits { lanes: 1, weight: usize::MAX, waiting: 10_000 };
+        let limits =
+            Limits { lanes: 1, weight: usize::MAX, waiting: 10_000, linger: Duration::ZERO };
         Self { kept, lookups: Batches::new(lookup, limits) }
     }
 

@@ -75,6 +75,24 @@ pub enum Step {
     Return,
 }
 
+/// A step that somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    pub order: OrderId,
+    pub step: Step,
+    /// How recent the claim on the order is of whoever asks, where that counts.
+    pub fence: Option<i64>,
+    pub actor: Actor,
+}
+
+/// A pin to be set, or taken off.
+#[derive(Debug, Clone, Copy)]
+pub struct Pin {
+    pub order: OrderId,
+    pub pinned: bool,
+    pub fence: i64,
+}
+
 /// A step that the status does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a reservation that is {from} cannot {step}")]
@@ -94,6 +112,18 @@ impl Request {
             ended if ended.may_be_held_again() => self.fence <= reservation.fence,
             _ => true,
         }
+    }
+}
+
+impl Turn {
+    /// Whether a reservation that the step has not changed is the answer; `None` where it stood elsewhere, has ended
+    /// and was held again: the step is still to be taken.
+    pub fn outcome(&self, reservation: &Reservation) -> Result<Option<Reservation>, Illegal> {
+        if self.fence.is_some_and(|fence| fence < reservation.fence) {
+            return Ok(Some(reservation.clone()));
+        }
+        let end = reservation.status.after(self.step)?;
+        Ok((end == reservation.status).then(|| reservation.clone()))
     }
 }
 
@@ -157,6 +187,8 @@ impl fmt::Display for Status {
 }
 
 impl Step {
+    pub const ALL: [Self; 4] = [Self::Release, Self::Expire, Self::Commit, Self::Return];
+
     /// What the step does to the stock, as the ledger calls it.
     pub fn move_kind(self) -> MoveKind {
         match self {
@@ -208,15 +240,13 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 4] = [Step::Release, Step::Expire, Step::Commit, Step::Return];
-
     fn any_status() -> impl Strategy<Value = Status> {
         prop::sample::select(&Status::ALL[..])
     }
 
     /// A step, or another decision.
     fn any_turn() -> impl Strategy<Value = Option<Step>> {
-        prop::option::weighted(0.8, prop::sample::select(&STEPS[..]))
+        prop::option::weighted(0.8, prop::sample::select(&Step::ALL[..]))
     }
 
     /// Units of an order: in stock, held, with the order.
@@ -298,7 +328,8 @@ mod tests {
 
     #[test]
     fn a_step_leads_from_its_start_to_its_end_and_changes_nothing_elsewhere() {
-        for (status, step) in Status::ALL.into_iter().flat_map(|one| STEPS.map(|step| (one, step)))
+        for (status, step) in
+            Status::ALL.into_iter().flat_map(|one| Step::ALL.map(|step| (one, step)))
         {
             match status.after(step) {
                 Ok(after) if status == step.start() => assert_eq!(after, step.end()),
@@ -310,7 +341,8 @@ mod tests {
 
     #[test]
     fn every_step_may_be_repeated() {
-        for (status, step) in Status::ALL.into_iter().flat_map(|one| STEPS.map(|step| (one, step)))
+        for (status, step) in
+            Status::ALL.into_iter().flat_map(|one| Step::ALL.map(|step| (one, step)))
         {
             if let Ok(next) = status.after(step) {
                 assert_eq!(next.after(step), Ok(next), "{status} {step}");

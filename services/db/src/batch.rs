@@ -1,5 +1,6 @@
 //! Natural batching: while one statement is under way, what arrives goes together in the next. There
-//! is no timer: who comes alone is served at once, and a queue makes the batches larger.
+//! is no timer, but for what nobody waits for: who comes alone is served at once, and a queue makes the
+//! batches larger.
 //!
 //! A batch costs hardly more than one of its items, so a lane lets others come before it leaves. Nobody
 //! waits for a batch that is under way while another lane may begin.
@@ -9,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
@@ -56,13 +58,19 @@ pub struct Limits {
     pub weight: usize,
     /// Items that wait; more are refused.
     pub waiting: usize,
+    /// How long a batch waits for company. Nobody should have to wait for what waits itself.
+    pub linger: Duration,
 }
 
 impl Limits {
     /// For what is only read.
-    pub const READS: Self = Self { lanes: 2, weight: 200, waiting: 10_000 };
+    pub const READS: Self = Self { lanes: 2, weight: 200, waiting: 10_000, linger: Duration::ZERO };
     /// For what changes rows.
-    pub const WRITES: Self = Self { lanes: 3, weight: 100, waiting: 10_000 };
+    pub const WRITES: Self =
+        Self { lanes: 3, weight: 100, waiting: 10_000, linger: Duration::ZERO };
+    /// For changes that nobody waits for: fewer statements, each for more of them.
+    pub const PATIENT: Self =
+        Self { lanes: 2, weight: 200, waiting: 10_000, linger: Duration::from_millis(5) };
 }
 
 /// Collects items into batches. Cheap to clone.
@@ -178,9 +186,7 @@ struct Lane<W: Work> {
 impl<W: Work> Lane<W> {
     async fn run(mut self) {
         loop {
-            for _ in 0..COURTESY {
-                yield_now().await;
-            }
+            self.board().await;
             let Some(batch) = self.next() else { break };
             // after a panic, of which its hook has told, the callers learn that there is no outcome
             let work = AssertUnwindSafe(self.inner.outcomes(&batch.items)).catch_unwind();
@@ -190,6 +196,17 @@ impl<W: Work> Lane<W> {
                 // who has left does not want to know
                 let _ = caller.send(outcome);
             }
+        }
+    }
+
+    /// Lets others come.
+    async fn board(&self) {
+        let linger = self.inner.limits.linger;
+        if !linger.is_zero() {
+            tokio::time::sleep(linger).await;
+        }
+        for _ in 0..COURTESY {
+            yield_now().await;
         }
     }
 

@@ -1,8 +1,8 @@
 //! Changing an order because somebody asks for it: once, however often it is asked for with the same key, and to its
 //! end, whether or not the caller stays.
 
-use souk_db::Database;
 use souk_db::idempotency::{Answer, Refusal};
+use souk_db::{Batches, Database, Limits, Work};
 use souk_kit::id::{OrderId, PaymentId, UserId};
 use souk_kit::request::Context;
 use tokio::sync::oneshot;
@@ -12,6 +12,7 @@ use crate::crash::{self, Moment};
 use crate::order::Order;
 use crate::purchase::{Event, Purchase};
 use crate::saga::Saga;
+use crate::store::purchases::{Found, Wanted};
 use crate::transition::{Applied, Author, Claim, Recorded, Transitions};
 use crate::waiting::{LOOK, Waiting, latest};
 use crate::{Error, store};
@@ -23,6 +24,7 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Changing {
     database: Database,
+    reads: Batches<Reads>,
     transitions: Transitions,
     saga: Saga,
     waiting: Waiting,
@@ -49,9 +51,22 @@ pub enum Changed {
     Replayed(Answer),
 }
 
+/// Orders that are read while one statement is under way go together in the next.
+struct Reads(Database);
+
+impl Work for Reads {
+    type Item = Wanted;
+    type Outcome = Found;
+
+    async fn run(&self, wanted: &[Wanted]) -> Result<Vec<Found>, sqlx::Error> {
+        store::purchases::get_many(&self.0.for_many(), wanted).await
+    }
+}
+
 impl Changing {
     pub fn new(database: Database, transitions: Transitions, saga: Saga, waiting: Waiting) -> Self {
-        Self { database, transitions, saga, waiting }
+        let reads = Batches::new(Reads(database.clone()), Limits::READS);
+        Self { database, reads, transitions, saga, waiting }
     }
 
     /// Makes a change, and waits until `is_done`, or for as long as the caller does. From the change on the order goes
@@ -94,7 +109,7 @@ impl Changing {
                 next = waiter.until(&is_done) => *purchase = Purchase::clone(&next),
                 // somebody in another process may have brought it there
                 () = sleep(LOOK) => {
-                    if let Ok(Some((next, _))) = self.read(context, id, owner).await {
+                    if let Ok(Some((next, _))) = self.read(id, owner).await {
                         *purchase = next;
                     }
                 }
@@ -125,19 +140,16 @@ impl Changing {
 
     /// The order after the change, with the epoch of the claim on it if it was changed now.
     async fn make(&self, context: &Context, asked: Asked) -> Result<(Changed, Option<i64>), Error> {
-        let Asked { order, owner, event, author, recorded } = asked;
+        let Asked { order, owner, recorded, .. } = &asked;
+        if let Some((next, epoch)) = self.make_from_memory(&asked).await {
+            return Ok((Changed::Made(next), Some(epoch)));
+        }
         for _ in 0..ATTEMPTS {
-            let found = self.read(context, order, owner).await?;
-            let (purchase, epoch) = found.ok_or(Error::NotFound(order))?;
-            // a new epoch: whoever carries the order at this moment has lost it
+            let found = self.read(*order, *owner).await?;
+            let (purchase, epoch) = found.ok_or(Error::NotFound(*order))?;
             let claim = Claim::TakenOver(epoch);
-            crash::point("change", Moment::Writes);
-            let applied = self
-                .transitions
-                .apply(&purchase, claim, &event, author.clone(), recorded.clone())
-                .await;
+            let applied = self.apply(&purchase, claim, &asked).await;
             if let Ok(Applied::Changed(next)) = applied {
-                crash::point("change", Moment::Written);
                 return Ok((Changed::Made(next), Some(claim.epoch())));
             }
             // a repeat finds the order as the first call has left it, and what that was answered
@@ -145,7 +157,7 @@ impl Changing {
                 return Ok((Changed::Replayed(answer), None));
             }
             if let Applied::Unchanged = applied? {
-                if let Some(Recorded { call, resource, answer }) = &recorded {
+                if let Some(Recorded { call, resource, answer }) = recorded {
                     let access = self.database.until(context.deadline);
                     // where it is not decided, who has asked first waits for it
                     if let Some(answer) = answer(&purchase, *resource)
@@ -158,6 +170,36 @@ impl Changing {
             }
         }
         Err(Error::Late)
+    }
+
+    /// The same of an order as it is remembered. `None` where it is not as it was, and of all that is not as simple:
+    /// who then reads it learns why.
+    async fn make_from_memory(&self, asked: &Asked) -> Option<(Box<Purchase>, i64)> {
+        let (purchase, epoch) = self.saga.remembered(asked.order, asked.owner)?;
+        let claim = Claim::TakenOver(epoch);
+        match self.apply(&purchase, claim, asked).await {
+            Ok(Applied::Changed(next)) => Some((next, claim.epoch())),
+            Ok(Applied::Unchanged | Applied::Lost) | Err(_) => None,
+        }
+    }
+
+    /// Makes the change under a new epoch: whoever carries the order at this moment has lost it.
+    async fn apply(
+        &self,
+        purchase: &Purchase,
+        claim: Claim,
+        asked: &Asked,
+    ) -> Result<Applied, Error> {
+        let Asked { event, author, recorded, .. } = asked;
+        crash::point("change", Moment::Writes);
+        let applied = self
+            .transitions
+            .apply(purchase, claim, event, author.clone(), recorded.clone())
+            .await?;
+        if let Applied::Changed(_) = applied {
+            crash::point("change", Moment::Written);
+        }
+        Ok(applied)
     }
 
     /// What an earlier call with the same key was answered.
@@ -181,18 +223,12 @@ impl Changing {
         id: OrderId,
         customer: UserId,
     ) -> Result<Order, Error> {
-        let found = self.read(context, id, Some(customer)).await?;
-        found.map(|(purchase, _)| purchase.order).ok_or(Error::NotFound(id))
+        let access = self.database.until(context.deadline);
+        store::orders::get(&access, id, Some(customer)).await?.ok_or(Error::NotFound(id))
     }
 
-    async fn read(
-        &self,
-        context: &Context,
-        order: OrderId,
-        owner: Option<UserId>,
-    ) -> Result<Option<(Purchase, i64)>, Error> {
-        let access = self.database.until(context.deadline);
-        Ok(store::purchases::get(&access, order, owner).await?)
+    async fn read(&self, order: OrderId, owner: Option<UserId>) -> Found {
+        self.reads.submit((order, owner)).await?
     }
 }
 

@@ -21,6 +21,7 @@ mod placing;
 mod purchase;
 mod reading;
 mod receiving;
+mod recent;
 mod refund;
 mod saga;
 mod shipment;

@@ -274,7 +274,6 @@ impl Placing {
     /// Any order, for the service itself.
     async fn order(&self, context: &Context, id: OrderId) -> Result<Order, Error> {
         let access = self.database.until(context.deadline);
-        let found = store::orders::get(&access, id, None).await?;
-        found.map(|(order, _)| order).ok_or(Error::NotFound(id))
+        store::orders::get(&access, id, None).await?.ok_or(Error::NotFound(id))
     }
 }

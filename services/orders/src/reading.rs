@@ -17,8 +17,7 @@ const COUNTED_FOR_PAGES: i32 = 10_000;
 
 /// An order that the customer may see; any order when there is no customer.
 pub async fn order(access: &Access, id: OrderId, customer: Option<UserId>) -> Result<Order, Error> {
-    let found = store::orders::get(access, id, customer).await?;
-    found.map(|(order, _)| order).ok_or(Error::NotFound(id))
+    store::orders::get(access, id, customer).await?.ok_or(Error::NotFound(id))
 }
 
 /// The same with its payments, refunds and shipment.

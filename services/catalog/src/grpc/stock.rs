@@ -19,8 +19,9 @@ use super::messages::stock::{lines, threshold};
 use super::products::product_id;
 use super::v1::market;
 use super::{ADJUST_STOCK, Handlers, Reply, SET_STOCK, actor};
+use crate::reservation::{self, Pin};
 use crate::stock::{Level, list_of};
-use crate::{Error, adjusting, editing, reservation};
+use crate::{Error, adjusting, editing};
 
 pub async fn adjust(handlers: &Handlers, request: Request<AdjustStockRequest>) -> Reply<Stock> {
     let market = market(&request);
@@ -114,23 +115,23 @@ pub async fn release(
     let (context, message) = open(request)?;
     let order = parse_id("order_id", &message.order_id)?;
     let (access, actor) = (handlers.until(&context), actor(&context)?);
-    let reservation = handlers.reserving.release(&access, order, message.fence, &actor).await?;
+    let reservation = handlers.reserving.release(&access, order, message.fence, actor).await?;
     Ok(Response::new(reservation.into()))
 }
 
 pub async fn pin(handlers: &Handlers, request: Request<PinStockRequest>) -> Reply<Reservation> {
-    let (context, message) = open(request)?;
+    let (_, message) = open(request)?;
     let order = parse_id("order_id", &message.order_id)?;
-    let access = handlers.until(&context);
-    let reservation = handlers.reserving.set_pinned(&access, order, true, message.fence).await?;
+    let pin = Pin { order, pinned: true, fence: message.fence };
+    let reservation = handlers.reserving.set_pinned(pin).await?;
     Ok(Response::new(reservation.into()))
 }
 
 pub async fn unpin(handlers: &Handlers, request: Request<UnpinStockRequest>) -> Reply<Reservation> {
-    let (context, message) = open(request)?;
+    let (_, message) = open(request)?;
     let order = parse_id("order_id", &message.order_id)?;
-    let access = handlers.until(&context);
-    let reservation = handlers.reserving.set_pinned(&access, order, false, message.fence).await?;
+    let pin = Pin { order, pinned: false, fence: message.fence };
+    let reservation = handlers.reserving.set_pinned(pin).await?;
     Ok(Response::new(reservation.into()))
 }
 
@@ -140,8 +141,7 @@ pub async fn commit(
 ) -> Reply<Reservation> {
     let (context, message) = open(request)?;
     let order = parse_id("order_id", &message.order_id)?;
-    let access = handlers.until(&context);
-    let reservation = handlers.reserving.commit(&access, order, &actor(&context)?).await?;
+    let reservation = handlers.reserving.commit(order, actor(&context)?).await?;
     Ok(Response::new(reservation.into()))
 }
 
@@ -151,7 +151,6 @@ pub async fn take_back(
 ) -> Reply<Reservation> {
     let (context, message) = open(request)?;
     let order = parse_id("order_id", &message.order_id)?;
-    let access = handlers.until(&context);
-    let reservation = handlers.reserving.take_back(&access, order, &actor(&context)?).await?;
+    let reservation = handlers.reserving.take_back(order, actor(&context)?).await?;
     Ok(Response::new(reservation.into()))
 }

@@ -5,8 +5,8 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
-use crate::reservation::{Request, Reservation, Shortage, Status, Step};
-use crate::stock::{Actor, MoveKind};
+use crate::reservation::{Pin, Request, Reservation, Shortage, Status, Step, Turn};
+use crate::stock::MoveKind;
 
 impl FromRow<'_, PgRow> for Reservation {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -112,21 +112,21 @@ pub async fn reserve(
     rows.iter().map(Reservation::from_row).collect()
 }
 
-/// Takes those of the reservations a step further that stand where it begins, and moves their stock; which
-/// of them it has taken. An expiry takes only those whose time is over and that nothing keeps, and a fence
-/// only those that have seen no higher one.
+/// Takes those of the reservations a step further that stand where it begins, and moves their stock: how they are then.
+/// An expiry takes only those whose time is over and that nothing keeps, and a fence only those that have seen no
+/// higher one. Each turn is of another order, and of this step.
 pub async fn step(
     access: &Access,
-    orders: &[OrderId],
     step: Step,
-    fence: Option<i64>,
-    actor: &Actor,
-) -> Result<Vec<OrderId>, sqlx::Error> {
+    turns: &[&Turn],
+) -> Result<Vec<Reservation>, sqlx::Error> {
     let (available, reserved) = step.unit();
-    let taken: Vec<Uuid> = sqlx::query_scalar(
-        "with found as (
-             select order_id, product_ids, quantities from reservations
-             where order_id = any ($1) and status = $2
+    sqlx::query_as(
+        "with asked as (
+             select * from unnest($1::uuid[], $4::bigint[], $8::text[]) as asked (order_id, fence, actor)
+         ), found as (
+             select order_id, product_ids, quantities, asked.fence, actor
+             from reservations join asked using (order_id) where status = $2
          ), lines as (
              select order_id, product_id, quantity
              from found, unnest(product_ids, quantities) as lines (product_id, quantity)
@@ -135,18 +135,18 @@ pub async fn step(
              select product_id, available, reserved from stock
              where product_id in (select product_id from lines) order by product_id for update
          ), taken as (
-             update reservations set status = $3, pinned = false, fence = greatest(fence, $4),
-                 updated_at = now()
+             update reservations set status = $3, pinned = false,
+                 fence = greatest(reservations.fence, found.fence), updated_at = now()
              from found, (select count(*) from locked) as stock_is_locked
              where reservations.order_id = found.order_id and status = $2
                -- what has ended since then and is held again may hold something else
                and reservations.product_ids = found.product_ids
                and reservations.quantities = found.quantities
-               and ($4::bigint is null or fence <= $4)
+               and (found.fence is null or reservations.fence <= found.fence)
                and ($3 <> 'expired' or (expires_at <= now() and not pinned))
-             returning reservations.order_id
+             returning reservations.*, actor
          ), units as (
-             select order_id, product_id, quantity * $5 as available, quantity * $6 as reserved
+             select order_id, product_id, quantity * $5 as available, quantity * $6 as reserved, actor
              from lines join taken using (order_id)
          ), moved as (
              update stock set
@@ -158,40 +158,45 @@ pub async fn step(
              where stock.product_id = sums.product_id
          ), noted as (
              insert into stock_moves (order_id, product_id, kind, available, reserved, actor)
-             select order_id, product_id, $7, available, reserved, $8 from units
+             select order_id, product_id, $7, available, reserved, actor from units
          )
-         select order_id from taken",
+         select order_id, status, shortages, expires_at, pinned, fence from taken",
     )
-    .bind(orders.iter().map(OrderId::uuid).collect::<Vec<_>>())
+    .bind(turns.iter().map(|turn| turn.order.uuid()).collect::<Vec<_>>())
     .bind(step.start().as_str())
     .bind(step.end().as_str())
-    .bind(fence)
+    .bind(turns.iter().map(|turn| turn.fence).collect::<Vec<_>>())
     .bind(available)
     .bind(reserved)
     .bind(step.move_kind().as_str())
-    .bind(actor.as_str())
+    .bind(turns.iter().map(|turn| turn.actor.as_str()).collect::<Vec<_>>())
     .fetch_all(access)
-    .await?;
-    Ok(taken.into_iter().map(OrderId::from_uuid).collect())
+    .await
 }
 
-/// Pins a held reservation that has seen no higher fence, or takes the pin off; `None` when there is no such
-/// reservation.
-pub async fn set_pinned(
-    access: &Access,
-    order: OrderId,
-    pinned: bool,
-    fence: i64,
-) -> Result<Option<Reservation>, sqlx::Error> {
+/// Pins held reservations that have seen no higher fence, or takes the pins off: how they are then. Each is of another
+/// order.
+pub async fn set_pinned(access: &Access, pins: &[&Pin]) -> Result<Vec<Reservation>, sqlx::Error> {
     sqlx::query_as(
-        "update reservations set pinned = $2, fence = $3, updated_at = now()
-         where order_id = $1 and status = 'held' and fence <= $3
-         returning order_id, status, shortages, expires_at, pinned, fence",
+        "with locked as (
+             -- in one order for all: two statements never wait for each other
+             select order_id, asked.pinned, asked.fence
+             from reservations
+                 join unnest($1::uuid[], $2::bool[], $3::bigint[]) as asked (order_id, pinned, fence)
+                 using (order_id)
+             where status = 'held' and reservations.fence <= asked.fence
+             order by order_id for update of reservations
+         )
+         update reservations
+         set pinned = locked.pinned, fence = locked.fence, updated_at = now()
+         from locked where reservations.order_id = locked.order_id
+         returning reservations.order_id, status, shortages, expires_at, reservations.pinned,
+             reservations.fence",
     )
-    .bind(order.uuid())
-    .bind(pinned)
-    .bind(fence)
-    .fetch_optional(access)
+    .bind(pins.iter().map(|pin| pin.order.uuid()).collect::<Vec<_>>())
+    .bind(pins.iter().map(|pin| pin.pinned).collect::<Vec<_>>())
+    .bind(pins.iter().map(|pin| pin.fence).collect::<Vec<_>>())
+    .fetch_all(access)
     .await
 }
 

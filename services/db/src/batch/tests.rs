@@ -38,7 +38,11 @@ type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
 fn doubling(lanes: usize, weight: usize) -> (Batches<Doubling>, Seen, Arc<Semaphore>) {
     let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
     let work = Doubling { batches: seen.clone(), go: go.clone() };
-    (Batches::new(work, Limits { lanes, weight, waiting: 10_000 }), seen, go)
+    (
+        Batches::new(work, Limits { lanes, weight, waiting: 10_000, linger: Duration::ZERO }),
+        seen,
+        go,
+    )
 }
 
 fn submit(
@@ -183,7 +187,8 @@ async fn a_panic_in_one_batch_does_not_end_the_work() {
 async fn items_beyond_the_limit_are_refused_at_once() {
     let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
     let work = Doubling { batches: seen, go };
-    let batches = Batches::new(work, Limits { lanes: 1, weight: 1, waiting: 2 });
+    let batches =
+        Batches::new(work, Limits { lanes: 1, weight: 1, waiting: 2, linger: Duration::ZERO });
     let mut held = Vec::new();
     for item in 0..3 {
         held.push(submit(&batches, 2 * item));

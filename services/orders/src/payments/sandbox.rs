@@ -84,11 +84,16 @@ impl Work for Charges {
     async fn run(&self, charges: &[Vec<Charge>]) -> Result<Vec<()>, sqlx::Error> {
         let all = || charges.iter().flatten();
         sqlx::query(
-            "insert into sandbox_charges (reference, payment_id, order_id, method, amount_minor,
+            // what is said of a payment is written to the same log behind it and waits for the disk: who has heard
+            // of a charge does not miss it, and one that is lost was never told of
+            "with soon as (
+                 select set_config('synchronous_commit', 'off', true) as durable
+             )
+             insert into sandbox_charges (reference, payment_id, order_id, method, amount_minor,
                  currency, declined, charged_at)
              select reference, payment_id, order_id, method, amount_minor, currency, declined,
                  now() + charged_after * interval '1 second'
-             from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],
+             from soon, unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],
                      $7::bool[], $8::float8[])
                  as charge (reference, payment_id, order_id, method, amount_minor, currency,
                      declined, charged_after)

@@ -8,9 +8,9 @@ mod stock;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::{Access, Database};
+use souk_db::{Access, Batches, Database, Limits, Work};
 use souk_kit::clock;
-use souk_kit::id::PaymentId;
+use souk_kit::id::{OrderId, PaymentId, UserId};
 use souk_kit::request::Context;
 use souk_kit::server::DRAIN_LIMIT;
 use time::OffsetDateTime;
@@ -25,9 +25,10 @@ use crate::crash::{self, Moment};
 use crate::payment::Provider;
 use crate::payments::Providers;
 use crate::purchase::{Event, Purchase, Step};
+use crate::recent::Recent;
 use crate::stock::Stock;
 use crate::store::changes::Due;
-use crate::store::claims::{self, Looked};
+use crate::store::claims::{self, Looked, Note};
 use crate::transition::{Applied, Author, Claim, Transitions, due};
 use crate::waiting::Waiting;
 use crate::{Error, store};
@@ -63,10 +64,27 @@ struct Inner {
     catalog: Arc<Catalog>,
     providers: Providers,
     transitions: Transitions,
+    notes: Batches<Notes>,
     waiting: Waiting,
+    recent: Recent,
     reservation_ttl: Duration,
     tasks: TaskTracker,
     room: Arc<Semaphore>,
+}
+
+/// Notes that are made while one statement is under way go together in the next.
+#[derive(Debug)]
+struct Notes(Database);
+
+impl Work for Notes {
+    type Item = Note;
+    /// Whether the claim was still good.
+    type Outcome = bool;
+
+    async fn run(&self, notes: &[Note]) -> Result<Vec<bool>, sqlx::Error> {
+        let noted = claims::note(&self.0.for_many(), notes).await?;
+        Ok(notes.iter().map(|note| noted.contains(&note.order.uuid())).collect())
+    }
 }
 
 impl Saga {
@@ -79,11 +97,14 @@ impl Saga {
         reservation_ttl: Duration,
     ) -> Self {
         let inner = Inner {
+            // no customer waits for any of them
+            notes: Batches::new(Notes(database.clone()), Limits::PATIENT),
             database,
             catalog,
             providers,
             transitions,
             waiting,
+            recent: Recent::default(),
             reservation_ttl,
             tasks: TaskTracker::new(),
             room: Arc::new(Semaphore::new(ROOM)),
@@ -97,6 +118,12 @@ impl Saga {
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         self.inner.tasks.spawn(work.in_current_span())
+    }
+
+    /// An order of a customer, or of anybody, as it may still be, and the epoch of the last claim on it.
+    pub fn remembered(&self, id: OrderId, owner: Option<UserId>) -> Option<(Purchase, i64)> {
+        let found = self.inner.recent.take(id)?;
+        owner.is_none_or(|owner| found.0.order.customer == owner).then_some(found)
     }
 
     /// Takes an order as far as it goes now, under the claim of `epoch`: where it stays, or `None` when
@@ -182,6 +209,7 @@ impl Saga {
                 Ok(Taken::Written(next)) => {
                     purchase = *next;
                     is_noted = true;
+                    self.inner.recent.remember(&purchase, epoch);
                     self.inner.waiting.wake(&purchase);
                 }
                 Ok(Taken::Lost) => {
@@ -287,7 +315,7 @@ impl Saga {
     ) -> Result<Taken, Error> {
         let due: Due = due(next.next(clock::now()));
         let progress = claims::Progress { stock: next.order.stock, due, looked };
-        match claims::note(&self.access(), next.id(), epoch, progress).await? {
+        match self.inner.notes.submit(Note { order: next.id(), epoch, progress }).await? {
             true => Ok(Taken::Written(Box::new(next))),
             false => Ok(Taken::Lost),
         }

@@ -1,16 +1,12 @@
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use souk_db::Access;
 use souk_kit::id::{OrderId, PaymentId, RefundId};
-use souk_kit::page::Entry;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::changes::Due;
-use super::orders::with_lines;
 use super::purchases;
 use crate::purchase::Purchase;
 use crate::state::State;
@@ -26,30 +22,25 @@ pub async fn claim_due(
     access: &Access,
     limit: usize,
 ) -> Result<(Vec<(Purchase, i64)>, usize), sqlx::Error> {
-    let rows: Vec<PgRow> = sqlx::query(
+    let claims: Vec<(Uuid, i64)> = sqlx::query_as(
         "update orders set epoch = epoch + 1, attempts = attempts + 1,
              due_at = now() + $1 * interval '1 second'
          where id in (
              select id from orders where due_at <= now() and state = any ($3)
              order by due_at limit $2 for update skip locked)
-         returning *",
+         returning id, epoch",
     )
     .bind(LEASE.as_secs_f64())
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind(State::ALL.map(State::as_str))
     .fetch_all(access)
     .await?;
-    let mut epochs: HashMap<Uuid, i64> = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        epochs.insert(row.try_get("id")?, row.try_get("epoch")?);
-    }
-    let orders = with_lines(access, souk_db::entries(&rows)?).await?;
-    let orders = orders.into_iter().filter_map(Entry::row).collect();
-    let claimed = purchases::of_orders(access, orders).await?.into_iter().map(|purchase| {
-        let epoch = epochs.get(&purchase.id().uuid()).copied().unwrap_or_default();
-        (purchase, epoch)
-    });
-    Ok((claimed.collect(), rows.len()))
+    let wanted: Vec<_> = claims.iter().map(|(id, _)| (OrderId::from_uuid(*id), None)).collect();
+    let found = purchases::get_many(access, &wanted).await?;
+    // under this claim, whatever the order's last is now
+    let claimed = found.into_iter().zip(&claims);
+    let claimed = claimed.filter_map(|(found, (_, epoch))| Some((found.ok().flatten()?.0, *epoch)));
+    Ok((claimed.collect(), claims.len()))
 }
 
 /// What the saga notes of an order without a change of it.
@@ -60,6 +51,14 @@ pub struct Progress {
     pub due: Due,
     /// What it has looked at, and when it does so again.
     pub looked: Option<(Looked, Option<OffsetDateTime>)>,
+}
+
+/// The same, for whoever has a claim on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Note {
+    pub order: OrderId,
+    pub epoch: i64,
+    pub progress: Progress,
 }
 
 /// What a provider was asked about.
@@ -92,39 +91,43 @@ pub async fn prolong(
     Ok(prolonged.execute(access).await?.rows_affected() > 0)
 }
 
-/// Notes how far the saga is with an order. Whether the claim was still good.
-pub async fn note(
-    access: &Access,
-    id: OrderId,
-    epoch: i64,
-    progress: Progress,
-) -> Result<bool, sqlx::Error> {
-    let (delay, at) = progress.due.parts();
-    let done: Option<i32> = sqlx::query_scalar(
+/// Notes how far the saga is with orders: with which of them, since the claims on those were still good.
+pub async fn note(access: &Access, notes: &[Note]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let progress = || notes.iter().map(|note| note.progress);
+    let due = || progress().map(|progress| progress.due.parts());
+    let done: Vec<Uuid> = sqlx::query_scalar(
         // a little later at least: this process's clock may be behind the database's
-        "with noted as (
-             update orders set attempts = 0, stock = $3,
-                 due_at = case when $5::timestamptz is null then now() + $4 * interval '1 second'
-                     else greatest($5, now() + interval '200 milliseconds') end
-             where id = $1 and epoch = $2
-             returning 1 as one
+        "with given as (
+             select * from unnest(
+                     $1::uuid[], $2::bigint[], $3::text[], $4::float8[], $5::timestamptz[], $6::uuid[],
+                     $7::timestamptz[])
+                 as given (id, held, stock, due_after, due_at, looked_at, look_at)
+             -- in one order for all: two statements never wait for each other
+             order by id
+         ), noted as (
+             update orders set attempts = 0, stock = given.stock,
+                 due_at = case when given.due_at is null
+                     then now() + due_after * interval '1 second'
+                     else greatest(given.due_at, now() + interval '200 milliseconds') end
+             from given where orders.id = given.id and epoch = held
+             returning orders.id, looked_at, look_at
          ), looked as (
-             update payments set look_at = $7 from noted where id = $6
+             update payments set look_at = noted.look_at from noted where payments.id = looked_at
          ), asked as (
-             update refunds set look_at = $7 from noted where id = $6
+             update refunds set look_at = noted.look_at from noted where refunds.id = looked_at
          )
-         select one from noted",
+         select id from noted",
     )
-    .bind(id.uuid())
-    .bind(epoch)
-    .bind(progress.stock.as_str())
-    .bind(delay)
-    .bind(at)
-    .bind(progress.looked.map(|(looked, _)| looked.uuid()))
-    .bind(progress.looked.and_then(|(_, at)| at))
-    .fetch_optional(access)
+    .bind(notes.iter().map(|note| note.order.uuid()).collect::<Vec<_>>())
+    .bind(notes.iter().map(|note| note.epoch).collect::<Vec<_>>())
+    .bind(progress().map(|progress| progress.stock.as_str()).collect::<Vec<_>>())
+    .bind(due().map(|(delay, _)| delay).collect::<Vec<_>>())
+    .bind(due().map(|(_, at)| at).collect::<Vec<_>>())
+    .bind(progress().map(|it| it.looked.map(|(looked, _)| looked.uuid())).collect::<Vec<_>>())
+    .bind(progress().map(|it| it.looked.and_then(|(_, at)| at)).collect::<Vec<_>>())
+    .fetch_all(access)
     .await?;
-    Ok(done.is_some())
+    Ok(done.into_iter().collect())
 }
 
 /// Puts an order off, longer with every attempt, up to `last`, with jitter so that orders that

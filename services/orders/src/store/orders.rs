@@ -1,6 +1,6 @@
-use std::collections::HashMap;
 use std::str::FromStr as _;
 
+use serde::Deserialize;
 use souk_db::Access;
 use souk_kit::id::{OrderId, ProductId, UserId};
 use souk_kit::idempotency::Key;
@@ -22,26 +22,34 @@ use crate::stock::Stock;
 /// An id and the moment of an order come from one clock, and may still be this far apart.
 const CLOCKS: time::Duration = time::Duration::minutes(1);
 
-/// A line: product, name, price, quantity.
-type LineRow = (Uuid, String, i64, i32);
+/// An order with its lines, which are one column: both are as they were at one moment.
+const WHOLE: &str = "select orders.*, (select json_agg(order_lines order by position)
+     from order_lines where order_id = orders.id) as lines
+ from orders where ";
 
-/// An order without its lines.
-pub struct Head(Order);
+#[derive(Deserialize)]
+struct LineRow {
+    product_id: Uuid,
+    name: String,
+    unit_price_minor: i64,
+    quantity: i32,
+}
 
-impl FromRow<'_, PgRow> for Head {
+impl FromRow<'_, PgRow> for Order {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let Json(shortages) = row.try_get::<Json<Vec<Shortage>>, _>("shortages")?;
         let key = Key::parse(row.try_get("idempotency_key")?);
         let ships_to = row.try_get::<Option<Json<PostalAddress>>, _>("ships_to")?;
         let currency = currency(row.try_get("currency")?)?;
-        Ok(Self(Order {
+        let lines = rows::<LineRow>(row, "lines")?.into_iter();
+        Ok(Self {
             id: OrderId::from_uuid(row.try_get("id")?),
             number: row.try_get("number")?,
             customer: UserId::from_uuid(row.try_get("customer_id")?),
             key: key.ok_or_else(|| broken("an idempotency key that is none"))?,
             state: State::from_word(row.try_get("state")?),
             stock: Stock::from_word(row.try_get("stock")?),
-            lines: Vec::new(),
+            lines: lines.map(|row| line(row, currency)).collect::<Result<_, _>>()?,
             total: money(row.try_get("total_minor")?, currency)?,
             paid: money(row.try_get("paid_minor")?, currency)?,
             refunded: money(row.try_get("refunded_minor")?, currency)?,
@@ -52,41 +60,31 @@ impl FromRow<'_, PgRow> for Head {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             request_id: row.try_get("request_id")?,
-        }))
+        })
     }
 }
 
-/// An order and the epoch of its last claim; only the customer's, where there is one.
+/// Rows of another table that are a column, which is null where there are none.
+pub fn rows<T: for<'de> Deserialize<'de>>(
+    row: &PgRow,
+    column: &str,
+) -> Result<Vec<T>, sqlx::Error> {
+    let rows: Option<Json<Vec<T>>> = row.try_get(column)?;
+    Ok(rows.map(|Json(rows)| rows).unwrap_or_default())
+}
+
+/// An order; only the customer's, where there is one.
 pub async fn get(
     access: &Access,
     id: OrderId,
     customer: Option<UserId>,
-) -> Result<Option<(Order, i64)>, sqlx::Error> {
-    let Some((head, epoch)) = head(access, id, customer).await? else { return Ok(None) };
-    Ok(Some((whole(access, head).await?, epoch)))
-}
-
-/// The same without its lines, which never change.
-pub async fn head(
-    access: &Access,
-    id: OrderId,
-    customer: Option<UserId>,
-) -> Result<Option<(Head, i64)>, sqlx::Error> {
-    let row: Option<PgRow> = sqlx::query(
-        "select * from orders where id = $1 and ($2::uuid is null or customer_id = $2)",
-    )
-    .bind(id.uuid())
-    .bind(customer.map(|customer| customer.uuid()))
-    .fetch_optional(access)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some((Head::from_row(&row)?, row.try_get("epoch")?)))
-}
-
-/// An order with its lines.
-pub async fn whole(access: &Access, head: Head) -> Result<Order, sqlx::Error> {
-    let order = with_lines(access, vec![Entry::Row(head)]).await?.pop();
-    order.and_then(Entry::row).ok_or_else(|| broken("lines that cannot be read"))
+) -> Result<Option<Order>, sqlx::Error> {
+    let mut query = QueryBuilder::new(WHOLE);
+    query.push("id = ").push_bind(id.uuid());
+    if let Some(customer) = customer {
+        query.push(" and customer_id = ").push_bind(customer.uuid());
+    }
+    query.build_query_as().fetch_optional(access).await
 }
 
 /// Orders that the filters let through, newest first.
@@ -95,13 +93,13 @@ pub async fn list(
     filters: &Filters,
     window: Window,
 ) -> Result<Vec<Entry<Order>>, sqlx::Error> {
-    let mut query = QueryBuilder::new("select * from orders where id < ");
-    query.push_bind(window.after.unwrap_or(Uuid::max()));
+    let mut query = QueryBuilder::new(WHOLE);
+    query.push("id < ").push_bind(window.after.unwrap_or(Uuid::max()));
     filter(&mut query, filters);
     query.push(" order by id desc limit ").push_bind(window.limit);
     query.push(" offset ").push_bind(window.offset);
     let rows = query.build().fetch_all(access).await?;
-    with_lines(access, souk_db::entries(&rows)?).await
+    souk_db::entries(&rows)
 }
 
 /// How many orders the filters let through, counted as far as one more than `most`.
@@ -150,64 +148,17 @@ fn first_id(at: OffsetDateTime) -> Uuid {
     Uuid::from_u128(millis << 80)
 }
 
-/// Completes orders with their lines, in the same order.
-pub async fn with_lines(
-    access: &Access,
-    heads: Vec<Entry<Head>>,
-) -> Result<Vec<Entry<Order>>, sqlx::Error> {
-    if heads.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<Uuid> = heads
-        .iter()
-        .filter_map(|head| match head {
-            Entry::Row(Head(order)) => Some(order.id.uuid()),
-            Entry::Unreadable { .. } => None,
-        })
-        .collect();
-    let rows: Vec<(Uuid, Uuid, String, i64, i32)> = sqlx::query_as(
-        "select order_id, product_id, name, unit_price_minor, quantity from order_lines
-         where order_id = any ($1) order by order_id, position",
-    )
-    .bind(ids)
-    .fetch_all(access)
-    .await?;
-    let mut lines: HashMap<Uuid, Vec<LineRow>> = HashMap::new();
-    for (order, product, name, price, quantity) in rows {
-        lines.entry(order).or_default().push((product, name, price, quantity));
-    }
-    let complete = |head| match head {
-        Entry::Row(Head(order)) => {
-            let rows = lines.remove(&order.id.uuid()).unwrap_or_default();
-            completed(order, rows)
-        }
-        Entry::Unreadable { key, sort_key } => Entry::Unreadable { key, sort_key },
-    };
-    Ok(heads.into_iter().map(complete).collect())
-}
-
-fn completed(mut order: Order, rows: Vec<LineRow>) -> Entry<Order> {
-    let currency = order.total.currency();
-    match rows.into_iter().map(|row| line(row, currency)).collect() {
-        Ok(lines) => {
-            order.lines = lines;
-            Entry::Row(order)
-        }
-        Err(error) => {
-            tracing::error!(order_id = %order.id, %error, "the lines of an order cannot be read");
-            Entry::unreadable(order.id.uuid())
-        }
-    }
-}
-
-fn line(
-    (product, name, price, quantity): LineRow,
-    currency: Currency,
-) -> Result<Line, sqlx::Error> {
-    let unit_price = money(price, currency)?;
+fn line(row: LineRow, currency: Currency) -> Result<Line, sqlx::Error> {
+    let unit_price = money(row.unit_price_minor, currency)?;
     let total =
-        unit_price.times(quantity).ok_or_else(|| broken("a line total that does not fit"))?;
-    Ok(Line { product: ProductId::from_uuid(product), name, quantity, unit_price, total })
+        unit_price.times(row.quantity).ok_or_else(|| broken("a line total that does not fit"))?;
+    Ok(Line {
+        product: ProductId::from_uuid(row.product_id),
+        name: row.name,
+        quantity: row.quantity,
+        unit_price,
+        total,
+    })
 }
 
 pub fn money(minor: i64, currency: Currency) -> Result<Money, sqlx::Error> {

@@ -1,154 +1,172 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use serde::Deserialize;
 use souk_db::Access;
 use souk_kit::id::{OrderId, PaymentId, RefundId, ShipmentId, UserId};
 use souk_kit::idempotency::Key;
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{FromRow as _, Row as _};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::orders::{self, broken, money};
+use super::orders::{self, broken, money, rows};
 use crate::order::Order;
 use crate::payment::{Payment, PaymentState, Provider};
 use crate::purchase::Purchase;
 use crate::refund::{Refund, RefundState};
 use crate::shipment::Shipment;
 
-/// A purchase and the epoch of the last claim on it; only the customer's, where there is one. What is beside the order
-/// is read after it, and never at the same time: what is newer than the order is of a change that whoever goes on with
-/// the purchase loses against, but what is older would be missed for good.
-pub async fn get(
-    access: &Access,
-    id: OrderId,
-    customer: Option<UserId>,
-) -> Result<Option<(Purchase, i64)>, sqlx::Error> {
-    let Some((head, epoch)) = orders::head(access, id, customer).await? else { return Ok(None) };
-    let (order, mut beside) =
-        tokio::try_join!(orders::whole(access, head), Beside::read(access, vec![id.uuid()]))?;
-    let purchase = beside.complete(order).ok_or_else(|| broken("what is beside an order"))?;
-    Ok(Some((purchase, epoch)))
+/// Whose order somebody wants to read; anybody's where there is no owner.
+pub type Wanted = (OrderId, Option<UserId>);
+
+/// A purchase and the epoch of the last claim on it; `None` where there is no such order, and an error where a later
+/// release has written it.
+pub type Found = Result<Option<(Purchase, i64)>, sqlx::Error>;
+
+pub async fn get(access: &Access, id: OrderId, customer: Option<UserId>) -> Found {
+    get_many(access, &[(id, customer)]).await?.pop().unwrap_or(Ok(None))
 }
 
-/// Completes orders with what is beside them, without those of which something cannot be read.
-pub async fn of_orders(access: &Access, orders: Vec<Order>) -> Result<Vec<Purchase>, sqlx::Error> {
-    if orders.is_empty() {
+/// Purchases, each as it was at one moment: an order with what is beside it.
+pub async fn get_many(access: &Access, wanted: &[Wanted]) -> Result<Vec<Found>, sqlx::Error> {
+    if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = orders.iter().map(|order| order.id.uuid()).collect();
-    let mut beside = Beside::read(access, ids).await?;
-    Ok(orders.into_iter().filter_map(|order| beside.complete(order)).collect())
-}
-
-/// What is beside some orders, by their ids.
-struct Beside {
-    payments: HashMap<Uuid, Vec<Payment>>,
-    refunds: HashMap<Uuid, Vec<Refund>>,
-    shipments: HashMap<Uuid, Shipment>,
-    /// Orders with something that cannot be read: a later release has written it.
-    unreadable: HashSet<Uuid>,
-}
-
-impl Beside {
-    async fn read(access: &Access, ids: Vec<Uuid>) -> Result<Self, sqlx::Error> {
-        let payments =
-            sqlx::query("select * from payments where order_id = any ($1) order by number");
-        let refunds =
-            sqlx::query("select * from refunds where order_id = any ($1) order by created_at, id");
-        let shipments = sqlx::query("select * from shipments where order_id = any ($1)");
-        let (payments, refunds, shipments) = tokio::try_join!(
-            payments.bind(ids.clone()).fetch_all(access),
-            refunds.bind(ids.clone()).fetch_all(access),
-            shipments.bind(ids).fetch_all(access),
-        )?;
-        let mut unreadable = HashSet::new();
-        Ok(Self {
-            payments: grouped(&payments, payment, &mut unreadable)?,
-            refunds: grouped(&refunds, refund, &mut unreadable)?,
-            shipments: grouped(&shipments, shipment, &mut unreadable)?
-                .into_iter()
-                .filter_map(|(order, mut shipments)| Some((order, shipments.pop()?)))
-                .collect(),
-            unreadable,
-        })
-    }
-
-    fn complete(&mut self, order: Order) -> Option<Purchase> {
-        let id = order.id.uuid();
-        (!self.unreadable.contains(&id)).then(|| Purchase {
-            order,
-            payments: self.payments.remove(&id).unwrap_or_default(),
-            refunds: self.refunds.remove(&id).unwrap_or_default(),
-            shipment: self.shipments.remove(&id),
-        })
-    }
-}
-
-fn grouped<T>(
-    rows: &[PgRow],
-    read: fn(&PgRow) -> Result<T, sqlx::Error>,
-    unreadable: &mut HashSet<Uuid>,
-) -> Result<HashMap<Uuid, Vec<T>>, sqlx::Error> {
-    let mut groups: HashMap<Uuid, Vec<T>> = HashMap::new();
+    let rows = sqlx::query(
+        "select orders.*, place::int,
+             (select json_agg(order_lines order by position)
+              from order_lines where order_id = orders.id) as lines,
+             (select json_agg(payments order by payments.number)
+              from payments where order_id = orders.id) as payments,
+             (select json_agg(refunds order by refunds.created_at, refunds.id)
+              from refunds where order_id = orders.id) as refunds,
+             (select json_agg(shipments) from shipments where order_id = orders.id) as shipments
+         from unnest($1::uuid[], $2::uuid[]) with ordinality as wanted (wanted_id, owner, place)
+             join orders on orders.id = wanted_id and (owner is null or customer_id = owner)",
+    )
+    .bind(wanted.iter().map(|(order, _)| order.uuid()).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|(_, owner)| owner.map(|owner| owner.uuid())).collect::<Vec<_>>())
+    .fetch_all(access)
+    .await?;
+    let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
-        let order = row.try_get("order_id")?;
-        match read(row) {
-            Ok(item) => groups.entry(order).or_default().push(item),
-            Err(error) => {
-                let id = OrderId::from_uuid(order);
-                tracing::error!(order_id = %id, %error, "what is beside an order cannot be read");
-                unreadable.insert(order);
-            }
+        let place: i32 = row.try_get("place")?;
+        let read = purchase(&row).and_then(|read| Ok((read, row.try_get("epoch")?)));
+        if let Err(error) = &read {
+            let id = OrderId::from_uuid(row.try_get("id")?);
+            tracing::error!(order_id = %id, %error, "an order cannot be read");
         }
+        found.insert(place, read);
     }
-    Ok(groups)
+    let places = (1..).take(wanted.len());
+    Ok(places.map(|place| found.remove(&place).transpose()).collect())
 }
 
-fn payment(row: &PgRow) -> Result<Payment, sqlx::Error> {
-    let currency = orders::currency(row.try_get("currency")?)?;
-    let operation: Option<String> = row.try_get("operation")?;
-    let key: Option<&str> = row.try_get("key")?;
+fn purchase(row: &PgRow) -> Result<Purchase, sqlx::Error> {
+    let payments = rows::<PaymentRow>(row, "payments")?.into_iter().map(payment);
+    let refunds = rows::<RefundRow>(row, "refunds")?.into_iter().map(refund);
+    let shipment = rows::<ShipmentRow>(row, "shipments")?.pop();
+    Ok(Purchase {
+        order: Order::from_row(row)?,
+        payments: payments.collect::<Result<_, _>>()?,
+        refunds: refunds.collect::<Result<_, _>>()?,
+        shipment: shipment.map(self::shipment).transpose()?,
+    })
+}
+
+#[derive(Deserialize)]
+struct PaymentRow {
+    id: Uuid,
+    number: i32,
+    provider: String,
+    method: String,
+    state: String,
+    amount_minor: i64,
+    refunded_minor: i64,
+    currency: String,
+    provider_order: Option<String>,
+    reference: Option<String>,
+    failure: Option<String>,
+    operation: Option<String>,
+    key: Option<String>,
+    look_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+fn payment(row: PaymentRow) -> Result<Payment, sqlx::Error> {
+    let currency = orders::currency(&row.currency)?;
     Ok(Payment {
-        id: PaymentId::from_uuid(row.try_get("id")?),
-        number: row.try_get("number")?,
-        provider: Provider::from_name(row.try_get("provider")?)
+        id: PaymentId::from_uuid(row.id),
+        number: row.number,
+        provider: Provider::from_name(&row.provider)
             .ok_or_else(|| broken("a provider of a later release"))?,
-        method: row.try_get("method")?,
-        state: PaymentState::from_word(row.try_get("state")?)
+        method: row.method,
+        state: PaymentState::from_word(&row.state)
             .ok_or_else(|| broken("a payment in a state of a later release"))?,
-        amount: money(row.try_get("amount_minor")?, currency)?,
-        refunded: money(row.try_get("refunded_minor")?, currency)?,
-        provider_order: row.try_get("provider_order")?,
-        reference: row.try_get("reference")?,
-        failure: row.try_get("failure")?,
-        call: operation.zip(key.and_then(Key::parse)),
-        look_at: row.try_get("look_at")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
+        amount: money(row.amount_minor, currency)?,
+        refunded: money(row.refunded_minor, currency)?,
+        provider_order: row.provider_order,
+        reference: row.reference,
+        failure: row.failure,
+        call: row.operation.zip(row.key.as_deref().and_then(Key::parse)),
+        look_at: row.look_at.as_deref().map(moment).transpose()?,
+        created_at: moment(&row.created_at)?,
+        updated_at: moment(&row.updated_at)?,
     })
 }
 
-fn refund(row: &PgRow) -> Result<Refund, sqlx::Error> {
-    let currency = orders::currency(row.try_get("currency")?)?;
+#[derive(Deserialize)]
+struct RefundRow {
+    id: Uuid,
+    payment_id: Uuid,
+    state: String,
+    amount_minor: i64,
+    currency: String,
+    reason: String,
+    reference: Option<String>,
+    look_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+fn refund(row: RefundRow) -> Result<Refund, sqlx::Error> {
+    let currency = orders::currency(&row.currency)?;
     Ok(Refund {
-        id: RefundId::from_uuid(row.try_get("id")?),
-        payment: PaymentId::from_uuid(row.try_get("payment_id")?),
-        state: RefundState::from_word(row.try_get("state")?)
+        id: RefundId::from_uuid(row.id),
+        payment: PaymentId::from_uuid(row.payment_id),
+        state: RefundState::from_word(&row.state)
             .ok_or_else(|| broken("a refund in a state of a later release"))?,
-        amount: money(row.try_get("amount_minor")?, currency)?,
-        reason: row.try_get("reason")?,
-        reference: row.try_get("reference")?,
-        look_at: row.try_get("look_at")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
+        amount: money(row.amount_minor, currency)?,
+        reason: row.reason,
+        reference: row.reference,
+        look_at: row.look_at.as_deref().map(moment).transpose()?,
+        created_at: moment(&row.created_at)?,
+        updated_at: moment(&row.updated_at)?,
     })
 }
 
-fn shipment(row: &PgRow) -> Result<Shipment, sqlx::Error> {
+#[derive(Deserialize)]
+struct ShipmentRow {
+    id: Uuid,
+    carrier: String,
+    tracking_number: String,
+    created_at: String,
+    delivered_at: Option<String>,
+}
+
+fn shipment(row: ShipmentRow) -> Result<Shipment, sqlx::Error> {
     Ok(Shipment {
-        id: ShipmentId::from_uuid(row.try_get("id")?),
-        carrier: row.try_get("carrier")?,
-        tracking_number: row.try_get("tracking_number")?,
-        created_at: row.try_get("created_at")?,
-        delivered_at: row.try_get("delivered_at")?,
+        id: ShipmentId::from_uuid(row.id),
+        carrier: row.carrier,
+        tracking_number: row.tracking_number,
+        created_at: moment(&row.created_at)?,
+        delivered_at: row.delivered_at.as_deref().map(moment).transpose()?,
     })
+}
+
+/// A moment as the database writes it in JSON.
+fn moment(text: &str) -> Result<OffsetDateTime, sqlx::Error> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -1,0 +1,40 @@
+//! What this process has written last of the orders that it has carried last.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use souk_kit::id::OrderId;
+
+use crate::purchase::Purchase;
+
+/// Orders that are remembered: some megabytes.
+const REMEMBERED: usize = 4096;
+
+/// A purchase, and the epoch of the claim under which it was written.
+type Held = (Arc<Purchase>, i64);
+
+/// Remembers orders. Whoever changes one as it is remembered learns from the database whether that is still true, and
+/// need not read it first. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    orders: Arc<Cache<OrderId, Held>>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { orders: Arc::new(Cache::new(REMEMBERED)) }
+    }
+}
+
+impl Recent {
+    /// Remembers an order, with the epoch of the claim under which it was written.
+    pub fn remember(&self, purchase: &Purchase, epoch: i64) {
+        self.orders.insert(purchase.id(), (Arc::new(purchase.clone()), epoch));
+    }
+
+    /// An order as it may still be, which is remembered no longer: it is about to change.
+    pub fn take(&self, id: OrderId) -> Option<(Purchase, i64)> {
+        let (_, (purchase, epoch)) = self.orders.remove(&id)?;
+        Some((Arc::unwrap_or_clone(purchase), epoch))
+    }
+}
