@@ -6,7 +6,7 @@ use souk_proto::souk::orders::v1::order_events_service_client::OrderEventsServic
 use souk_proto::souk::orders::v1::payments_service_client::PaymentsServiceClient;
 use souk_proto::souk::orders::v1::{GetPaymentRequest, PaymentStatus, WatchOrderRequest};
 
-use crate::support::{PATIENCE, Suite, assert_ledger, product, signed};
+use crate::support::{PATIENCE, Socket, Suite, assert_ledger, product, signed};
 
 fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}")).to_owned()
@@ -167,4 +167,43 @@ async fn an_order_is_followed_over_rest_and_over_grpc() {
     let stranger = suite.user().await;
     let refused = http.get_as(&stranger, &format!("{order}/watch")).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
+}
+
+/// The next event that a WebSocket brings.
+async fn event(socket: &mut Socket) -> Value {
+    socket.hear().await.expect("an event")["result"].clone()
+}
+
+#[tokio::test]
+async fn orders_are_followed_over_websockets_which_go_on_where_they_broke_off() {
+    let suite = Suite::start().await;
+    let book = product(&suite, "BOOK", "5.00", 10).await.id;
+    let (user, stranger) = (suite.user().await, suite.user().await);
+    let order = placed(&suite, &user, "order", &json!({ "product_id": book })).await;
+    let watch = format!("{order}/watch");
+    let ways = [
+        (watch.as_str(), "after_sequence", "sequence"),
+        ("/v1/orders/watch", "after_position", "position"),
+    ];
+    let open = async |path: String| Socket::open(suite.http_address(), &user, &path).await.unwrap();
+    let mut live = Vec::new();
+    for (path, after, _) in ways {
+        let mut socket = open(format!("{path}?{after}=0")).await;
+        for status in ["pending", "reserved"] {
+            assert_eq!(event(&mut socket).await["order"]["status"], status, "{path}");
+        }
+        live.push(socket);
+    }
+    let pay = json!({ "provider": "sandbox", "method": "ok" });
+    suite.http().post(&user, "pay", &format!("{order}/payments"), &pay).await;
+    for ((path, after, place), mut socket) in ways.into_iter().zip(live) {
+        let paying = event(&mut socket).await;
+        assert_eq!(paying["order"]["status"], "paying", "{path}");
+        drop(socket);
+        let seen = paying[place].to_string().replace('"', "");
+        let mut again = open(format!("{path}?{after}={seen}")).await;
+        assert_eq!(event(&mut again).await["order"]["status"], "paid", "{path}");
+    }
+    let refused = Socket::open(suite.http_address(), &stranger, &watch).await;
+    assert_eq!(refused.err(), Some(StatusCode::NOT_FOUND));
 }

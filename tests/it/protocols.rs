@@ -2,14 +2,10 @@
 
 use std::fmt::Write as _;
 
-use futures::{SinkExt as _, StreamExt as _};
 use http::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use crate::support::{Response, Suite, product};
+use crate::support::{Response, Socket, Suite, product};
 
 const GET_PRODUCT: &str = "/souk.catalog.v1.CatalogService/GetProduct";
 
@@ -82,22 +78,16 @@ async fn products_are_imported_in_lines_and_what_is_wrong_is_told_by_its_line() 
 #[tokio::test]
 async fn products_are_imported_over_a_websocket() {
     let suite = Suite::start().await;
-    let address = suite.http_address();
-    let url = format!("ws://{address}/v1/products:import");
-    let mut request = url.into_client_request().unwrap();
-    let protocols = format!("bearer, {}", suite.admin().await);
-    request.headers_mut().insert("sec-websocket-protocol", protocols.parse().unwrap());
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let admin = suite.admin().await;
+    let socket = Socket::open(suite.http_address(), &admin, "/v1/products:import").await;
+    let mut socket = socket.unwrap();
     for line in 1..=3 {
-        socket.send(Message::text(row(line, 1).to_string())).await.unwrap();
+        socket.say(row(line, 1)).await;
     }
-    socket.send(Message::text("")).await.unwrap();
+    socket.say("").await;
     let mut told = Vec::new();
-    while let Some(Ok(message)) = socket.next().await {
-        if let Message::Text(text) = message {
-            told.push(serde_json::from_str::<Value>(&text).unwrap());
-        }
+    while let Some(message) = socket.hear().await {
+        told.push(message);
     }
     assert_eq!(told[0]["result"]["created"], 3, "{told:?}");
     assert_eq!(told[1], json!({"end": {"reason": "complete"}}));

@@ -4,6 +4,7 @@ mod database;
 mod documented;
 mod http;
 mod process;
+mod socket;
 mod stranger;
 mod suite;
 mod tokens;
@@ -23,6 +24,7 @@ pub use process::{
     PATIENCE, Process, cpu_time_of, memory_of, processes_of, run, souk, souk_at,
     souk_with_descriptors, status_of,
 };
+pub use socket::Socket;
 pub use stranger::Stranger;
 pub use suite::{ADMIN_EMAIL, ADMIN_PASSWORD, MASTER_SECRET, Scratch, Suite, is_one_process};
 pub use tokens::forge;
