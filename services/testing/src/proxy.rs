@@ -29,6 +29,8 @@ pub struct RoundTrip {
     pub sql: String,
     /// Whether the statement is executed, or only prepared.
     pub executes: bool,
+    /// How many bytes the answer has.
+    pub answered: usize,
 }
 
 #[derive(Debug)]
@@ -237,7 +239,7 @@ impl Connection {
     fn look_at(&self, message: &Message, statements: &mut Statements) -> io::Result<()> {
         let (sql, is_whole) = match message.asked() {
             Asked::Parse { statement, sql } => {
-                statements.trip = RoundTrip { sql: sql.clone(), executes: false };
+                statements.trip = RoundTrip { sql: sql.clone(), ..RoundTrip::default() };
                 statements.prepared.insert(statement, sql);
                 return Ok(());
             }
@@ -252,7 +254,7 @@ impl Connection {
             Asked::Execute | Asked::Other => return Ok(()),
         };
         let fault = self.network.fault(&sql);
-        let trip = RoundTrip { sql, executes: true };
+        let trip = RoundTrip { sql, executes: true, answered: 0 };
         let mut exchange = self.exchange();
         match fault {
             Some((Loss::Request, happened)) => {
@@ -277,7 +279,7 @@ impl Connection {
         mut client: BufWriter<OwnedWriteHalf>,
     ) -> io::Result<()> {
         while let Some(message) = wire::next(&mut server).await? {
-            let is_lost = self.note_answer(message.is_ready())?;
+            let is_lost = self.note_answer(&message)?;
             let is_lost = is_lost || self.is_dead();
             forward(&message, &mut client, is_lost, server.buffer().is_empty()).await?;
         }
@@ -291,10 +293,13 @@ impl Connection {
     /// # Errors
     ///
     /// The connection breaks.
-    fn note_answer(&self, is_ready: bool) -> io::Result<bool> {
+    fn note_answer(&self, message: &Message) -> io::Result<bool> {
         let mut exchange = self.exchange();
         let is_lost = exchange.lost.as_ref().is_some_and(|(before, _)| *before == 0);
-        if !is_ready {
+        if let Some(asked) = exchange.asked.front_mut() {
+            asked.answered += message.bytes.len();
+        }
+        if !message.is_ready() {
             return Ok(is_lost);
         }
         let answered = exchange.asked.pop_front().unwrap_or_default();
