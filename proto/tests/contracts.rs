@@ -79,10 +79,10 @@ fn every_policy_keeps_its_own_rules() {
 }
 
 #[test]
-fn a_key_is_asked_for_where_somebody_asks_for_a_change_once() {
+fn a_key_is_taken_where_somebody_asks_for_a_change_once() {
     for method in methods() {
         let policy = policy(&method);
-        if policy.idempotency() != Idempotency::Required {
+        if policy.idempotency() == Idempotency::Unspecified {
             continue;
         }
         let name = method.full_name();

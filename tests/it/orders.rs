@@ -186,6 +186,29 @@ async fn cancelling_gives_the_stock_back_once() {
 }
 
 #[tokio::test]
+async fn a_cancellation_may_have_a_key_which_stands_for_one_order() {
+    let suite = Suite::start().await;
+    let book = product(&suite, "BOOK", "5.00", 10).await;
+    let (token, http) = (suite.user().await, suite.http());
+    let items = json!([{ "product_id": book.id, "quantity": 1 }]);
+    let place = async |key: &str| {
+        let order = id(&http.order(&token, key, &items).await.unwrap().json());
+        format!("/v1/orders/{order}/cancel")
+    };
+    let (one, other) = (place("one").await, place("other").await);
+    let cancelled = http.post(&token, "cancel", &one, &json!({})).await;
+    assert_eq!((cancelled.status, cancelled.header("idempotent-replayed")), (StatusCode::OK, ""));
+    let again = http.post(&token, "cancel", &one, &json!({})).await;
+    assert_eq!((again.header("idempotent-replayed"), &again.body), ("true", &cancelled.body));
+    let reused = http.post(&token, "cancel", &other, &json!({})).await;
+    assert_eq!(reused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(reused.code(), "IDEMPOTENCY_KEY_REUSED");
+    let bare = http.json_as(&token, Method::POST, &other, &json!({})).await;
+    assert_eq!((bare.status, &bare.json()["status"]), (StatusCode::OK, &json!("cancelled")));
+    assert_eq!(available(&suite, &book.id).await, 10);
+}
+
+#[tokio::test]
 async fn an_order_that_is_short_takes_nothing_and_says_what_is_short() {
     let suite = Suite::start().await;
     let plenty = product(&suite, "PLENTY", "5.00", 100).await;

@@ -1,6 +1,5 @@
 //! The reasons why calls fail, as the contract documents them.
 
-use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 use souk_proto::souk::types::v1::Reason;
 use souk_proto::{REASON_EXAMPLES, descriptors};
@@ -59,14 +58,15 @@ pub(crate) fn served(api: &Api) -> Vec<Documented> {
 pub(crate) fn of_policy(operation: &Operation) -> impl Iterator<Item = Reason> {
     let policy = &operation.rpc.policy;
     let needs_token = operation.rpc.needs_token();
-    let needs_key = policy.idempotency() == Idempotency::Required;
+    let takes_key = operation.rpc.takes_key();
     let conditions = [
         (needs_token, Reason::Unauthenticated),
         (needs_token, Reason::TokenExpired),
         (matches!(policy.access, Some(Access::Scope(_))), Reason::PermissionDenied),
-        (needs_key, Reason::IdempotencyKeyMissing),
-        (needs_key, Reason::IdempotencyKeyReused),
-        (needs_key, Reason::InFlight),
+        // or is none
+        (takes_key, Reason::IdempotencyKeyMissing),
+        (takes_key, Reason::IdempotencyKeyReused),
+        (takes_key, Reason::InFlight),
     ];
     let applying = conditions.into_iter().filter(|(applies, _)| *applies);
     applying.map(|(_, reason)| reason).chain(policy.reasons())

@@ -2,7 +2,6 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use souk_proto::souk::policy::v1::Idempotency;
 
 use super::describing::Describing;
 use super::errors::{self, Input};
@@ -151,7 +150,7 @@ impl Describing<'_> {
 fn headers_of(place: &Place<'_>, has_content: bool) -> impl Iterator<Item = &'static Header> {
     let policy = &place.operation.rpc.policy;
     let is_stream = place.operation.rpc.is_server_stream;
-    let has_key = policy.idempotency() == Idempotency::Required;
+    let has_key = place.operation.rpc.takes_key();
     let deprecation = policy.deprecation.as_ref();
     let has_successor = deprecation.is_some_and(|deprecation| !deprecation.successor.is_empty());
     let conditions = [

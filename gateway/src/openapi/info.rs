@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use souk_proto::souk::policy::v1::Idempotency;
 use souk_proto::souk::policy::v1::policy::Access;
 
 use super::methods::methods;
@@ -32,7 +31,7 @@ names; that of a list, only those of its items. It is not among the parameters b
 not have all that its schema asks for.";
 
 const KEYS: &str = "\
-Operations that ask for an `Idempotency-Key` are safe to repeat: a retry with the same key and the same \
+Operations that take an `Idempotency-Key` are safe to repeat with one: a retry with the same key and the same \
 body is answered as the first one was, and does nothing again.";
 
 const STREAMS: &str = "\
@@ -57,7 +56,7 @@ pub(super) fn info(api: &Api) -> Value {
         (has(|it| !it.is_ours()), OTHERS),
         (has(|it| it.rpc.needs_token()), TOKENS),
         (true, FIELDS),
-        (has(|it| it.rpc.policy.idempotency() == Idempotency::Required), KEYS),
+        (has(|it| it.rpc.takes_key()), KEYS),
         (has(|it| !it.rpc.policy.version_field.is_empty()), VERSIONS),
         (has(|it| it.rules.iter().any(|rule| it.has_websocket(rule))), STREAMS),
     ];

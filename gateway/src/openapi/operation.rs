@@ -77,6 +77,10 @@ impl Describing<'_> {
                 parameters.push(self.shared.parameter(header, is_required));
             }
         }
+        if policy.idempotency() == Idempotency::Optional {
+            // not by its name, under which is the one that is required
+            parameters.push(headers::IDEMPOTENCY_KEY.in_request(false));
+        }
         parameters.extend(policy.forwarded_headers.iter().map(|name| headers::forwarded(name)));
         (parameters, is_all)
     }

@@ -92,6 +92,18 @@ fn headers_are_those_of_the_policy() {
 }
 
 #[test]
+fn a_key_that_need_not_be_sent_is_no_parameter_that_must() {
+    let cancel = SOUK.operation("cancelOrder");
+    let parameters = cancel["parameters"].as_array().unwrap();
+    let key = parameters.iter().find(|it| it["name"] == "Idempotency-Key").unwrap();
+    assert_eq!(key["required"], false);
+    assert!(cancel["responses"]["200"]["headers"]["Idempotent-Replayed"].is_object());
+    let refused = SOUK.resolve(&cancel["responses"]["422"]);
+    let examples = &refused["content"]["application/json"]["examples"];
+    assert!(examples["IDEMPOTENCY_KEY_REUSED"].is_object(), "{examples}");
+}
+
+#[test]
 fn a_success_without_content_says_of_it_what_it_always_does() {
     let headers = |id: &str, status: &str| {
         SOUK.operation(id)["responses"][status]["headers"].as_object().unwrap().clone()

@@ -19,7 +19,7 @@ use crate::request::IDEMPOTENCY_KEY;
 pub struct Admitted {
     /// Who asks; `None` where the policy is public.
     pub principal: Option<Arc<Principal>>,
-    /// The idempotency key, where the policy asks for one.
+    /// The idempotency key, where the policy asks for one, or lets one be sent and there is one.
     pub idempotency_key: Option<Key>,
 }
 
@@ -28,7 +28,7 @@ pub struct Admitted {
 ///
 /// # Errors
 ///
-/// There is no token, or none that is good or suffices; or the idempotency key is missing.
+/// There is no token, or none that is good or suffices; or the idempotency key is missing, or is none.
 pub async fn admit(
     rpc: &Rpc,
     verifier: Option<&Verifier>,
@@ -93,8 +93,10 @@ fn nobody() -> Failure {
 }
 
 fn idempotency_key(rpc: &Rpc, headers: &HeaderMap) -> Result<Option<Key>, Failure> {
-    if rpc.policy.idempotency() != Idempotency::Required {
-        return Ok(None);
+    match rpc.policy.idempotency() {
+        Idempotency::Unspecified => return Ok(None),
+        Idempotency::Optional if !headers.contains_key(IDEMPOTENCY_KEY) => return Ok(None),
+        Idempotency::Optional | Idempotency::Required => {}
     }
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     let key = keys.next().and_then(|key| Key::parse(key.to_str().ok()?));

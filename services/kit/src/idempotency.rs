@@ -53,15 +53,16 @@ impl Operation {
 ///
 /// # Errors
 ///
-/// The name of an RPC whose policy asks for a key that nobody would look at, or of one that keeps
-/// keys which its policy does not ask for.
+/// The name of an RPC whose policy takes a key that nobody would look at, or of one that keeps
+/// keys which its policy does not take.
 pub fn check(service: &str, kept: &[Operation]) -> anyhow::Result<()> {
     let asked: BTreeSet<String> = descriptors()
         .get_service_by_name(service)
         .into_iter()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .filter(|method| {
-            policy_of(method).is_some_and(|policy| policy.idempotency() == Idempotency::Required)
+            let policy = policy_of(method);
+            policy.is_some_and(|policy| policy.idempotency() != Idempotency::Unspecified)
         })
         .map(|method| method.name().to_owned())
         .collect();
@@ -85,13 +86,15 @@ mod tests {
     const ORDERS: &str = "souk.orders.v1.OrdersService";
 
     #[test]
-    fn a_policy_that_asks_for_a_key_needs_a_service_that_keeps_it() {
-        let create = Operation::new(ORDERS, "CreateOrder");
-        assert!(check(ORDERS, &[create]).is_ok());
-        let error = check(ORDERS, &[]).unwrap_err();
-        assert!(error.to_string().contains("CreateOrder"));
-        let cancel = Operation::new(ORDERS, "CancelOrder");
-        assert!(check(ORDERS, &[create, cancel]).is_err());
+    fn a_policy_that_takes_a_key_needs_a_service_that_keeps_it() {
+        let [create, cancel, get] =
+            ["CreateOrder", "CancelOrder", "GetOrder"].map(|name| Operation::new(ORDERS, name));
+        assert!(check(ORDERS, &[create, cancel]).is_ok());
+        for (kept, wrong) in [(vec![cancel], "CreateOrder"), (vec![create], "CancelOrder")] {
+            let error = check(ORDERS, &kept).unwrap_err();
+            assert!(error.to_string().contains(wrong), "{error}");
+        }
+        assert!(check(ORDERS, &[create, cancel, get]).is_err());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use prost_reflect::MethodDescriptor;
-use souk_proto::souk::policy::v1::Policy;
 use souk_proto::souk::policy::v1::policy::Access;
+use souk_proto::souk::policy::v1::{Idempotency, Policy};
 use souk_proto::{descriptors, policy_of};
 
 /// The largest request message of an RPC whose policy does not say, in bytes.
@@ -72,6 +72,11 @@ impl Rpc {
     /// Whether messages come as a stream, in either direction: such a call may last.
     pub fn is_stream(&self) -> bool {
         self.is_client_stream || self.is_server_stream
+    }
+
+    /// Whether calls are kept under their idempotency keys, where they have one.
+    pub fn takes_key(&self) -> bool {
+        self.policy.idempotency() != Idempotency::Unspecified
     }
 
     /// Whether a token is asked for.

@@ -79,7 +79,8 @@ pub struct Context {
     pub deadline: Instant,
     /// Who asks; `None` where the policy is public.
     pub principal: Option<Arc<Principal>>,
-    /// The key that makes the call safe to repeat; always there where the policy asks for it.
+    /// The key that makes the call safe to repeat; always there where the policy asks for it, and else
+    /// only where it lets one be sent.
     pub idempotency_key: Option<Key>,
     /// Which versions of a resource the call may change; any, where the policy knows no condition.
     pub if_match: IfMatch,

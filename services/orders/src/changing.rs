@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout_at};
 
 use crate::crash::{self, Moment};
-use crate::order::Order;
 use crate::purchase::{Event, Purchase};
 use crate::saga::Saga;
 use crate::store::purchases::{Found, Wanted};
@@ -46,7 +45,12 @@ pub struct Asked {
 #[derive(Debug)]
 pub enum Changed {
     /// The order is as it was asked for.
-    Made(Box<Purchase>),
+    Made {
+        /// How it is by now.
+        purchase: Box<Purchase>,
+        /// What is kept under the key of the call, where the change itself decided that.
+        answer: Option<Answer>,
+    },
     /// An earlier call with the same key was answered this.
     Replayed(Answer),
 }
@@ -88,7 +92,7 @@ impl Changing {
                 Err(error) => (Err(error), None),
             };
             let ours = match &changed {
-                Ok(Changed::Made(purchase)) => {
+                Ok(Changed::Made { purchase, .. }) => {
                     epoch.map(|epoch| (Purchase::clone(purchase), epoch))
                 }
                 _ => None,
@@ -102,7 +106,7 @@ impl Changing {
             Ok(changed) => changed.unwrap_or(Err(Error::Late))?,
             Err(_) => return Err(Error::Late),
         };
-        let Changed::Made(mut purchase) = changed else { return Ok(changed) };
+        let Changed::Made { mut purchase, answer } = changed else { return Ok(changed) };
         let latest = latest(context);
         while !is_done(&purchase) && std::time::Instant::now() < latest {
             tokio::select! {
@@ -116,7 +120,7 @@ impl Changing {
                 () = tokio::time::sleep_until(latest.into()) => {}
             }
         }
-        Ok(Changed::Made(purchase))
+        Ok(Changed::Made { purchase, answer })
     }
 
     /// The same for a call whose answer the change itself decides: that, and whether an earlier call was given it.
@@ -126,14 +130,10 @@ impl Changing {
         (order, event): (OrderId, Event),
         recorded: Recorded,
     ) -> Result<(Answer, bool), Error> {
-        let Recorded { resource, answer, .. } = recorded;
         let author = Author::of(context, &context.principal()?.subject);
         let asked = Asked { order, owner: None, event, author, recorded: Some(recorded) };
         match self.change(context, asked, |_| true).await? {
-            Changed::Made(purchase) => {
-                let answer = answer(&purchase, resource).ok_or(Error::NotFound(order))?;
-                Ok((answer, false))
-            }
+            Changed::Made { answer, .. } => Ok((answer.ok_or(Error::NotFound(order))?, false)),
             Changed::Replayed(answer) => Ok((answer, true)),
         }
     }
@@ -141,8 +141,13 @@ impl Changing {
     /// The order after the change, with the epoch of the claim on it if it was changed now.
     async fn make(&self, context: &Context, asked: Asked) -> Result<(Changed, Option<i64>), Error> {
         let Asked { order, owner, recorded, .. } = &asked;
-        if let Some((next, epoch)) = self.make_from_memory(&asked).await {
-            return Ok((Changed::Made(next), Some(epoch)));
+        let answer = |purchase: &Purchase| {
+            let Recorded { resource, answer, .. } = recorded.as_ref()?;
+            answer(purchase, *resource)
+        };
+        if let Some((purchase, epoch)) = self.make_from_memory(&asked).await {
+            let answer = answer(&purchase);
+            return Ok((Changed::Made { purchase, answer }, Some(epoch)));
         }
         for _ in 0..ATTEMPTS {
             let found = self.read(*order, *owner).await?;
@@ -150,23 +155,23 @@ impl Changing {
             let claim = Claim::TakenOver(epoch);
             let applied = self.apply(&purchase, claim, &asked).await;
             if let Ok(Applied::Changed(next)) = applied {
-                return Ok((Changed::Made(next), Some(claim.epoch())));
+                let answer = answer(&next);
+                return Ok((Changed::Made { purchase: next, answer }, Some(claim.epoch())));
             }
             // a repeat finds the order as the first call has left it, and what that was answered
             if let Some(answer) = self.earlier(context, recorded.as_ref()).await? {
                 return Ok((Changed::Replayed(answer), None));
             }
             if let Applied::Unchanged = applied? {
-                if let Some(Recorded { call, resource, answer }) = recorded {
+                let answer = answer(&purchase);
+                // where it is not decided, who has asked first waits for it
+                if let (Some(Recorded { call, resource, .. }), Some(answer)) = (recorded, &answer) {
                     let access = self.database.until(context.deadline);
-                    // where it is not decided, who has asked first waits for it
-                    if let Some(answer) = answer(&purchase, *resource)
-                        && !store::records::keep(&access, call, *resource, &answer).await?
-                    {
+                    if !store::records::keep(&access, call, *resource, answer).await? {
                         continue;
                     }
                 }
-                return Ok((Changed::Made(purchase.into()), None));
+                return Ok((Changed::Made { purchase: purchase.into(), answer }, None));
             }
         }
         Err(Error::Late)
@@ -214,17 +219,6 @@ impl Changing {
             Some(record) => Ok(Some(record.for_repeat(call)?.ok_or(Refusal::InFlight)?)),
             None => Ok(None),
         }
-    }
-
-    /// An order of a customer.
-    pub async fn order(
-        &self,
-        context: &Context,
-        id: OrderId,
-        customer: UserId,
-    ) -> Result<Order, Error> {
-        let access = self.database.until(context.deadline);
-        store::orders::get(&access, id, Some(customer)).await?.ok_or(Error::NotFound(id))
     }
 
     async fn read(&self, order: OrderId, owner: Option<UserId>) -> Found {

@@ -72,7 +72,7 @@ async fn wait(
 ) -> Result<Paid, Error> {
     let is_decided = |purchase: &Purchase| purchase.payment(id).is_some_and(Payment::is_decided);
     match changing.change(context, asked, is_decided).await? {
-        Changed::Made(purchase) => {
+        Changed::Made { purchase, .. } => {
             let payment = purchase.payment(id).cloned().ok_or(Error::NoSuchPayment(id))?;
             Ok(Paid::Payment(Box::new(payment)))
         }

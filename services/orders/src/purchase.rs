@@ -290,6 +290,7 @@ impl Purchase {
                 self.give_up_payment(at);
                 Action::Expire
             }
+            Event::Cancel if self.order.state == State::Cancelled => return Ok(None),
             Event::Cancel => Action::Cancel,
             Event::Pay(attempt) => {
                 self.begin_payment(attempt, at)?;

@@ -87,6 +87,20 @@ impl Call {
             fingerprint: Fingerprint::of(request),
         })
     }
+
+    /// The same where the policy leaves it to the caller whether there is a key; `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// The policy of the RPC asks for no principal; a fault of ours.
+    pub fn where_keyed(
+        context: &Context,
+        operation: Operation,
+        request: &impl Message,
+    ) -> Result<Option<Self>, Failure> {
+        let has_key = context.idempotency_key.is_some();
+        has_key.then(|| Self::of(context, operation, request)).transpose()
+    }
 }
 
 /// What is known of an earlier call with the same key.

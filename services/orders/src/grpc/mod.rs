@@ -33,6 +33,7 @@ use crate::webhooks::Webhooks;
 /// The scope that sees the orders of everybody.
 const READ_ALL: &str = "orders:read_all";
 const CREATE_ORDER: Operation = Operation::new(ORDERS, "CreateOrder");
+const CANCEL_ORDER: Operation = Operation::new(ORDERS, "CancelOrder");
 const CREATE_PAYMENT: Operation = Operation::new(PAYMENTS, "CreatePayment");
 const CONFIRM_PAYMENT: Operation = Operation::new(PAYMENTS, "ConfirmPayment");
 const CREATE_REFUND: Operation = Operation::new(PAYMENTS, "CreateRefund");
@@ -46,6 +47,7 @@ const REDELIVER_WEBHOOK: Operation = Operation::new(WEBHOOKS, "RedeliverWebhook"
 /// The RPCs that keep idempotency keys.
 pub const KEYED: &[Operation] = &[
     CREATE_ORDER,
+    CANCEL_ORDER,
     CREATE_PAYMENT,
     CONFIRM_PAYMENT,
     CREATE_REFUND,

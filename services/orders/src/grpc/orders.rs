@@ -17,8 +17,11 @@ use tonic::Response;
 use tonic::metadata::MetadataValue;
 
 use super::messages::{self, timeline};
-use super::{CREATE_ORDER, Handlers, READ_ALL, Reply, customer, parse_order, visible_to};
+use super::{
+    CANCEL_ORDER, CREATE_ORDER, Handlers, READ_ALL, Reply, customer, parse_order, visible_to,
+};
 use crate::placing::Placed;
+use crate::transition::Answering;
 use crate::webhooks::asking;
 use crate::{cancelling, reading};
 
@@ -56,9 +59,13 @@ impl OrdersService for Handlers {
     }
 
     async fn cancel_order(&self, request: Request<CancelOrderRequest>) -> Reply<Order> {
-        let (context, id, _) = open_named(request, |message| parse_order(&message.id))?;
-        let order = cancelling::cancel(&self.changing, &context, id, customer(&context)?).await?;
-        Ok(Response::new(order.into()))
+        let (context, id, message) = open_named(request, |message| parse_order(&message.id))?;
+        let customer = customer(&context)?;
+        let call = Call::where_keyed(&context, CANCEL_ORDER, &message)?;
+        let call = (call, messages::cancelled as Answering);
+        let (answer, replayed) =
+            cancelling::cancel(&self.changing, &context, id, customer, call).await?;
+        answer.reply(replayed)
     }
 
     async fn get_timeline(&self, request: Request<GetTimelineRequest>) -> Reply<Timeline> {

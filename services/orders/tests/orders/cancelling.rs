@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{CHANGE, World, has_seen, is_pending, reason, soon};
+use crate::support::{CHANGE, World, has_seen, is_pending, is_replayed, reason, soon};
 
 /// Cancels an order whose worker waits for the catalog, which holds its request or its answer.
 async fn cancel_while_reserving(fault: impl Fn(Gate) -> Fault) -> (World, String) {
@@ -198,6 +198,66 @@ async fn cancelling_twice_is_cancelling_once() {
     world.settles().await;
     assert_eq!(world.test.count("outbox where kind = 'order.cancelled'").await, 1);
     assert_eq!(world.catalog.stock(&product), (10, 0));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_with_a_key_is_answered_the_same_whatever_has_followed() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shops = [world.shop().await, world.shop().await];
+    let buyer = world.buyer();
+    let order = shops[0].order(&buyer, "key", &[(&product, 2)]).await.id;
+    shops[0].pay(&buyer, "pay", &order, "late").await.unwrap();
+    let cancel = async |number: usize| {
+        let call = buyer.keyed_cancellation("cancel", &order);
+        shops[number % 2].client().cancel_order(call).await.unwrap()
+    };
+    let answers = join_all((0..8).map(&cancel)).await;
+    assert_eq!(answers.iter().filter(|answer| !is_replayed(answer.metadata())).count(), 1);
+    let first = answers[0].get_ref();
+    assert_eq!(first.status(), OrderStatus::Cancelled);
+    assert!(answers.iter().all(|answer| answer.get_ref() == first));
+    // and then money comes, and goes back
+    soon("the late charge", || async { world.charges(&order).await.0 == 1 }).await;
+    shops[0].work();
+    world.settle_due().await;
+    assert_eq!(world.charges(&order).await, (1, 1));
+    assert_ne!(shops[1].get(&buyer, &order).await.unwrap(), *first);
+    let again = cancel(1).await;
+    assert!(is_replayed(again.metadata()));
+    assert_eq!(again.get_ref(), first);
+    assert_eq!(world.test.count("audit_log where action = 'order.cancel'").await, 1);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_key_of_one_cancellation_cancels_no_other_order() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let buyer = world.buyer();
+    let [one, other] = [
+        shop.order(&buyer, "one", &[(&product, 1)]).await.id,
+        shop.order(&buyer, "other", &[(&product, 1)]).await.id,
+    ];
+    let cancel = async |key: &str, order: &str| {
+        shop.client().cancel_order(buyer.keyed_cancellation(key, order)).await
+    };
+    // also one that has changed nothing
+    for key in ["first", "second"] {
+        cancel(key, &one).await.unwrap();
+        let refused = cancel(key, &other).await.unwrap_err();
+        assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
+        assert!(is_replayed(cancel(key, &one).await.unwrap().metadata()));
+    }
+    let refused = cancel("no key", &other).await.unwrap_err();
+    assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_MISSING");
+    assert_eq!(world.state(&other).await, "reserved");
+    // others have keys of their own, and what is refused leaves them free
+    let stranger = world.buyer().keyed_cancellation("third", &other);
+    assert_eq!(shop.client().cancel_order(stranger).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(cancel("third", &other).await.unwrap().get_ref().status(), OrderStatus::Cancelled);
     world.audit().await;
 }
 

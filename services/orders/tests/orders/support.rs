@@ -374,6 +374,10 @@ impl Buyer {
         signed(&self.token, CancelOrderRequest { id: order.to_owned() })
     }
 
+    pub fn keyed_cancellation(&self, key: &str, order: &str) -> Request<CancelOrderRequest> {
+        self.keyed(key, CancelOrderRequest { id: order.to_owned() })
+    }
+
     pub fn payment(&self, key: &str, order: &str, method: &str) -> Request<CreatePaymentRequest> {
         let (order_id, provider) = (order.to_owned(), "sandbox".to_owned());
         self.keyed(key, CreatePaymentRequest { order_id, provider, method: method.to_owned() })

@@ -16,6 +16,7 @@ use souk_proto::souk::orders::v1::{
 };
 use time::OffsetDateTime;
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::Error;
 use crate::history::Entry;
@@ -131,6 +132,11 @@ pub fn answer(order: &order::Order) -> Answer {
         return Answer::failure(&Status::from(error));
     }
     Answer::success(&Order::from(order.clone()))
+}
+
+/// What a call is answered that has cancelled an order.
+pub fn cancelled(purchase: &Purchase, _: Uuid) -> Option<Answer> {
+    Some(answer(&purchase.order))
 }
 
 /// The event of an order's last change.
