@@ -26,6 +26,37 @@ async fn a_receiver_that_never_answers_delays_nobody_else() {
     assert!(pending.iter().all(|delivery| delivery.status() == WebhookDeliveryStatus::Pending));
 }
 
+/// Of an order that such an endpoint has not taken it gets nothing more for hours, and has some of it due all that time.
+#[tokio::test]
+async fn strict_endpoints_that_wait_for_what_has_failed_delay_nobody_else() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 100);
+    let shop = world.shop().await;
+    let (failed, behind) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    // more than are looked at at once
+    let stalled = format!(
+        "insert into webhook_endpoints (id, owner_id, url, description, events, all_orders,
+             strict_order, secret, arrived_at, served_at)
+         select gen_random_uuid(), gen_random_uuid(), 'https://shop.example/', '', '{{}}', false,
+             true, '', now(), now() - interval '1 day'
+         from generate_series(1, 600);
+         insert into webhook_events (id, type, subject, sequence, payload)
+         values ('{failed}', 'order.created', '{failed}', 1, ''),
+             ('{behind}', 'order.reserved', '{failed}', 2, '');
+         insert into webhook_deliveries (endpoint_id, owner_id, event_id, subject, position, due_at)
+         select id, owner_id, '{failed}'::uuid, '{failed}'::uuid, 1, now() + interval '1 hour'
+         from webhook_endpoints
+         union all
+         select id, owner_id, '{behind}'::uuid, '{failed}'::uuid, 2, now() from webhook_endpoints"
+    );
+    world.test.sql(&stalled).await;
+    let (owner, quick) = (world.buyer(), Receiver::good().await);
+    shop.endpoint(&owner, &quick.url()).await;
+    shop.order(&owner, "key", &[(&product, 1)]).await;
+    shop.work();
+    quick.has_taken(2).await;
+}
+
 #[tokio::test]
 async fn many_receivers_that_never_answer_delay_nobody_else() {
     let world = World::new().await;
