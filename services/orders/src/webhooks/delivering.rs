@@ -139,7 +139,10 @@ impl Webhooks {
     /// The secrets that sign, and the body.
     fn message(&self, claimed: &Claimed) -> Result<(Vec<signature::Secret>, Bytes), Error> {
         let secret = |sealed: &Vec<u8>| self.secret(claimed.endpoint, sealed);
-        let secrets = claimed.secrets.iter().map(secret).collect::<Result<_, _>>()?;
+        let (newest, earlier) = claimed.secrets.split_first().ok_or(Error::WebhookSecret)?;
+        let mut secrets = vec![secret(newest)?];
+        // who has rotated because the earlier one cannot be opened any more shall be helped by that
+        secrets.extend(earlier.iter().filter_map(|sealed| secret(sealed).ok()));
         Ok((secrets, body::of(&claimed.event, claimed.endpoint)?))
     }
 

@@ -70,6 +70,23 @@ async fn two_secrets_sign_while_they_rotate() {
     }
 }
 
+/// As when the master secret is another one: what was encrypted under the one before is lost.
+#[tokio::test]
+async fn who_rotates_a_secret_that_nobody_can_open_gets_webhooks_again() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let owner = world.buyer();
+    let receiver = Receiver::good().await;
+    let id = shop.endpoint(&owner, &receiver.url()).await.id;
+    world.test.sql("update webhook_endpoints set secret = 'what cannot be opened'").await;
+    let rotate = owner.keyed("key", RotateWebhookSecretRequest { id });
+    let rotated = shop.webhooks().rotate_webhook_secret(rotate).await.unwrap().into_inner();
+    let secret = rotated.secret.unwrap();
+    shop.order(&owner, "key", &[(&product, 1)]).await;
+    assert!(receiver.has_taken(2).await.iter().all(|hit| hit.is_signed_with(&secret)));
+}
+
 #[tokio::test]
 async fn an_endpoint_is_told_of_what_it_asks_for_and_of_orders_that_its_owner_may_see() {
     let world = World::new().await;
