@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::dice::Dice;
 use super::errand::{Aftermath, Attempt, End, Errand, Send};
-use super::history::{History, Ordered};
+use super::history::{Basket, History, Ordered};
 use super::people::Person;
 use super::shop::{Answer, Ask, Shop};
 
@@ -106,8 +106,19 @@ impl Buyer {
     }
 
     fn ordered(&self, id: &str, is_rejected: bool) {
-        let order = Ordered { id: id.to_owned(), account: self.errand.account, is_rejected };
+        let (account, basket) = (self.errand.account, self.basket());
+        let order = Ordered { id: id.to_owned(), account, is_rejected, basket };
         self.market.history.ordered(self.number, order);
+    }
+
+    fn basket(&self) -> Basket {
+        let mut basket = Basket::default();
+        for (place, units) in self.errand.units() {
+            let product = &self.market.products[place];
+            basket.lines.insert(product.id.clone(), units);
+            basket.cents += product.cents * units;
+        }
+        basket
     }
 
     async fn pay(&self, order: &str, attempt: &Attempt, name: String) {
@@ -174,10 +185,7 @@ impl Buyer {
     }
 
     async fn refund(&self, order: &str, place: usize, percent: i64) {
-        let price =
-            |(product, quantity): (usize, i64)| self.market.products[product].cents * quantity;
-        let total: i64 = self.errand.units().map(price).sum();
-        let cents = total * percent / 100;
+        let cents = self.basket().cents * percent / 100;
         let amount = (percent > 0).then(|| format!("{}.{:02}", cents / 100, cents % 100));
         let key = self.key(&format!("refund-{place}"));
         let ask = Ask::Refund { order: order.to_owned(), amount };

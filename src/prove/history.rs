@@ -39,6 +39,15 @@ pub struct Ordered {
     pub id: String,
     pub account: usize,
     pub is_rejected: bool,
+    /// What was asked for under the key.
+    pub basket: Basket,
+}
+
+/// Units of each product, and what they cost together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Basket {
+    pub lines: BTreeMap<String, i64>,
+    pub cents: i64,
 }
 
 impl History {
@@ -122,7 +131,7 @@ mod tests {
     use super::*;
 
     fn order(id: &str, is_rejected: bool) -> Ordered {
-        Ordered { id: id.to_owned(), account: 0, is_rejected }
+        Ordered { id: id.to_owned(), account: 0, is_rejected, basket: Basket::default() }
     }
 
     fn broken(history: &History) -> Vec<&'static str> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::prove::history::Told;
+use crate::prove::history::{Basket, Told};
 use crate::prove::verdict::Finding;
 
 /// What there is, from wherever it is known.
@@ -10,12 +10,41 @@ use crate::prove::verdict::Finding;
 pub struct Seen {
     /// The state of each order.
     pub orders: BTreeMap<String, String>,
+    /// What each order has.
+    pub baskets: BTreeMap<String, Basket>,
     /// The order of each payment, and how that stands.
     pub payments: BTreeMap<String, (String, String)>,
     /// The order of each refund.
     pub refunds: BTreeMap<String, String>,
     /// Orders that were sent.
     pub shipped: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Units of each product that have left with orders.
+    pub fn sold(&self) -> BTreeMap<&str, i64> {
+        let mut sold = BTreeMap::new();
+        let left = self.orders.iter().filter(|(id, state)| {
+            let is_shipped = self.shipped.contains(*id);
+            is_sold(state, is_shipped)
+        });
+        for basket in left.filter_map(|(id, _)| self.baskets.get(id)) {
+            for (product, units) in &basket.lines {
+                *sold.entry(product.as_str()).or_default() += units;
+            }
+        }
+        sold
+    }
+}
+
+/// Whether the units of an order in this state leave with it.
+pub fn is_sold(state: &str, is_shipped: bool) -> bool {
+    match state {
+        "paid" | "fulfilled" | "delivered" | "partially_refunded" => true,
+        // what was sent stays with the customer
+        "refunded" => is_shipped,
+        _ => false,
+    }
 }
 
 /// Holds what there is to what was acknowledged, of so many keys.
@@ -32,6 +61,10 @@ pub fn hold_to(told: &Told, seen: &Seen, keys: usize) -> Vec<Finding> {
             _ if order.is_rejected != (is == "rejected") => {
                 let said = if order.is_rejected { "rejected" } else { "accepted" };
                 wrong("an answer stands", &order.id, format!("{said} by its answer, {is} now"));
+            }
+            _ if seen.baskets.get(&order.id) != Some(&order.basket) => {
+                let what = format!("{:?} was asked for", order.basket);
+                wrong("an order is what was asked for", &order.id, what);
             }
             _ => {}
         }
@@ -75,11 +108,15 @@ mod tests {
     use super::*;
     use crate::prove::history::{History, Ordered};
 
+    fn two_cups() -> Basket {
+        Basket { lines: [("cup".to_owned(), 2)].into(), cents: 1_000 }
+    }
+
     fn told(rejected: &[(usize, &str, bool)]) -> Told {
         let history = History::default();
         for (buyer, id, is_rejected) in rejected {
-            let order = Ordered { id: (*id).to_owned(), account: 0, is_rejected: *is_rejected };
-            history.ordered(*buyer, order);
+            let (id, is_rejected, basket) = ((*id).to_owned(), *is_rejected, two_cups());
+            history.ordered(*buyer, Ordered { id, account: 0, is_rejected, basket });
         }
         history.paid("one", "pay");
         history.refunded("one", "ref");
@@ -94,6 +131,7 @@ mod tests {
             orders: [("one", "fulfilled"), ("two", "rejected"), ("three", "cancelled")]
                 .map(text)
                 .into(),
+            baskets: ["one", "two", "three"].map(|id| (id.to_owned(), two_cups())).into(),
             payments: [("pay".to_owned(), text(("one", "succeeded")))].into(),
             refunds: [text(("ref", "one"))].into(),
             shipped: ["one".to_owned()].into(),
@@ -119,9 +157,22 @@ mod tests {
         let mut sold = seen();
         sold.orders.insert("two".to_owned(), "reserved".to_owned());
         assert_eq!(rules(told(&ALL), sold), ["an answer stands"]);
+        let mut mixed_up = seen();
+        mixed_up.baskets.insert("one".to_owned(), Basket { cents: 500, ..two_cups() });
+        assert_eq!(rules(told(&ALL), mixed_up), ["an order is what was asked for"]);
         let mut double = seen();
         double.orders.insert("four".to_owned(), "reserved".to_owned());
         assert_eq!(rules(told(&ALL), double), ["one order per key"]);
+    }
+
+    #[test]
+    fn units_have_left_with_orders_that_were_paid_and_kept() {
+        let mut seen = seen();
+        assert_eq!(seen.sold(), [("cup", 2)].into());
+        seen.orders.insert("one".to_owned(), "refunded".to_owned());
+        assert_eq!(seen.sold(), [("cup", 2)].into(), "it was sent");
+        seen.shipped.clear();
+        assert_eq!(seen.sold(), [].into());
     }
 
     #[test]

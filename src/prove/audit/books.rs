@@ -9,6 +9,7 @@ use sqlx::types::Uuid;
 
 use super::acknowledged::Seen;
 use super::rules::{self, Rule, order, product};
+use crate::prove::history::Basket;
 use crate::prove::town::{Databases, RESERVATION_TTL};
 use crate::prove::verdict::Finding;
 
@@ -93,22 +94,24 @@ impl Books {
     }
 
     async fn read_orders(&mut self, database: &mut PgConnection) -> anyhow::Result<()> {
-        type Row = (Uuid, String, bool, i32, Vec<Uuid>, Vec<i32>);
+        type Row = (Uuid, String, bool, i32, i64, Vec<Uuid>, Vec<i32>);
         let rows: Vec<Row> = sqlx::query_as(
             "select id, state, exists (select from shipments where order_id = orders.id), version,
+                 total_minor,
                  array(select product_id from order_lines where order_id = orders.id order by position),
                  array(select quantity from order_lines where order_id = orders.id order by position)
              from orders",
         )
         .fetch_all(database)
         .await?;
-        for (id, state, is_shipped, version, products, quantities) in rows {
+        for (id, state, is_shipped, version, cents, products, quantities) in rows {
             let id = order(id);
             self.seen.orders.insert(id.clone(), state.clone());
             if is_shipped {
                 self.seen.shipped.insert(id.clone());
             }
             let lines = lines(products, quantities);
+            self.seen.baskets.insert(id.clone(), Basket { lines: lines.clone(), cents });
             let version = i64::from(version);
             self.orders.insert(id, Order { state, is_shipped, version, lines });
         }

@@ -7,7 +7,7 @@ use souk_kit::Money;
 use souk_kit::money::Currency;
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
-use souk_proto::souk::catalog::v2::{GetStockRequest, ListStockMovesRequest};
+use souk_proto::souk::catalog::v2::{GetStockRequest, ListStockMovesRequest, Stock};
 use souk_proto::souk::orders::v1::orders_service_client::OrdersServiceClient;
 use souk_proto::souk::orders::v1::{
     GetOrderRequest, GetTimelineRequest, ListOrdersRequest, Order, OrderStatus, PaymentStatus,
@@ -17,6 +17,7 @@ use souk_proto::souk::orders::v1::{
 use super::acknowledged::Seen;
 use crate::login::explain;
 use crate::prove::buyers::{Market, Product};
+use crate::prove::history::Basket;
 use crate::prove::people::Person;
 use crate::prove::shop::signed;
 use crate::prove::verdict::Finding;
@@ -41,8 +42,10 @@ pub async fn of_public(market: &Market) -> anyhow::Result<(Seen, Vec<Finding>)> 
             findings.extend(wrong);
         }
     }
+    let sold = seen.sold();
     for product in &market.products {
-        findings.extend(ledger(market, product).await?);
+        let sold = sold.get(product.id.as_str()).copied().unwrap_or_default();
+        findings.extend(ledger(market, product, sold, deadline).await?);
     }
     Ok((seen, findings))
 }
@@ -90,6 +93,9 @@ fn note(seen: &mut Seen, order: &Order, timeline: &Timeline) {
     let word = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_lowercase();
     let state = word(order.status().as_str_name(), "ORDER_STATUS_");
     seen.orders.insert(order.id.clone(), state);
+    let lines = order.items.iter().map(|it| (it.product_id.clone(), i64::from(it.quantity)));
+    let basket = Basket { lines: lines.collect(), cents: minor(&order.total) };
+    seen.baskets.insert(order.id.clone(), basket);
     for payment in &timeline.payments {
         let state = word(payment.status().as_str_name(), "PAYMENT_STATUS_");
         seen.payments.insert(payment.id.clone(), (order.id.clone(), state));
@@ -155,8 +161,26 @@ fn minor(amount: &Option<Decimal>) -> i64 {
     Money::parse(text, Currency::USD).map_or(0, Money::minor)
 }
 
-/// The stock of a product is what its ledger says.
-async fn ledger(market: &Market, product: &Product) -> anyhow::Result<Vec<Finding>> {
+/// What is wrong with the stock of a product, of which so many units have left with orders. Reservations of the last
+/// orders may end, or be committed, while it is looked at.
+async fn ledger(
+    market: &Market,
+    product: &Product,
+    sold: i64,
+    deadline: Instant,
+) -> anyhow::Result<Vec<Finding>> {
+    loop {
+        let (stock, moved) = stock(market, product).await?;
+        let findings = count(product, &stock, moved, sold);
+        if findings.is_empty() || Instant::now() > deadline {
+            return Ok(findings);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The stock of a product, and what its ledger comes to: units that are available, and reserved.
+async fn stock(market: &Market, product: &Product) -> anyhow::Result<(Stock, (i32, i32))> {
     let mut catalog = CatalogServiceClient::new(market.shop.catalog.clone());
     let id = product.id.clone();
     let asked = signed(GetStockRequest { id: id.clone() }, &market.admin.token().await, "");
@@ -172,25 +196,30 @@ async fn ledger(market: &Market, product: &Product) -> anyhow::Result<Vec<Findin
         reserved += page.data.iter().map(|line| line.reserved).sum::<i32>();
         match page.pagination.and_then(|pagination| pagination.next_cursor) {
             Some(cursor) => request.cursor = cursor,
-            None => break,
+            None => return Ok((stock, (available, reserved))),
         }
     }
+}
+
+/// Holds the stock of a product to its ledger, and to what was there when it was made.
+fn count(product: &Product, stock: &Stock, moved: (i32, i32), sold: i64) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if (available, reserved) != (stock.available, stock.reserved) {
-        let what = format!(
-            "{} and {} reserved, the ledger says {available} and {reserved}",
-            stock.available, stock.reserved
-        );
-        findings.push(Finding::of("the ledger is the stock", &product.id, what));
+    let mut wrong = |rule, what| findings.push(Finding::of(rule, &product.id, what));
+    let told = format!("{} available, {} reserved", stock.available, stock.reserved);
+    if moved != (stock.available, stock.reserved) {
+        let (available, reserved) = moved;
+        let what = format!("{told}, the ledger says {available} and {reserved}");
+        wrong("the ledger is the stock", what);
     }
-    if stock.on_hand != stock.available + stock.reserved
-        || stock.available < 0
-        || stock.reserved < 0
-    {
-        let what = format!("{} on hand", stock.on_hand);
-        findings.push(Finding::of("on hand is available and reserved", &product.id, what));
+    let is_negative = stock.available < 0 || stock.reserved < 0;
+    if is_negative || stock.on_hand != stock.available + stock.reserved {
+        wrong("on hand is available and reserved", format!("{told}, {} on hand", stock.on_hand));
     }
-    Ok(findings)
+    // others may buy here as well: less than there was is no finding
+    if i64::from(stock.available) + i64::from(stock.reserved) + sold > i64::from(product.units) {
+        wrong("nothing is oversold", format!("{told}, {sold} sold, of {}", product.units));
+    }
+    findings
 }
 
 #[cfg(test)]
@@ -223,6 +252,20 @@ mod tests {
     fn an_order_that_was_paid_once_is_fine() {
         let (order, timeline) = paid();
         assert_eq!(judge(&order, &timeline), []);
+    }
+
+    #[test]
+    fn stock_that_was_not_there_and_a_ledger_that_says_otherwise_are_found() {
+        let cup = Product { id: "cup".to_owned(), cents: 500, units: 10 };
+        let rules = |stock: &Stock, moved, sold| -> Vec<&str> {
+            count(&cup, stock, moved, sold).iter().map(|finding| finding.rule).collect()
+        };
+        let stock = Stock { available: 3, reserved: 2, on_hand: 5, ..Stock::default() };
+        assert!(rules(&stock, (3, 2), 5).is_empty() && rules(&stock, (3, 2), 1).is_empty());
+        assert_eq!(rules(&stock, (3, 2), 6), ["nothing is oversold"]);
+        assert_eq!(rules(&stock, (4, 2), 5), ["the ledger is the stock"]);
+        let odd = Stock { on_hand: 4, ..stock };
+        assert_eq!(rules(&odd, (3, 2), 5), ["on hand is available and reserved"]);
     }
 
     #[test]

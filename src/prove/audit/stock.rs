@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::acknowledged::is_sold;
 use super::books::{Books, Order};
 use crate::prove::buyers::Product;
 use crate::prove::verdict::Finding;
@@ -9,9 +10,7 @@ use crate::prove::verdict::Finding;
 /// What the catalog must say of the units of an order.
 fn expected(order: &Order) -> &'static [&'static str] {
     match order.state.as_str() {
-        "paid" | "fulfilled" | "delivered" | "partially_refunded" => &["committed"],
-        // what was sent stays with the customer
-        "refunded" if order.is_shipped => &["committed"],
+        state if is_sold(state, order.is_shipped) => &["committed"],
         "refunded" => &["returned"],
         "reserved" | "payment_failed" | "paying" => &["held"],
         "rejected" => &["rejected"],
