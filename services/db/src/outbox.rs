@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::access::Access;
 
 /// How long events are kept while nobody publishes them.
-const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many events are forgotten in one statement.
-const FORGET_BATCH: i64 = 1000;
+pub const FORGET_BATCH: i64 = 1000;
 
 /// Forgets events whose time is over, some at once: how many.
 ///

@@ -38,7 +38,7 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_db::{Access, Database, Totals, idempotency, outbox};
+use souk_db::{Access, Database, Totals, idempotency};
 use souk_kit::Channel;
 use souk_kit::auth::{ServiceToken, Verifier};
 use souk_kit::cursor::Cursors;
@@ -246,7 +246,7 @@ async fn forget_all(database: &Database) -> Result<(), sqlx::Error> {
             Ok(())
         },
         async {
-            while outbox::forget_old(&access()).await? > 0 {}
+            while store::events::forget_old(&access()).await? > 0 {}
             Ok(())
         },
         async {

@@ -1,4 +1,5 @@
 use souk_db::Access;
+use souk_db::outbox::{FORGET_BATCH, LIFETIME};
 use souk_kit::id::{OrderId, UserId};
 
 /// How many events are read at once: few, since each may have a hundred lines, and who follows may be slow.
@@ -61,4 +62,20 @@ pub async fn ends(access: &Access) -> Result<(i64, i64), sqlx::Error> {
     )
     .fetch_one(access)
     .await
+}
+
+/// Forgets events whose time is over, some at once: how many. Those of which webhooks are still to be made stay, however
+/// long nobody was there to make them.
+pub async fn forget_old(access: &Access) -> Result<u64, sqlx::Error> {
+    // the oldest first, and locked in their order, as who gives them positions does
+    let deleted = sqlx::query(
+        "delete from outbox where id in (
+             select id from (
+                 select id, created_at, position from outbox order by id limit $1 for update
+             ) as oldest
+             where created_at < now() - $2 * interval '1 second'
+               and position <= (select webhook_cursor.position from webhook_cursor))",
+    );
+    let deleted = deleted.bind(FORGET_BATCH).bind(LIFETIME.as_secs_f64());
+    Ok(deleted.execute(access).await?.rows_affected())
 }

@@ -13,10 +13,11 @@ async fn events_that_nobody_has_published_for_a_week_go_however_many_they_are() 
     world
         .test
         .sql(
-            "insert into outbox (event_id, subject, sequence, kind, payload, created_at)
+            "insert into outbox (event_id, subject, sequence, kind, payload, created_at, position)
              select gen_random_uuid(), gen_random_uuid(), 1, 'order.pending', '',
-                 now() - interval '7 days 1 minute'
-             from generate_series(1, 2500)",
+                 now() - interval '7 days 1 minute', place
+             from generate_series(1, 2500) as place;
+             update outbox_end set position = 2500; update webhook_cursor set position = 2500",
         )
         .await;
     // ids grow with time: the old ones are older than those of the order as well

@@ -75,3 +75,23 @@ async fn events_of_a_time_when_nobody_worked_are_sent_and_those_of_before_an_end
     assert!(hits.iter().all(|hit| hit.order() == after.id));
     assert_eq!(receiver.hits().len(), 2);
 }
+
+#[tokio::test]
+async fn webhooks_of_events_that_nobody_was_there_to_tell_for_a_week_are_sent() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let owner = world.buyer();
+    let receiver = Receiver::good().await;
+    shop.endpoint(&owner, &receiver.url()).await;
+    shop.order(&owner, "key", &[(&product, 1)]).await;
+    world
+        .test
+        .sql(
+            "update webhook_endpoints set created_at = created_at - interval '8 days';
+             update outbox set created_at = created_at - interval '8 days'",
+        )
+        .await;
+    shop.work();
+    receiver.has_taken(2).await;
+}
