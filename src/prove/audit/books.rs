@@ -45,26 +45,36 @@ pub struct Reservation {
 }
 
 /// Waits until every order has come to rest, and until those have expired that nobody has paid: how long the first
-/// took, and those that had not by then.
+/// took, and those that have not.
 pub async fn settle(databases: &Databases) -> anyhow::Result<(Duration, Vec<Finding>)> {
-    let begin = Instant::now();
     let mut orders = databases.connect("orders").await?;
+    wait(&mut orders, REST_LIMIT, Duration::from_secs(RESERVATION_TTL)).await
+}
+
+/// The same with so much time for all to come to rest, and so much more for those that expire.
+async fn wait(
+    orders: &mut PgConnection,
+    rest_limit: Duration,
+    expiry: Duration,
+) -> anyhow::Result<(Duration, Vec<Finding>)> {
+    let begin = Instant::now();
     let restless = Rule { name: "everything comes to rest", of: order, sql: rules::UNSETTLED };
-    let mut findings = ask(&mut orders, &restless).await?;
-    while !findings.is_empty() && begin.elapsed() < REST_LIMIT {
+    let mut findings = ask(orders, &restless).await?;
+    while !findings.is_empty() && begin.elapsed() < rest_limit {
         tokio::time::sleep(LOOK).await;
-        findings = ask(&mut orders, &restless).await?;
+        findings = ask(orders, &restless).await?;
     }
     let settled = begin.elapsed();
     // what is audited shall not change meanwhile
-    let limit = REST_LIMIT + Duration::from_secs(RESERVATION_TTL);
-    while begin.elapsed() < limit {
-        let held: i64 = sqlx::query_scalar(rules::HELD_FOR_A_TIME).fetch_one(&mut orders).await?;
-        if held == 0 && ask(&mut orders, &restless).await?.is_empty() {
-            break;
+    while begin.elapsed() < rest_limit + expiry {
+        let held: i64 = sqlx::query_scalar(rules::HELD_FOR_A_TIME).fetch_one(&mut *orders).await?;
+        if held == 0 && ask(orders, &restless).await?.is_empty() {
+            return Ok((settled, findings));
         }
         tokio::time::sleep(LOOK).await;
     }
+    // what has not expired by now does not
+    findings.extend(ask(orders, &restless).await?);
     Ok((settled, findings))
 }
 
@@ -184,4 +194,28 @@ impl Books {
 
 fn lines(products: Vec<Uuid>, quantities: Vec<i32>) -> BTreeMap<String, i64> {
     products.into_iter().map(product).zip(quantities.into_iter().map(i64::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_testing::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_order_that_nobody_pays_and_that_does_not_expire_is_found() {
+        let test = TestDatabase::new(&souk_orders::MIGRATOR).await;
+        let placed = "insert into orders (id, customer_id, idempotency_key, fingerprint, state,
+                          total_minor, currency, request_id, reserved_until)
+                      values (gen_random_uuid(), gen_random_uuid(), 'key', '', 'reserved', 100, 'USD',
+                          'req', now() + interval '1 second')";
+        test.sql(placed).await;
+        let mut orders = test.pool.acquire().await.unwrap();
+        let (_, findings) =
+            wait(&mut orders, Duration::ZERO, Duration::from_secs(3)).await.unwrap();
+        assert_eq!(findings.len(), 1, "it waits for its end, which does not come");
+        test.sql("update orders set state = 'expired', stock = 'back'").await;
+        let (_, findings) = wait(&mut orders, Duration::ZERO, Duration::ZERO).await.unwrap();
+        assert_eq!(findings, []);
+    }
 }
