@@ -1,6 +1,8 @@
 //! Changing an order because somebody asks for it: once, however often it is asked for with the same key, and to its
 //! end, whether or not the caller stays.
 
+use std::time::Instant;
+
 use souk_db::idempotency::{Answer, Refusal};
 use souk_db::{Batches, Database, Limits, Work};
 use souk_kit::id::{OrderId, PaymentId, UserId};
@@ -87,6 +89,7 @@ impl Changing {
         let (changing, context_of_change) = (self.clone(), context.clone());
         self.saga.detach(async move {
             let fresh = fresh(&asked.event);
+            let since = Instant::now();
             let (changed, epoch) = match changing.make(&context_of_change, asked).await {
                 Ok((changed, epoch)) => (Ok(changed), epoch),
                 Err(error) => (Err(error), None),
@@ -99,7 +102,7 @@ impl Changing {
             };
             let _ = sender.send(changed);
             if let Some((purchase, epoch)) = ours {
-                changing.saga.carry(purchase, epoch, fresh).await;
+                changing.saga.carry(purchase, (epoch, since), fresh).await;
             }
         });
         let changed = match timeout_at(context.deadline.into(), receiver).await {
@@ -108,7 +111,7 @@ impl Changing {
         };
         let Changed::Made { mut purchase, answer } = changed else { return Ok(changed) };
         let latest = latest(context);
-        while !is_done(&purchase) && std::time::Instant::now() < latest {
+        while !is_done(&purchase) && Instant::now() < latest {
             tokio::select! {
                 next = waiter.until(&is_done) => *purchase = Purchase::clone(&next),
                 // somebody in another process may have brought it there

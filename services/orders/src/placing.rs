@@ -177,11 +177,12 @@ impl Placing {
         let (sender, accepted) = oneshot::channel();
         let (placing, kept, placed) = (self.clone(), call.clone(), order.clone());
         self.saga.detach(async move {
+            let since = std::time::Instant::now();
             let accepted = placing.accept(kept, placed.clone()).await;
             let is_ours = matches!(accepted, Ok(None));
             let _ = sender.send(accepted);
             if is_ours {
-                placing.saga.carry(placed, FIRST_EPOCH, None).await;
+                placing.saga.carry(placed, (FIRST_EPOCH, since), None).await;
             }
             drop(slot);
         });

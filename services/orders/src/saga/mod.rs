@@ -6,7 +6,7 @@ mod money;
 mod stock;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use souk_db::{Access, Batches, Database, Limits, Work};
 use souk_kit::clock;
@@ -28,7 +28,7 @@ use crate::purchase::{Event, Purchase, Step};
 use crate::recent::Recent;
 use crate::stock::Stock;
 use crate::store::changes::Due;
-use crate::store::claims::{self, Looked, Note};
+use crate::store::claims::{self, LEASE, Looked, Note};
 use crate::transition::{Applied, Author, Claim, Transitions, due};
 use crate::waiting::Waiting;
 use crate::{Error, store};
@@ -45,6 +45,8 @@ const STEP_LIMIT: Duration = Duration::from_secs(8);
 /// The same of a step for which a provider elsewhere is called, and of the lease that it needs.
 const PROVIDER_LIMIT: Duration = Duration::from_secs(25);
 const PROVIDER_LEASE: Duration = Duration::from_secs(30);
+/// How long after a claim was good a provider may be called under it: what is left of the lease is what a step takes.
+const SURE: Duration = LEASE.saturating_sub(STEP_LIMIT);
 /// How long the call of another service within it may take.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -126,19 +128,20 @@ impl Saga {
         owner.is_none_or(|owner| found.0.order.customer == owner).then_some(found)
     }
 
-    /// Takes an order as far as it goes now, under the claim of `epoch`: where it stays, or `None` when
-    /// it is left to somebody else or to a later attempt. `fresh` is a payment that no provider can have heard of.
+    /// Takes an order as far as it goes now, under the claim of `epoch`, which was good at `since`: where it stays, or
+    /// `None` when it is left to somebody else or to a later attempt. `fresh` is a payment that no provider can have
+    /// heard of.
     pub async fn carry(
         &self,
         purchase: impl Into<Purchase>,
-        epoch: i64,
+        (epoch, since): (i64, Instant),
         fresh: Option<PaymentId>,
     ) -> Option<Purchase> {
         let purchase = purchase.into();
         let order = &purchase.order;
         let span =
             tracing::error_span!("saga", order_id = %order.id, request_id = order.request_id);
-        self.steps(purchase, epoch, fresh).instrument(span).await
+        self.steps(purchase, (epoch, since), fresh).instrument(span).await
     }
 
     /// Looks for orders that are due, until `shutdown`; then lets what is under way finish.
@@ -168,6 +171,8 @@ impl Saga {
         // at least one place: a claim that waits would outlive its lease
         let first = self.inner.room.clone().acquire_owned().await.map_err(|_| Error::Late)?;
         let free = 1 + self.inner.room.available_permits();
+        // before it is claimed: the process may be stopped at any moment after that
+        let since = Instant::now();
         let (claimed, found) = store::claims::claim_due(&self.access(), free).await?;
         let mut places = Some(first);
         for (purchase, epoch) in claimed {
@@ -177,7 +182,7 @@ impl Saga {
             };
             let saga = self.clone();
             self.detach(async move {
-                saga.carry(purchase, epoch, None).await;
+                saga.carry(purchase, (epoch, since), None).await;
                 drop(place);
             });
         }
@@ -187,12 +192,13 @@ impl Saga {
     async fn steps(
         &self,
         mut purchase: Purchase,
-        epoch: i64,
+        (epoch, mut since): (i64, Instant),
         fresh: Option<PaymentId>,
     ) -> Option<Purchase> {
         // what is written last says when the order is looked at again
         let mut is_noted = false;
         loop {
+            let begin = Instant::now();
             let step = purchase.next(clock::now());
             match step {
                 Step::Wait(_) if is_noted => return Some(purchase),
@@ -200,7 +206,8 @@ impl Saga {
             }
             // dropping a step is safe: whatever it did is found again when it is repeated
             let limit = if is_elsewhere(&purchase, step) { PROVIDER_LIMIT } else { STEP_LIMIT };
-            let taken = tokio::time::timeout(limit, self.step(&purchase, epoch, step, fresh));
+            let taken =
+                tokio::time::timeout(limit, self.step(&purchase, (epoch, since), step, fresh));
             match taken.await.unwrap_or(Err(Error::TooSlow(purchase.id()))) {
                 Ok(Taken::Known(stock)) => {
                     purchase.order.stock = stock;
@@ -208,6 +215,7 @@ impl Saga {
                 }
                 Ok(Taken::Written(next)) => {
                     purchase = *next;
+                    since = begin;
                     is_noted = true;
                     self.inner.recent.remember(&purchase, epoch);
                     self.inner.waiting.wake(&purchase);
@@ -228,15 +236,19 @@ impl Saga {
     async fn step(
         &self,
         purchase: &Purchase,
-        epoch: i64,
+        (epoch, since): (i64, Instant),
         step: Step,
         fresh: Option<PaymentId>,
     ) -> Result<Taken, Error> {
         let context = Context::late(&purchase.order.request_id, CALL_LIMIT);
-        if is_elsewhere(purchase, step) {
-            let lease = PROVIDER_LEASE;
+        if let Some(lease) = lease(purchase, step, since) {
+            let asked = Instant::now();
             if !claims::prolong(&self.access(), purchase.id(), epoch, lease).await? {
                 return Ok(Taken::Lost);
+            }
+            // stopped in between: the order may be somebody else's again
+            if asked.elapsed() > SURE {
+                return Err(Error::TooSlow(purchase.id()));
             }
         }
         crash::point(step.name(), Moment::Calls);
@@ -356,8 +368,26 @@ enum Progress {
     Looked(Looked, Option<OffsetDateTime>),
 }
 
+/// How long the claim on an order has to be good from now on for a step, where that has to be made sure of. A provider
+/// elsewhere may take longer than a lease; and whoever was stopped since the claim was good may have lost the order
+/// unheard, and with it the right to have money moved.
+fn lease(purchase: &Purchase, step: Step, since: Instant) -> Option<Duration> {
+    match provider(purchase, step)? {
+        Provider::Sandbox => (since.elapsed() > SURE).then_some(LEASE),
+        Provider::Razorpay => Some(PROVIDER_LEASE),
+    }
+}
+
 /// Whether a step calls a provider that is elsewhere.
 fn is_elsewhere(purchase: &Purchase, step: Step) -> bool {
+    provider(purchase, step).is_some_and(|provider| match provider {
+        Provider::Sandbox => false,
+        Provider::Razorpay => true,
+    })
+}
+
+/// The provider that a step calls.
+fn provider(purchase: &Purchase, step: Step) -> Option<Provider> {
     let payment = match step {
         Step::Charge(id) | Step::Confirm(id) | Step::Capture(id) | Step::LookUp(id) => {
             purchase.payment(id)
@@ -365,10 +395,7 @@ fn is_elsewhere(purchase: &Purchase, step: Step) -> bool {
         Step::Refund(id) => purchase.refund(id).and_then(|refund| purchase.payment(refund.payment)),
         _ => None,
     };
-    payment.is_some_and(|payment| match payment.provider {
-        Provider::Sandbox => false,
-        Provider::Razorpay => true,
-    })
+    payment.map(|payment| payment.provider)
 }
 
 /// What a step makes of an order.

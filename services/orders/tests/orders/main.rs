@@ -18,6 +18,7 @@ mod gate;
 mod leaving;
 mod life;
 mod neighbour;
+mod owed;
 mod pages;
 mod payments;
 mod razorpay;
