@@ -1,9 +1,8 @@
 //! Steps that have a provider move money, or say what has become of it.
 
-use std::time::Duration;
-
 use souk_kit::clock;
 use souk_kit::id::{PaymentId, RefundId};
+use time::{Duration, OffsetDateTime};
 
 use super::{Progress, Saga};
 use crate::Error;
@@ -12,8 +11,10 @@ use crate::purchase::{Event, Purchase, Refused};
 use crate::refund::RefundVerdict;
 use crate::store::claims::Looked;
 
-/// When it is looked at again whether money has moved for a payment that was given up: longer than a call takes.
-const LATE_ASKER: Duration = Duration::from_secs(60);
+/// How long after a payment was given up it is looked at whether money has moved for it all the same: whoever has lost the
+/// order may have been about to ask for it, and may have been stopped there.
+const LATE_ASKERS: [Duration; 4] =
+    [Duration::minutes(1), Duration::minutes(5), Duration::minutes(30), Duration::hours(3)];
 
 impl Saga {
     pub(super) async fn charge(
@@ -61,13 +62,12 @@ impl Saga {
             {
                 return Ok(Progress::Looked(Looked::Payment(id), Some(until)));
             }
-            // whose time to confirm is over, or which the order needs no more. Somebody who has lost the order may
-            // be about to ask for it: that would be found
+            // whose time to confirm is over, or which the order needs no more
             Some(Verdict::Confirm { .. }) | None => {
                 let is_late = payment.state == PaymentState::RequiresConfirmation;
                 let code = if is_late { "not_confirmed" } else { "superseded" };
-                let late_asker = payment.is_open().then(|| now + LATE_ASKER);
-                Verdict::Failed { code: code.to_owned(), look_at: again.or(late_asker) }
+                let look_at = again.or(late_asker(payment, now));
+                Verdict::Failed { code: code.to_owned(), look_at }
             }
             Some(verdict) => verdict,
         };
@@ -99,6 +99,12 @@ impl Saga {
             verdict => Ok(Progress::Happened(Event::RefundDecided { refund: id, verdict })),
         }
     }
+}
+
+/// When a payment that is given up now, or was before, is looked at again.
+fn late_asker(payment: &Payment, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let given_up = if payment.is_open() { now } else { payment.updated_at };
+    LATE_ASKERS.into_iter().map(|after| given_up + after).find(|at| *at > now)
 }
 
 fn known(purchase: &Purchase, id: PaymentId) -> Result<&Payment, Error> {

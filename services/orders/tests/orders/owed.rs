@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{World, soon};
+use crate::support::{Buyer, Shop, World, soon};
 
 #[tokio::test]
 async fn who_was_stopped_before_a_charge_and_has_lost_the_order_charges_nothing() {
@@ -37,5 +37,66 @@ async fn who_was_stopped_before_a_charge_and_has_lost_the_order_charges_nothing(
     sleep(Duration::from_secs(1)).await;
     assert_eq!(world.charges(&order).await, (1, 0));
     assert_eq!(world.state(&order).await, "paid");
+    world.audit().await;
+}
+
+/// An order whose payment nobody has confirmed in time, and which was cancelled then.
+async fn given_up(world: &World, shop: &Shop, buyer: &Buyer) -> String {
+    let product = world.catalog.product("5.00", 10);
+    let order = shop.order(buyer, "key", &[(&product, 1)]).await.id;
+    shop.pay(buyer, "pay", &order, "confirm").await.unwrap();
+    let too_late =
+        "update payments set look_at = now(), created_at = now() - interval '16 minutes'";
+    world.test.sql(too_late).await;
+    world.let_time_pass().await;
+    world.becomes(&order, "payment_failed").await;
+    shop.cancel(buyer, &order).await.unwrap();
+    order
+}
+
+/// Lets the next look at a payment come, so long after it was given up, and waits for it.
+async fn look_after(world: &World, minutes: u32) {
+    let later = format!(
+        "update payments set look_at = now(), updated_at = now() - interval '{minutes} minutes'
+         where look_at is not null"
+    );
+    world.test.sql(&later).await;
+    world.let_time_pass().await;
+    let due = || async { world.test.count("payments where look_at <= now()").await == 0 };
+    soon("a look", due).await;
+}
+
+#[tokio::test]
+async fn money_that_moves_long_after_its_payment_was_given_up_goes_back() {
+    let world = World::new().await;
+    let shop = world.working_shop().await;
+    let order = given_up(&world, &shop, &world.buyer()).await;
+    for minutes in [2, 10] {
+        look_after(&world, minutes).await;
+    }
+    // who was stopped in the middle of the call goes on
+    world.test.sql("update sandbox_charges set charged_at = now()").await;
+    look_after(&world, 40).await;
+    soon("the money goes back", || async { world.charges(&order).await == (1, 1) }).await;
+    world.settles().await;
+    assert_eq!(world.state(&order).await, "cancelled");
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_was_given_up_is_looked_at_for_three_hours() {
+    let world = World::new().await;
+    let shop = world.working_shop().await;
+    let order = given_up(&world, &shop, &world.buyer()).await;
+    for minutes in [2, 10, 60] {
+        look_after(&world, minutes).await;
+        assert_eq!(world.test.count("payments where look_at > now()").await, 1);
+    }
+    look_after(&world, 190).await;
+    world.let_time_pass().await;
+    world.settles().await;
+    assert_eq!(world.test.count("payments where look_at is not null").await, 0);
+    assert_eq!(world.charges(&order).await, (0, 0));
     world.audit().await;
 }

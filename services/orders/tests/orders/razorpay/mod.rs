@@ -121,7 +121,8 @@ impl Stage {
     /// Lets the next look at every payment and refund come, so long after they began.
     async fn look_after(&self, minutes: u32) {
         let sql = format!(
-            "update payments set look_at = now(), created_at = now() - interval '{minutes} minutes'
+            "update payments set look_at = now(), created_at = now() - interval '{minutes} minutes',
+                 updated_at = now() - interval '{minutes} minutes'
              where look_at is not null"
         );
         self.world.test.sql(&sql).await;
