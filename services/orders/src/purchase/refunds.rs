@@ -25,11 +25,14 @@ impl Purchase {
     ) -> Result<(), Refused> {
         let from = self.order.state;
         from.on(Action::BeginRefund)?;
-        if self.refunds.len() >= MAX_REFUNDS {
+        let paid_with = self.paid_with().map(|payment| payment.id);
+        let paid_with = paid_with.ok_or(Illegal { from, action: Action::BeginRefund })?;
+        // those that nobody has asked for are of other payments
+        let asked_for = self.refunds.iter().filter(|refund| refund.payment == paid_with).count();
+        if asked_for >= MAX_REFUNDS {
             return Err(Refused::LimitReached { what: "refunds", limit: MAX_REFUNDS });
         }
-        let payment = self.payments.iter_mut().find(|it| it.state == PaymentState::Succeeded);
-        let payment = payment.ok_or(Illegal { from, action: Action::BeginRefund })?;
+        let payment = self.payment_mut(paid_with)?;
         let available = payment.amount.minus(payment.refunded);
         let available = available.unwrap_or(Money::zero(payment.amount.currency()));
         let amount = amount.unwrap_or(available);

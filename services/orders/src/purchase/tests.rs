@@ -1,3 +1,5 @@
+mod owed;
+
 use proptest::prelude::*;
 use souk_kit::Currency;
 use souk_kit::id;

@@ -96,7 +96,20 @@ impl Saga {
             RefundVerdict::UnderWay { look_at } => {
                 Ok(Progress::Looked(Looked::Refund(id), Some(look_at)))
             }
-            verdict => Ok(Progress::Happened(Event::RefundDecided { refund: id, verdict })),
+            verdict => {
+                if let RefundVerdict::Failed { code } = &verdict {
+                    // money of somebody else stays here: one that nobody has asked for is tried again later
+                    tracing::error!(
+                        order_id = %purchase.id(),
+                        payment_id = %payment.id,
+                        refund_id = %id,
+                        payment = payment.state.as_str(),
+                        code,
+                        "a provider refuses to give money back"
+                    );
+                }
+                Ok(Progress::Happened(Event::RefundDecided { refund: id, verdict }))
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ mod forgetting;
 mod gate;
 mod leaving;
 mod life;
+mod log;
 mod neighbour;
 mod owed;
 mod pages;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use souk_proto::souk::orders::v1::GetTimelineRequest;
 use tokio::time::sleep;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
+use crate::log::Log;
 use crate::support::{Buyer, Shop, World, soon};
 
 #[tokio::test]
@@ -98,5 +100,43 @@ async fn a_payment_that_was_given_up_is_looked_at_for_three_hours() {
     world.settles().await;
     assert_eq!(world.test.count("payments where look_at is not null").await, 0);
     assert_eq!(world.charges(&order).await, (0, 0));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn money_that_a_bank_does_not_take_back_is_told_of_and_tried_again() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let (buyer, log) = (world.buyer(), Log::begin());
+    let order = shop.order(&buyer, "key", &[(&product, 1)]).await.id;
+    // the bank says it never had so much
+    world
+        .test
+        .sql(
+            "create function have_less() returns trigger language plpgsql as
+                 'begin new.amount_minor := 1; return new; end';
+             create trigger have_less before insert on sandbox_charges
+                 for each row execute function have_less()",
+        )
+        .await;
+    shop.pay(&buyer, "pay", &order, "twice").await.unwrap();
+    let refused = "refunds where state = 'failed'";
+    soon("refused", || async { world.test.count(refused).await == 1 }).await;
+    let surplus = shop.payments_of(&buyer, &order).await.swap_remove(1);
+    let told = log.errors("a provider refuses to give money back");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains(&order) && told[0].contains(&surplus.id), "{told:?}");
+    let request = GetTimelineRequest { id: order.clone() };
+    let timeline = shop.client().get_timeline(world.staff().sign(request)).await.unwrap();
+    let changes = timeline.into_inner().changes;
+    let told = changes.iter().find(|change| change.action == "order.fail_refund");
+    assert_eq!(told.unwrap().reason, "more_than_charged");
+    // and when it does, nobody has to ask for it
+    world.test.sql("update sandbox_charges set amount_minor = 500").await;
+    world.test.sql("update refunds set look_at = now() where state = 'pending'").await;
+    world.let_time_pass().await;
+    soon("it goes back", || async { world.charges(&order).await == (2, 1) }).await;
+    world.settles().await;
     world.audit().await;
 }
