@@ -146,6 +146,11 @@ impl Step {
             Self::Wait(_) => "wait",
         }
     }
+
+    /// Whether it has money come in.
+    fn takes_money(self) -> bool {
+        matches!(self, Self::Charge(_) | Self::Confirm(_) | Self::Capture(_))
+    }
 }
 
 impl From<Order> for Purchase {
@@ -184,7 +189,21 @@ impl Purchase {
 
     /// What has to be done at a moment.
     pub fn next(&self, now: OffsetDateTime) -> Step {
-        self.next_for_stock().or_else(|| self.next_for_money(now)).unwrap_or_else(|| self.wait(now))
+        self.next_despite(&[], now)
+    }
+
+    /// The same where some steps have failed, which hold up none that does not need them: money that is owed waits
+    /// neither for stock nor for what is not known of other money. None comes in as long as anything fails.
+    pub fn next_despite(&self, failed: &[Step], now: OffsetDateTime) -> Step {
+        let payments = self.payments.iter().filter_map(|payment| self.next_for(payment, now));
+        let refunds = self.refunds.iter().filter(|refund| refund.is_due(now));
+        let ends = self.ends().filter(|ends| *ends <= now);
+        (self.next_for_stock().into_iter())
+            .chain(payments)
+            .chain(refunds.map(|refund| Step::Refund(refund.id)))
+            .chain(ends.map(|_| Step::Expire))
+            .find(|step| failed.is_empty() || !(step.takes_money() || failed.contains(step)))
+            .unwrap_or_else(|| self.wait())
     }
 
     fn next_for_stock(&self) -> Option<Step> {
@@ -217,9 +236,9 @@ impl Purchase {
         }
     }
 
-    fn next_for_money(&self, now: OffsetDateTime) -> Option<Step> {
+    fn next_for(&self, payment: &Payment, now: OffsetDateTime) -> Option<Step> {
         let is_wanted = self.wants_money();
-        let payment = self.payments.iter().find_map(|payment| match payment.state {
+        match payment.state {
             PaymentState::Pending if is_wanted => Some(Step::Charge(payment.id)),
             PaymentState::Confirming if is_wanted => Some(Step::Confirm(payment.id)),
             PaymentState::Authorized if is_wanted => Some(Step::Capture(payment.id)),
@@ -234,22 +253,19 @@ impl Purchase {
                 let is_due = payment.look_at.is_some_and(|at| at <= now);
                 is_due.then_some(Step::LookUp(payment.id))
             }
-        });
-        payment.or_else(|| {
-            let due = self.refunds.iter().find(|refund| refund.is_due(now))?;
-            Some(Step::Refund(due.id))
-        })
+        }
     }
 
-    fn wait(&self, now: OffsetDateTime) -> Step {
-        let ends = self.order.reserved_until.filter(|_| self.order.state.is_held_for_a_time());
-        if ends.is_some_and(|ends| ends <= now) {
-            return Step::Expire;
-        }
+    /// When the time is over for which stock is held.
+    fn ends(&self) -> Option<OffsetDateTime> {
+        self.order.reserved_until.filter(|_| self.order.state.is_held_for_a_time())
+    }
+
+    fn wait(&self) -> Step {
         let looks = self.payments.iter().filter_map(|payment| payment.look_at);
         let pending = self.refunds.iter().filter(|refund| refund.state == RefundState::Pending);
         let refunds = pending.filter_map(|refund| refund.look_at);
-        Step::Wait(looks.chain(refunds).chain(ends).min())
+        Step::Wait(looks.chain(refunds).chain(self.ends()).min())
     }
 
     /// The purchase after an event at a moment; `None` when it changes nothing.

@@ -197,10 +197,15 @@ impl Saga {
     ) -> Option<Purchase> {
         // what is written last says when the order is looked at again
         let mut is_noted = false;
+        let mut failed = Vec::new();
         loop {
             let begin = Instant::now();
-            let step = purchase.next(clock::now());
+            let step = purchase.next_despite(&failed, clock::now());
             match step {
+                Step::Wait(_) if !failed.is_empty() => {
+                    self.postpone(&purchase, epoch).await;
+                    return None;
+                }
                 Step::Wait(_) if is_noted => return Some(purchase),
                 _ => {}
             }
@@ -225,8 +230,8 @@ impl Saga {
                     return None;
                 }
                 Err(error) => {
-                    self.postpone(&purchase, epoch, error).await;
-                    return None;
+                    tell(&purchase, step, &error);
+                    failed.push(step);
                 }
             }
         }
@@ -334,26 +339,29 @@ impl Saga {
     }
 
     /// Leaves the order for later. Every step is safe to repeat.
-    async fn postpone(&self, purchase: &Purchase, epoch: i64, error: Error) {
-        let order = &purchase.order;
-        tracing::warn!(
-            order_id = %order.id,
-            state = %order.state,
-            error = souk_kit::failure::chain(&error),
-            "a step failed and will be tried again"
-        );
-        let access = self.access();
-        let postponed =
-            store::claims::postpone(&access, order.id, epoch, FIRST_RETRY, LAST_RETRY).await;
+    async fn postpone(&self, purchase: &Purchase, epoch: i64) {
+        let (access, id) = (self.access(), purchase.id());
+        let postponed = claims::postpone(&access, id, epoch, FIRST_RETRY, LAST_RETRY).await;
         if let Err(error) = postponed {
             // the lease ends by itself
-            tracing::warn!(order_id = %order.id, %error, "cannot postpone the order");
+            tracing::warn!(order_id = %id, %error, "cannot postpone the order");
         }
     }
 
     fn access(&self) -> Access {
         self.inner.database.within(STEP_LIMIT)
     }
+}
+
+/// Says that a step has failed.
+fn tell(purchase: &Purchase, step: Step, error: &Error) {
+    tracing::warn!(
+        order_id = %purchase.id(),
+        state = %purchase.order.state,
+        step = step.name(),
+        error = souk_kit::failure::chain(error),
+        "a step failed and will be tried again"
+    );
 }
 
 /// What comes of a step.

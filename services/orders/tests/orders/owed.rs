@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use souk_proto::souk::orders::v1::GetTimelineRequest;
 use tokio::time::sleep;
+use tonic::Status;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
@@ -139,4 +140,52 @@ async fn money_that_a_bank_does_not_take_back_is_told_of_and_tried_again() {
     soon("it goes back", || async { world.charges(&order).await == (2, 1) }).await;
     world.settles().await;
     world.audit().await;
+}
+
+#[tokio::test]
+async fn money_goes_back_though_the_catalog_refuses_what_is_to_be_done_about_the_stock() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let (buyer, staff) = (world.buyer(), world.staff());
+    let refused = Fault::Fail(Status::failed_precondition("the reservation has ended"));
+    for rpc in [Rpc::Commit, Rpc::Return] {
+        world.catalog.always(rpc, refused.clone());
+        let key = format!("{rpc:?}");
+        let order = shop.paid_order(&buyer, &key, &[(&product, 1)]).await.id;
+        shop.refund(&staff, &format!("{key}-part"), &order, Some("1.00")).await.unwrap();
+        world.becomes(&order, "partially_refunded").await;
+        shop.refund(&staff, &format!("{key}-rest"), &order, None).await.unwrap();
+        world.becomes(&order, "refunded").await;
+        assert_eq!(world.charges(&order).await, (1, 2));
+        world.catalog.heal();
+        world.let_time_pass().await;
+        world.stock_is(&order, "back").await;
+    }
+    world.settles().await;
+    assert_eq!(world.catalog.stock(&product), (10, 0));
+    world.audit().await;
+    world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn stock_goes_back_though_the_provider_does_not_say_what_has_become_of_the_money() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let buyer = world.buyer();
+    let order = shop.order(&buyer, "key", &[(&product, 1)]).await.id;
+    shop.pay(&buyer, "pay", &order, "late").await.unwrap();
+    world.stock_is(&order, "held").await;
+    world.test.sql("alter table sandbox_charges rename to away").await;
+    world.test.sql("update payments set look_at = now() where look_at is not null").await;
+    world.let_reservations_end().await;
+    world.becomes(&order, "expired").await;
+    world.stock_is(&order, "back").await;
+    // and when it does, the money pays for stock that is still there
+    world.test.sql("alter table away rename to sandbox_charges").await;
+    world.becomes(&order, "paid").await;
+    world.settles().await;
+    world.audit().await;
+    world.audit_stock().await;
 }

@@ -19,3 +19,57 @@ fn staff_gives_money_back_however_often_that_of_another_payment_was_refused() {
     purchase = purchase.after(&asked, at(2)).unwrap().unwrap().purchase;
     assert_eq!(purchase.refunds.last().unwrap().payment, id);
 }
+
+proptest! {
+    #[test]
+    fn money_that_is_owed_waits_for_nothing_that_fails(
+        lots in prop::collection::vec(lot(), 0..60),
+        is_silent in any::<bool>(),
+    ) {
+        let mut purchase = placed();
+        for lot in lots {
+            if let Lot::Next(is_there) = lot {
+                carry(&mut purchase, is_there);
+            }
+            let Some(event) = event(&purchase, &lot) else { continue };
+            if matches!(event, Event::StockGone | Event::StockSecured) {
+                continue;
+            }
+            if let Ok(Some(turn)) = purchase.after(&event, at(2)) {
+                purchase = turn.purchase;
+            }
+        }
+        // the catalog refuses everything, and providers do all but take money and, perhaps, tell of it
+        let mut failed = Vec::new();
+        for _ in 0..60 {
+            let step = purchase.next_despite(&failed, at(1_000_000));
+            prop_assert!(failed.is_empty() || !step.takes_money(), "money comes in: {step:?}");
+            prop_assert!(!failed.contains(&step), "twice: {step:?}");
+            let event = match step {
+                Step::Wait(_) => break,
+                Step::Refund(refund) => {
+                    let verdict = RefundVerdict::Succeeded { reference: "there".to_owned() };
+                    Event::RefundDecided { refund, verdict }
+                }
+                Step::LookUp(payment) if !is_silent => {
+                    if let Some(known) = purchase.payments.iter_mut().find(|it| it.id == payment) {
+                        known.look_at = None;
+                    }
+                    let verdict = Verdict::Failed { code: "no".to_owned(), look_at: None };
+                    Event::PaymentDecided { payment, verdict }
+                }
+                Step::Expire => Event::StockGone,
+                step => {
+                    failed.push(step);
+                    continue;
+                }
+            };
+            if let Some(turn) = purchase.after(&event, at(1_000_000)).unwrap() {
+                purchase = turn.purchase;
+            }
+        }
+        prop_assert!(matches!(purchase.next_despite(&failed, at(1_000_000)), Step::Wait(_)));
+        let owed = purchase.refunds.iter().filter(|refund| refund.is_due(at(1_000_000)));
+        prop_assert_eq!(owed.count(), 0);
+    }
+}
