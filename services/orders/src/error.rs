@@ -109,6 +109,15 @@ impl Error {
     pub(crate) fn catalog(status: Status) -> Self {
         Self::Catalog(Box::new(status))
     }
+
+    /// Whether it stays as it is until somebody mends it, however often a step is tried.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::NoProvider(_) => true,
+            Self::Catalog(status) => status.code() == Code::FailedPrecondition,
+            _ => false,
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -51,6 +51,8 @@ const SURE: Duration = LEASE.saturating_sub(STEP_LIMIT);
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// The same where nothing is left to do but what somebody has to mend first.
+const LAST_LASTING_RETRY: Duration = Duration::from_secs(3600);
 /// The name under which the saga stands in the audit log.
 const ACTOR: &str = "orders";
 
@@ -198,12 +200,13 @@ impl Saga {
         // what is written last says when the order is looked at again
         let mut is_noted = false;
         let mut failed = Vec::new();
+        let mut last_retry = LAST_LASTING_RETRY;
         loop {
             let begin = Instant::now();
             let step = purchase.next_despite(&failed, clock::now());
             match step {
                 Step::Wait(_) if !failed.is_empty() => {
-                    self.postpone(&purchase, epoch).await;
+                    self.postpone(&purchase, epoch, last_retry).await;
                     return None;
                 }
                 Step::Wait(_) if is_noted => return Some(purchase),
@@ -232,6 +235,9 @@ impl Saga {
                 Err(error) => {
                     tell(&purchase, step, &error);
                     failed.push(step);
+                    if !error.is_lasting() {
+                        last_retry = LAST_RETRY;
+                    }
                 }
             }
         }
@@ -339,9 +345,9 @@ impl Saga {
     }
 
     /// Leaves the order for later. Every step is safe to repeat.
-    async fn postpone(&self, purchase: &Purchase, epoch: i64) {
+    async fn postpone(&self, purchase: &Purchase, epoch: i64, last: Duration) {
         let (access, id) = (self.access(), purchase.id());
-        let postponed = claims::postpone(&access, id, epoch, FIRST_RETRY, LAST_RETRY).await;
+        let postponed = claims::postpone(&access, id, epoch, FIRST_RETRY, last).await;
         if let Err(error) = postponed {
             // the lease ends by itself
             tracing::warn!(order_id = %id, %error, "cannot postpone the order");
@@ -355,13 +361,14 @@ impl Saga {
 
 /// Says that a step has failed.
 fn tell(purchase: &Purchase, step: Step, error: &Error) {
-    tracing::warn!(
-        order_id = %purchase.id(),
-        state = %purchase.order.state,
-        step = step.name(),
-        error = souk_kit::failure::chain(error),
-        "a step failed and will be tried again"
-    );
+    let (order_id, state, step) = (purchase.id(), purchase.order.state, step.name());
+    let is_lasting = error.is_lasting();
+    let error = souk_kit::failure::chain(error);
+    if is_lasting {
+        tracing::error!(%order_id, %state, step, error, "a step fails until somebody mends it");
+    } else {
+        tracing::warn!(%order_id, %state, step, error, "a step failed and will be tried again");
+    }
 }
 
 /// What comes of a step.

@@ -147,7 +147,7 @@ async fn money_goes_back_though_the_catalog_refuses_what_is_to_be_done_about_the
     let world = World::new().await;
     let product = world.catalog.product("5.00", 10);
     let shop = world.working_shop().await;
-    let (buyer, staff) = (world.buyer(), world.staff());
+    let (buyer, staff, log) = (world.buyer(), world.staff(), Log::begin());
     let refused = Fault::Fail(Status::failed_precondition("the reservation has ended"));
     for rpc in [Rpc::Commit, Rpc::Return] {
         world.catalog.always(rpc, refused.clone());
@@ -158,6 +158,8 @@ async fn money_goes_back_though_the_catalog_refuses_what_is_to_be_done_about_the
         shop.refund(&staff, &format!("{key}-rest"), &order, None).await.unwrap();
         world.becomes(&order, "refunded").await;
         assert_eq!(world.charges(&order).await, (1, 2));
+        let told = log.errors("a step fails until somebody mends it");
+        assert!(told.iter().any(|line| line.contains(&order)), "{told:?}");
         world.catalog.heal();
         world.let_time_pass().await;
         world.stock_is(&order, "back").await;
@@ -188,4 +190,32 @@ async fn stock_goes_back_though_the_provider_does_not_say_what_has_become_of_the
     world.settles().await;
     world.audit().await;
     world.audit_stock().await;
+}
+
+#[tokio::test]
+async fn what_a_provider_that_is_gone_would_have_to_say_is_asked_for_with_long_pauses() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let (before, after) = (world.shop().await, world.shop_without_sandbox().await);
+    let (buyer, log) = (world.buyer(), Log::begin());
+    let order = before.order(&buyer, "key", &[(&product, 1)]).await.id;
+    before.pay(&buyer, "pay", &order, "late").await.unwrap();
+    world.stock_is(&order, "held").await;
+    world.test.sql("update payments set look_at = now() where look_at is not null").await;
+    world.let_reservations_end().await;
+    // what was tried often
+    world.test.sql("update orders set attempts = 20").await;
+    after.work();
+    // which keeps nobody's stock
+    world.becomes(&order, "expired").await;
+    world.stock_is(&order, "back").await;
+    world.test.sql("update orders set attempts = 20, due_at = now()").await;
+    let waits = "orders where due_at > now() + interval '20 minutes'";
+    soon("a long pause", || async { world.test.count(waits).await == 1 }).await;
+    assert!(log.errors("a step fails until somebody mends it")[0].contains(&order));
+    // until there is one again
+    before.work();
+    world.let_time_pass().await;
+    world.becomes(&order, "paid").await;
+    world.audit().await;
 }

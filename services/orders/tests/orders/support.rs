@@ -114,13 +114,29 @@ impl World {
         razorpay: Option<Razorpay>,
         webhooks: WebhookPolicy,
     ) -> Shop {
+        self.shop_of(options, catalog, (true, razorpay), webhooks).await
+    }
+
+    /// One that no longer has a sandbox.
+    pub async fn shop_without_sandbox(&self) -> Shop {
+        let webhooks = WebhookPolicy::default();
+        self.shop_of(self.test.options.clone(), &self.catalog, (false, None), webhooks).await
+    }
+
+    async fn shop_of(
+        &self,
+        options: PgConnectOptions,
+        catalog: &FakeCatalog,
+        (sandbox_payments, razorpay): (bool, Option<Razorpay>),
+        webhooks: WebhookPolicy,
+    ) -> Shop {
         let database = Database::open(options, &MIGRATOR, CONNECTIONS).await.unwrap();
         let options = Options {
             secret: MasterSecret::new("a secret of at least 32 characters".into()).unwrap(),
             client_secret: FakeAuth::client_secret(),
             reservation_ttl: TTL,
             product_slots: 24,
-            sandbox_payments: true,
+            sandbox_payments,
             razorpay,
             webhooks,
             limits: Limits::default(),
