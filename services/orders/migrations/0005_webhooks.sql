@@ -170,20 +170,10 @@ begin
         select id from webhook_endpoints
         where id in (select waiting.endpoint_id from waiting where due_at <= now())
           and deleted_at is null
-          and case when enabled then exists (
-              -- who only waits for earlier ones of the same orders takes nobody's turn
-              select from webhook_deliveries as delivery
-              where delivery.endpoint_id = webhook_endpoints.id and delivery.state = 'pending'
-                and delivery.due_at <= now()
-                and (not strict_order or not exists (
-                    select from webhook_deliveries as earlier
-                    where earlier.subject = delivery.subject
-                      and earlier.endpoint_id = webhook_endpoints.id
-                      and earlier.state = 'pending' and earlier.position < delivery.position)))
-          else exists (
+          and (enabled or exists (
               select from webhook_deliveries as test
               where test.endpoint_id = webhook_endpoints.id and test.state = 'pending'
-                and test.subject is null) end
+                and test.subject is null))
         order by is_well desc, served_at limit 500 for no key update skip locked
     ) as endpoint;
     if locked is null then
