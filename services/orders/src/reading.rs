@@ -48,16 +48,19 @@ pub async fn list(
     filters: &Filters,
     page: &Page,
 ) -> Result<(Vec<Order>, Position), Error> {
-    let rows = store::orders::list(access, filters, page.window()).await?;
-    let total = match page.known_total() {
-        Some(total) => total,
-        None if filters.is_counted() => {
-            totals.of(filters.counted_name(), access.deadline()).await?.into()
-        }
-        None => {
-            let most = if page.is_numbered() { COUNTED_FOR_PAGES } else { COUNTED };
-            Total::counted(store::orders::count(access, filters, most).await?, most)
-        }
+    let (known, window) = (page.known_total(), page.window());
+    let (rows, total) = if filters.is_counted() {
+        let rows = store::listing::newest(access, filters.customer, window).await?;
+        let total = match known {
+            Some(total) => total,
+            None => totals.of(filters.counted_name(), access.deadline()).await?.into(),
+        };
+        (rows, total)
+    } else {
+        let most = if page.is_numbered() { COUNTED_FOR_PAGES } else { COUNTED };
+        let wanted = known.is_none().then_some(most);
+        let (rows, count) = store::listing::list(access, filters, window, wanted).await?;
+        (rows, known.unwrap_or_else(|| Total::counted(count.unwrap_or_default(), most)))
     };
     Ok(page.finish(cursors, &filters.name(), rows, total)?)
 }

@@ -5,8 +5,11 @@ pub mod changes;
 pub mod claims;
 pub mod events;
 pub mod history;
+pub mod listing;
 pub mod numbers;
 pub mod orders;
+#[cfg(test)]
+mod plans;
 pub mod provider_events;
 pub mod purchases;
 pub mod records;

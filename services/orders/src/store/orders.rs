@@ -4,28 +4,21 @@ use serde::Deserialize;
 use souk_db::Access;
 use souk_kit::id::{OrderId, ProductId, UserId};
 use souk_kit::idempotency::Key;
-use souk_kit::page::{Entry, Window};
 use souk_kit::{Currency, Money};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
-use time::OffsetDateTime;
+use sqlx::{FromRow, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::address::PostalAddress;
-use crate::listing::Filters;
 use crate::order::{Line, Order};
 use crate::shortage::Shortage;
 use crate::state::State;
 use crate::stock::Stock;
 
-/// An id and the moment of an order come from one clock, and may still be this far apart.
-const CLOCKS: time::Duration = time::Duration::minutes(1);
-
-/// An order with its lines, which are one column: both are as they were at one moment.
-const WHOLE: &str = "select orders.*, (select json_agg(order_lines order by position)
-     from order_lines where order_id = orders.id) as lines
- from orders where ";
+/// The columns of an order, one of which are its lines: all are as they were at one moment.
+pub const COLUMNS: &str = "orders.*, (select json_agg(order_lines order by position)
+     from order_lines where order_id = orders.id) as lines";
 
 #[derive(Deserialize)]
 struct LineRow {
@@ -79,73 +72,12 @@ pub async fn get(
     id: OrderId,
     customer: Option<UserId>,
 ) -> Result<Option<Order>, sqlx::Error> {
-    let mut query = QueryBuilder::new(WHOLE);
-    query.push("id = ").push_bind(id.uuid());
+    let mut query = QueryBuilder::new("select ");
+    query.push(COLUMNS).push(" from orders where id = ").push_bind(id.uuid());
     if let Some(customer) = customer {
         query.push(" and customer_id = ").push_bind(customer.uuid());
     }
     query.build_query_as().fetch_optional(access).await
-}
-
-/// Orders that the filters let through, newest first.
-pub async fn list(
-    access: &Access,
-    filters: &Filters,
-    window: Window,
-) -> Result<Vec<Entry<Order>>, sqlx::Error> {
-    let mut query = QueryBuilder::new(WHOLE);
-    query.push("id < ").push_bind(window.after.unwrap_or(Uuid::max()));
-    filter(&mut query, filters);
-    query.push(" order by id desc limit ").push_bind(window.limit);
-    query.push(" offset ").push_bind(window.offset);
-    let rows = query.build().fetch_all(access).await?;
-    souk_db::entries(&rows)
-}
-
-/// How many orders the filters let through, counted as far as one more than `most`.
-pub async fn count(access: &Access, filters: &Filters, most: i32) -> Result<i32, sqlx::Error> {
-    let mut query = QueryBuilder::new("select count(*)::int from (select from orders where true");
-    filter(&mut query, filters);
-    query.push(" limit ").push_bind(i64::from(most) + 1).push(") as orders");
-    query.build_query_scalar().fetch_one(access).await
-}
-
-fn filter(query: &mut QueryBuilder<Postgres>, filters: &Filters) {
-    if let Some(customer) = filters.customer {
-        query.push(" and customer_id = ").push_bind(customer.uuid());
-    }
-    if let Some(state) = filters.state {
-        query.push(" and state = ").push_bind(state.as_str());
-    }
-    // ids grow with time: they bound what is read, and the moments themselves decide
-    if let Some(after) = filters.created_after {
-        query.push(" and created_at >= ").push_bind(after);
-        let first = after.checked_sub(CLOCKS).map_or(Uuid::nil(), first_id);
-        query.push(" and id >= ").push_bind(first);
-    }
-    if let Some(before) = filters.created_before {
-        query.push(" and created_at < ").push_bind(before);
-        let last = before.checked_add(CLOCKS).map_or(Uuid::max(), first_id);
-        query.push(" and id <= ").push_bind(last);
-    }
-    if let Some(product) = filters.product {
-        // order by order where there is a customer; of everybody's, by the index of the product
-        if filters.customer.is_some() {
-            query.push(
-                " and exists (select from order_lines where order_id = orders.id and product_id = ",
-            );
-            query.push_bind(product.uuid()).push(" offset 0)");
-        } else {
-            query.push(" and id in (select order_id from order_lines where product_id = ");
-            query.push_bind(product.uuid()).push(")");
-        }
-    }
-}
-
-/// The smallest id (UUIDv7) of a moment.
-fn first_id(at: OffsetDateTime) -> Uuid {
-    let millis = u128::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-    Uuid::from_u128(millis << 80)
 }
 
 fn line(row: LineRow, currency: Currency) -> Result<Line, sqlx::Error> {
