@@ -5,6 +5,13 @@ use souk_kit::id::{OrderId, UserId};
 /// How many events are read at once: few, since each may have a hundred lines, and who follows may be slow.
 pub const PAGE: i64 = 16;
 
+/// Both columns at once, in the order of their index: equality with the first would leave it open to walk another one,
+/// and to leave out the events of others.
+pub(super) const OF_CUSTOMER: &str = "
+    select position, payload from outbox
+    where (customer, position) > ($1, $2) and customer <= $1
+    order by customer, position limit $3";
+
 /// An event as it is kept: its position, once it has one, and its bytes.
 pub type Kept = (Option<i64>, Vec<u8>);
 
@@ -25,15 +32,12 @@ pub async fn of_customer(
     customer: UserId,
     position: i64,
 ) -> Result<Vec<Kept>, sqlx::Error> {
-    sqlx::query_as(
-        "select position, payload from outbox join orders on orders.id = subject
-         where customer_id = $1 and position > $2 order by position limit $3",
-    )
-    .bind(customer.uuid())
-    .bind(position)
-    .bind(PAGE)
-    .fetch_all(access)
-    .await
+    sqlx::query_as(OF_CUSTOMER)
+        .bind(customer.uuid())
+        .bind(position)
+        .bind(PAGE)
+        .fetch_all(access)
+        .await
 }
 
 /// Events of an order behind one, in their order.

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::listing;
+use super::{events, listing};
 use crate::MIGRATOR;
 use crate::listing::Filters;
 use crate::state::State;
@@ -129,5 +129,37 @@ async fn to_count_a_list_costs_no_more_than_is_counted() {
         let (count, touched) = read.await.unwrap();
         assert_eq!(count, Some(counted), "{what}");
         assert!(touched < MOST_TOUCHED, "{touched} looked at: {what}");
+    }
+}
+
+/// An event of each order; of those of one customer, only of the last.
+const EVENTS: &str = "
+    insert into outbox (event_id, subject, sequence, kind, payload)
+        select gen_random_uuid(), place(1, n), 1, 'order.paid', convert_to(repeat('x', 300), 'UTF8')
+        from generate_series(1::bigint, 20000) as n where n % 1000 <> 7 or n = 19007;
+    select place_events(30000);
+    analyze outbox";
+
+#[tokio::test]
+async fn a_page_of_a_replay_costs_a_page_whoever_follows() {
+    let (test, access) = loaded().await;
+    test.sql(EVENTS).await;
+    for (customer, after, expected) in [(0, 0, 16), (0, 15_000, 16), (7, 0, 1)] {
+        let read = access.transaction(move |transaction| {
+            async move {
+                let before = touched(transaction).await;
+                let page: Vec<events::Kept> = sqlx::query_as(events::OF_CUSTOMER)
+                    .bind(place(2, customer))
+                    .bind(after)
+                    .bind(events::PAGE)
+                    .fetch_all(&mut *transaction)
+                    .await?;
+                Ok::<_, sqlx::Error>((page.len(), touched(transaction).await - before))
+            }
+            .boxed()
+        });
+        let (events, touched) = read.await.unwrap();
+        assert_eq!(events, expected, "of {customer} after {after}");
+        assert!(touched <= 32, "{touched} looked at: of {customer} after {after}");
     }
 }

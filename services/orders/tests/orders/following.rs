@@ -120,6 +120,24 @@ async fn customers_hear_of_their_own_orders_only() {
 }
 
 #[tokio::test]
+async fn events_of_the_release_before_are_told_to_their_customers() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 1_000);
+    let shop = world.working_shop().await;
+    let buyer = world.buyer();
+    let mut live = all(&shop, &buyer, "").await;
+    let order = shop.order(&buyer, "key", &[(&product, 1)]).await;
+    // it has not said whose they are
+    let told = next(&mut live).await;
+    next(&mut live).await;
+    world.test.sql("update outbox set customer = null").await;
+    world.test.sql(include_str!("../../migrations/0009_events_of_before.sql")).await;
+    let mut again = all(&shop, &buyer, "0").await;
+    assert_eq!(next(&mut again).await, told);
+    assert_eq!(next(&mut again).await.order.unwrap().id, order.id);
+}
+
+#[tokio::test]
 async fn who_comes_back_too_late_is_told() {
     let world = World::new().await;
     let product = world.catalog.product("5.00", 1_000);
