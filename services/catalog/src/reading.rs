@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use souk_db::{Access, Batches, Database, Limits, Totals, Work};
 use souk_kit::cursor::{Cursors, Total};
-use souk_kit::id::{CategoryId, ImportId, ProductId};
+use souk_kit::id::{CategoryId, ImportId, OrderId, ProductId};
 use souk_kit::page::{Entry, Page, Position};
 
 use crate::category::{self, Category, Level};
@@ -242,6 +242,15 @@ impl Reading {
             }
         };
         Ok(page.finish(&self.cursors, &stock::list_of(product), rows, total)?)
+    }
+
+    /// What has moved for an order, oldest first.
+    pub async fn moves_of_order(
+        &self,
+        access: &Access,
+        order: OrderId,
+    ) -> Result<Vec<Moved>, Error> {
+        Ok(store::stock::moves_of_order(access, order).await?)
     }
 
     pub async fn import(&self, access: &Access, id: ImportId) -> Result<Import, Error> {

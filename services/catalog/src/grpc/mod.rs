@@ -23,10 +23,11 @@ use souk_proto::souk::catalog::v2::{
     GetCategoryRequest, GetImageRequest, GetImportRequest, GetProductRequest,
     GetProductTypeRequest, GetStockRequest, Image, Import, ImportProductsRequest,
     ImportProductsResponse, ListCategoriesRequest, ListCategoriesResponse, ListImagesRequest,
-    ListImagesResponse, ListImportsRequest, ListImportsResponse, ListProductTypesRequest,
-    ListProductTypesResponse, ListProductsRequest, ListProductsResponse, ListRejectedRowsRequest,
-    ListStockMovesRequest, ListStockMovesResponse, PinStockRequest, Product, ProductType,
-    RejectedRow, ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
+    ListImagesResponse, ListImportsRequest, ListImportsResponse, ListOrderStockMovesRequest,
+    ListOrderStockMovesResponse, ListProductTypesRequest, ListProductTypesResponse,
+    ListProductsRequest, ListProductsResponse, ListRejectedRowsRequest, ListStockMovesRequest,
+    ListStockMovesResponse, PinStockRequest, Product, ProductType, RejectedRow,
+    ReleaseStockRequest, ReplaceCategoryRequest, ReplaceProductRequest, Reservation,
     ReserveStockRequest, ReturnStockRequest, SetStockRequest, Stock, UnpinStockRequest,
     UpdateCategoryRequest, UpdateImageRequest, UpdateProductRequest, UpdateProductTypeRequest,
     UpdateStockRequest, UploadImageRequest,
@@ -219,6 +220,13 @@ impl CatalogService for Handlers {
         request: Request<ListStockMovesRequest>,
     ) -> Reply<ListStockMovesResponse> {
         stock::list_moves(self, request).await
+    }
+
+    async fn list_order_stock_moves(
+        &self,
+        request: Request<ListOrderStockMovesRequest>,
+    ) -> Reply<ListOrderStockMovesResponse> {
+        stock::list_moves_of_order(self, request).await
     }
 
     async fn create_import(&self, request: Request<CreateImportRequest>) -> Reply<Import> {

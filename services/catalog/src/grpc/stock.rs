@@ -8,9 +8,10 @@ use souk_kit::page::Page;
 use souk_kit::request::{open, open_named};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::catalog::v2::{
-    AdjustStockRequest, CommitStockRequest, GetStockRequest, ListStockMovesRequest,
-    ListStockMovesResponse, PinStockRequest, ReleaseStockRequest, Reservation, ReserveStockRequest,
-    ReturnStockRequest, SetStockRequest, Stock, StockMove, UnpinStockRequest, UpdateStockRequest,
+    AdjustStockRequest, CommitStockRequest, GetStockRequest, ListOrderStockMovesRequest,
+    ListOrderStockMovesResponse, ListStockMovesRequest, ListStockMovesResponse, PinStockRequest,
+    ReleaseStockRequest, Reservation, ReserveStockRequest, ReturnStockRequest, SetStockRequest,
+    Stock, StockMove, UnpinStockRequest, UpdateStockRequest,
 };
 use tonic::{Request, Response};
 
@@ -88,6 +89,17 @@ pub async fn list_moves(
     let data = rows.into_iter().map(StockMove::from).collect();
     let pagination = Some(wire::pagination(position));
     Ok(Response::new(ListStockMovesResponse { data, pagination }))
+}
+
+pub async fn list_moves_of_order(
+    handlers: &Handlers,
+    request: Request<ListOrderStockMovesRequest>,
+) -> Reply<ListOrderStockMovesResponse> {
+    let (context, message) = open(request)?;
+    let order = parse_id("order_id", &message.order_id)?;
+    let moves = handlers.reading.moves_of_order(&handlers.until(&context), order).await?;
+    let data = moves.into_iter().map(StockMove::from).collect();
+    Ok(Response::new(ListOrderStockMovesResponse { data }))
 }
 
 pub async fn reserve(

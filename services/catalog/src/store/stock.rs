@@ -8,6 +8,9 @@ use uuid::Uuid;
 use crate::product::Market;
 use crate::stock::{self, Actor, Entry, Level, Move, MoveKind, Moved, Stock};
 
+/// Of more moves for an order than this the newest are told.
+const MOST: i64 = 1000;
+
 impl FromRow<'_, PgRow> for Stock {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -188,6 +191,20 @@ pub async fn moves(
         }
     };
     rows.iter().map(entry).collect()
+}
+
+/// The part of the ledger that is for an order, oldest first.
+pub async fn moves_of_order(access: &Access, order: OrderId) -> Result<Vec<Moved>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from (
+             select * from stock_moves where order_id = $1 order by id desc limit $2
+         ) as newest order by id",
+    )
+    .bind(order.uuid())
+    .bind(MOST)
+    .fetch_all(access)
+    .await?;
+    Ok(souk_db::readable(&rows))
 }
 
 /// How many moves the ledger of a product has, counted as far as one more than `most`.

@@ -2,8 +2,8 @@
 
 use souk_kit::id::{self, OrderId, kind};
 use souk_proto::souk::catalog::v2::{
-    GetStockRequest, ListStockMovesRequest, SetStockRequest, Stock, StockMoveKind,
-    UpdateStockRequest,
+    GetStockRequest, ListOrderStockMovesRequest, ListStockMovesRequest, SetStockRequest, Stock,
+    StockMoveKind, UpdateStockRequest,
 };
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
@@ -106,6 +106,32 @@ async fn the_ledger_is_read_newest_first_and_in_pages() {
     let rest = list(pagination.next_cursor.unwrap()).await;
     assert_eq!(rest.data[0].kind(), StockMoveKind::Create);
     assert!(!rest.pagination.unwrap().has_more);
+}
+
+#[tokio::test]
+async fn what_has_moved_for_an_order_is_told_to_services() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let (cup, pot) = (shop.product(&sku(), 10).await.id, shop.product(&sku(), 10).await.id);
+    let (order, other): (OrderId, OrderId) = (id::new(), id::new());
+    shop.reserve(order, &[(&cup, 3), (&pot, 1)]).await.unwrap();
+    shop.reserve(other, &[(&cup, 2)]).await.unwrap();
+    shop.commit(order).await.unwrap();
+    let ask = |order: OrderId| ListOrderStockMovesRequest { order_id: order.to_string() };
+    let moves = shop.client().list_order_stock_moves(shop.warehouse(ask(order))).await.unwrap();
+    let moves = moves.into_inner().data;
+    let kinds: Vec<StockMoveKind> = moves.iter().map(|moved| moved.kind()).collect();
+    let (reserve, commit) = (StockMoveKind::Reserve, StockMoveKind::Commit);
+    assert_eq!(kinds, [reserve, reserve, commit, commit]);
+    let of_cup = moves.iter().filter(|moved| moved.product_id == cup);
+    let units: Vec<_> = of_cup.map(|moved| (moved.available, moved.reserved)).collect();
+    assert_eq!(units, [(-3, 3), (0, -3)]);
+    assert!(moves.iter().all(|moved| moved.order_id == Some(order.to_string())));
+
+    let nothing = shop.client().list_order_stock_moves(shop.warehouse(ask(id::new()))).await;
+    assert!(nothing.unwrap().into_inner().data.is_empty());
+    let refused = shop.client().list_order_stock_moves(shop.admin(ask(order))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
 }
 
 #[tokio::test]
