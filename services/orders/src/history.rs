@@ -1,5 +1,8 @@
 //! What was done to an order: who, when and why.
 
+use std::fmt;
+
+use souk_kit::id::UserId;
 use time::OffsetDateTime;
 
 /// A change of an order.
@@ -8,9 +11,50 @@ pub struct Entry {
     pub action: String,
     /// The word of the state afterwards; empty for changes of before there was a history.
     pub state: String,
-    /// An account, or the name of a service.
-    pub actor: String,
+    pub actor: Actor,
     pub reason: String,
     pub request_id: String,
     pub at: OffsetDateTime,
+}
+
+/// Who has done something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    Account(UserId),
+    /// By its name.
+    Service(String),
+    /// Somebody of the shop, for those who are not told whom.
+    Staff,
+}
+
+impl Entry {
+    /// As a customer sees it; as it is, where there is none.
+    pub fn seen_by(self, customer: Option<UserId>) -> Self {
+        Self { actor: self.actor.seen_by(customer), ..self }
+    }
+}
+
+impl Actor {
+    /// Whom a history names.
+    pub fn from_word(word: &str) -> Self {
+        word.parse().map_or_else(|_| Self::Service(word.to_owned()), Self::Account)
+    }
+
+    /// Customers know themselves. Who else has an account and does something to their orders works for the shop.
+    fn seen_by(self, customer: Option<UserId>) -> Self {
+        match (self, customer) {
+            (Self::Account(id), Some(customer)) if id != customer => Self::Staff,
+            (actor, _) => actor,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => id.fmt(f),
+            Self::Service(name) => f.write_str(name),
+            Self::Staff => f.write_str("staff"),
+        }
+    }
 }

@@ -37,7 +37,8 @@ pub async fn timeline(
     customer: Option<UserId>,
 ) -> Result<(Purchase, Vec<Entry>), Error> {
     let purchase = purchase(access, id, customer).await?;
-    Ok((purchase, store::history::of_order(access, id).await?))
+    let changes = store::history::of_order(access, id).await?.into_iter();
+    Ok((purchase, changes.map(|change| change.seen_by(customer)).collect()))
 }
 
 /// The orders that the filters let through, newest first.

@@ -3,7 +3,7 @@ use souk_kit::id::OrderId;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::history::Entry;
+use crate::history::{Actor, Entry};
 
 /// Of more changes than this the newest are told.
 const MOST: i64 = 1000;
@@ -13,7 +13,7 @@ impl FromRow<'_, PgRow> for Entry {
         Ok(Self {
             action: row.try_get("action")?,
             state: row.try_get("state")?,
-            actor: row.try_get("actor")?,
+            actor: Actor::from_word(row.try_get("actor")?),
             reason: row.try_get("reason")?,
             request_id: row.try_get("request_id")?,
             at: row.try_get("at")?,

@@ -110,7 +110,7 @@ impl From<Entry> for TimelineChange {
         Self {
             action: entry.action,
             status: entry.state,
-            actor: entry.actor,
+            actor: entry.actor.to_string(),
             reason: entry.reason,
             request_id: entry.request_id,
             occurred_at: Some(wire::timestamp(entry.at)),
