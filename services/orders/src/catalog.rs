@@ -8,14 +8,15 @@ use souk_kit::request::Context;
 use souk_kit::{Channel, Currency, Money, wire};
 use souk_proto::souk::catalog::v2::catalog_service_client::CatalogServiceClient;
 use souk_proto::souk::catalog::v2::{
-    BatchGetProductsRequest, CommitStockRequest, PinStockRequest, Product, ReleaseStockRequest,
-    Reservation, ReservationStatus, ReserveStockRequest, ReturnStockRequest, StockLine,
-    UnpinStockRequest,
+    self as proto, BatchGetProductsRequest, CommitStockRequest, ListOrderStockMovesRequest,
+    PinStockRequest, Product, ReleaseStockRequest, Reservation, ReservationStatus,
+    ReserveStockRequest, ReturnStockRequest, StockLine, UnpinStockRequest,
 };
 use time::OffsetDateTime;
 use tonic::{Code, Status};
 
 use crate::Error;
+use crate::history::{Actor, StockMove};
 use crate::order::{Line, Quote};
 use crate::shortage::Shortage;
 
@@ -138,6 +139,15 @@ impl Catalog {
         reservation.map(drop).map_err(|status| self.refused(status))
     }
 
+    /// What has moved for an order, oldest first.
+    pub async fn moves(&self, context: &Context, order: OrderId) -> Result<Vec<StockMove>, Error> {
+        let request = context.outgoing(ListOrderStockMovesRequest { order_id: order.to_string() });
+        let request = self.token.authorize(request).await.map_err(Error::catalog)?;
+        let moves = self.client.clone().list_order_stock_moves(request).await;
+        let moves = moves.map_err(|status| self.refused(status))?.into_inner().data;
+        moves.into_iter().map(moved).collect()
+    }
+
     /// A refusal may be that of a token that is no longer good: the next call gets a new one.
     fn refused(&self, status: Status) -> Error {
         if status.code() == Code::Unauthenticated {
@@ -178,6 +188,20 @@ fn outcome(reservation: &Reservation) -> Result<Outcome, Error> {
             Err(unexpected("a reservation in a state that no order here has asked for"))
         }
     }
+}
+
+fn moved(moved: proto::StockMove) -> Result<StockMove, Error> {
+    let product = moved.product_id.parse();
+    let at = moved.created_at.as_ref().and_then(wire::time);
+    let kind = moved.kind().as_str_name().trim_start_matches("STOCK_MOVE_KIND_").to_lowercase();
+    Ok(StockMove {
+        product: product.map_err(|_| unexpected("an unreadable product id"))?,
+        kind,
+        available: moved.available,
+        reserved: moved.reserved,
+        actor: Actor::from_word(&moved.actor),
+        at: at.ok_or_else(|| unexpected("a move without a time"))?,
+    })
 }
 
 fn quote(product: Product) -> Result<Quote, Error> {

@@ -2,8 +2,40 @@
 
 use std::fmt;
 
-use souk_kit::id::UserId;
+use souk_kit::id::{ProductId, UserId};
 use time::OffsetDateTime;
+
+use crate::purchase::Purchase;
+
+/// All that has happened to an order, as far as orders know and the catalog tells.
+#[derive(Debug, Clone)]
+pub struct History {
+    pub purchase: Purchase,
+    pub changes: Vec<Entry>,
+    pub stock: StockMoves,
+}
+
+/// What has moved in stock for an order.
+#[derive(Debug, Clone)]
+pub enum StockMoves {
+    Known(Vec<StockMove>),
+    /// The catalog has not told them in time.
+    Unknown,
+    /// They are nothing for who reads.
+    Untold,
+}
+
+/// A line of the catalog's ledger.
+#[derive(Debug, Clone)]
+pub struct StockMove {
+    pub product: ProductId,
+    /// The word for what it is for: the catalog's, which may know more in a later release.
+    pub kind: String,
+    pub available: i32,
+    pub reserved: i32,
+    pub actor: Actor,
+    pub at: OffsetDateTime,
+}
 
 /// A change of an order.
 #[derive(Debug, Clone)]

@@ -168,7 +168,7 @@ impl Orders {
         let handlers = Handlers {
             placing: Placing::new(
                 database.clone(),
-                catalog,
+                catalog.clone(),
                 transitions.clone(),
                 saga.clone(),
                 waiting.clone(),
@@ -181,6 +181,7 @@ impl Orders {
             webhooks: Webhooks::new(database.clone(), options.webhooks, &options.secret)?,
             cursors: Cursors::new(&options.secret),
             totals: Totals::new(database.clone()),
+            catalog,
             database,
         };
         let verifier = Arc::new(Verifier::new(auth, AUDIENCE));

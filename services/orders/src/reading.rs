@@ -1,11 +1,16 @@
 //! Reading orders, and all that has happened to them.
 
+use std::time::{Duration, Instant};
+
 use souk_db::{Access, Totals};
 use souk_kit::cursor::{Cursors, Total};
 use souk_kit::id::{OrderId, UserId};
 use souk_kit::page::{Page, Position};
+use souk_kit::request::Context;
+use tokio::time::timeout;
 
-use crate::history::Entry;
+use crate::catalog::Catalog;
+use crate::history::{History, StockMoves};
 use crate::listing::Filters;
 use crate::order::Order;
 use crate::purchase::Purchase;
@@ -14,6 +19,8 @@ use crate::{Error, store};
 /// Lists with filters are counted as far as this; those whose pages have numbers further.
 const COUNTED: i32 = 1_000;
 const COUNTED_FOR_PAGES: i32 = 10_000;
+/// How long the catalog is waited for.
+const MOVES_LIMIT: Duration = Duration::from_secs(1);
 
 /// An order that the customer may see; any order when there is no customer.
 pub async fn order(access: &Access, id: OrderId, customer: Option<UserId>) -> Result<Order, Error> {
@@ -30,15 +37,40 @@ pub async fn purchase(
     found.map(|(purchase, _)| purchase).ok_or(Error::NotFound(id))
 }
 
-/// The same with what was done to it.
-pub async fn timeline(
+/// The same with what was done to it, and for the shop with what has moved in stock for it.
+pub async fn history(
     access: &Access,
+    catalog: &Catalog,
+    context: &Context,
     id: OrderId,
     customer: Option<UserId>,
-) -> Result<(Purchase, Vec<Entry>), Error> {
+) -> Result<History, Error> {
     let purchase = purchase(access, id, customer).await?;
     let changes = store::history::of_order(access, id).await?.into_iter();
-    Ok((purchase, changes.map(|change| change.seen_by(customer)).collect()))
+    let changes = changes.map(|change| change.seen_by(customer)).collect();
+    let stock = match customer {
+        Some(_) => StockMoves::Untold,
+        None => stock_moves(catalog, context, id).await,
+    };
+    Ok(History { purchase, changes, stock })
+}
+
+/// Who looks for what has gone wrong is told all the rest, also where it is the catalog that has.
+async fn stock_moves(catalog: &Catalog, context: &Context, order: OrderId) -> StockMoves {
+    let limit = MOVES_LIMIT.min(context.remaining() / 2);
+    let context = context.until(Instant::now() + limit);
+    match timeout(limit, catalog.moves(&context, order)).await {
+        Ok(Ok(moves)) => StockMoves::Known(moves),
+        Ok(Err(error)) => {
+            let error = souk_kit::failure::chain(&error);
+            tracing::warn!(order_id = %order, error, "the catalog does not tell what has moved");
+            StockMoves::Unknown
+        }
+        Err(_) => {
+            tracing::warn!(order_id = %order, "the catalog takes long to tell what has moved");
+            StockMoves::Unknown
+        }
+    }
 }
 
 /// The orders that the filters let through, newest first.

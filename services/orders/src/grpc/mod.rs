@@ -9,6 +9,8 @@ mod provider_events;
 mod shipments;
 mod webhooks;
 
+use std::sync::Arc;
+
 use souk_db::{Access, Database, Totals};
 use souk_kit::Failure;
 use souk_kit::cursor::Cursors;
@@ -23,6 +25,7 @@ use souk_proto::souk::orders::v1::webhook_endpoints_service_server::SERVICE_NAME
 use tonic::{Response, Status};
 
 use crate::Error;
+use crate::catalog::Catalog;
 use crate::changing::Changing;
 use crate::feed::Feed;
 use crate::payments::Providers;
@@ -73,6 +76,7 @@ type Reply<T> = Result<Response<T>, Status>;
 #[derive(Debug, Clone)]
 pub struct Handlers {
     pub database: Database,
+    pub catalog: Arc<Catalog>,
     pub cursors: Cursors,
     pub totals: Totals,
     pub placing: Placing,

@@ -72,9 +72,9 @@ impl OrdersService for Handlers {
         let (context, id, _) = open_named(request, |message| parse_order(&message.id))?;
         let access = self.until(&context);
         let visible = visible_to(&context)?;
-        let (purchase, changes) = reading::timeline(&access, id, visible).await?;
+        let history = reading::history(&access, &self.catalog, &context, id, visible).await?;
         let webhooks = asking::of_order(&access, id, visible).await?;
-        Ok(Response::new(timeline(purchase, changes, webhooks)))
+        Ok(Response::new(timeline(history, webhooks)))
     }
 }
 

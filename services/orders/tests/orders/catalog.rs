@@ -15,9 +15,10 @@ use souk_kit::stack::{Limits, Stack};
 use souk_kit::{Channel, clock, wire};
 use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::{
-    BatchGetProductsRequest, BatchGetProductsResponse, CommitStockRequest, PinStockRequest,
-    Product, ReleaseStockRequest, Reservation, ReservationStatus, ReserveStockRequest,
-    ReturnStockRequest, Shortage, StockLine, UnpinStockRequest,
+    BatchGetProductsRequest, BatchGetProductsResponse, CommitStockRequest,
+    ListOrderStockMovesRequest, ListOrderStockMovesResponse, PinStockRequest, Product,
+    ReleaseStockRequest, Reservation, ReservationStatus, ReserveStockRequest, ReturnStockRequest,
+    Shortage, StockLine, StockMove, StockMoveKind, UnpinStockRequest,
 };
 use souk_testing::FakeAuth;
 use tonic::body::Body;
@@ -37,6 +38,7 @@ pub enum Rpc {
     Commit,
     Return,
     Release,
+    Moves,
 }
 
 /// What happens to a call.
@@ -64,6 +66,7 @@ pub struct FakeCatalog {
 struct State {
     products: HashMap<String, Stocked>,
     reservations: HashMap<String, Held>,
+    ledger: Vec<StockMove>,
     faults: Vec<Planned>,
     calls: Vec<Call>,
 }
@@ -299,6 +302,7 @@ impl State {
         };
         if fits {
             self.take(&lines, 1);
+            self.note(&order_id, StockMoveKind::Reserve, &lines, (-1, 1));
         }
         let held = Held { reservation: reservation.clone(), lines, fence };
         self.reservations.insert(order_id, held);
@@ -339,9 +343,12 @@ impl State {
             for line in &held.lines {
                 self.products.get_mut(&line.product_id).unwrap().reserved -= line.quantity;
             }
+            let lines = held.lines.clone();
+            self.note(order, StockMoveKind::Commit, &lines, (0, -1));
         }
-        assert_eq!(held.reservation.status(), ReservationStatus::Committed, "{order}");
-        held.reservation.clone()
+        let reservation = &self.reservations[order].reservation;
+        assert_eq!(reservation.status(), ReservationStatus::Committed, "{order}");
+        reservation.clone()
     }
 
     fn put_back(&mut self, order: &str) -> Reservation {
@@ -362,6 +369,26 @@ impl State {
         held.reservation.pinned = false;
         let lines = std::mem::take(&mut held.lines);
         self.take(&lines, -1);
+    }
+
+    /// A line of the ledger for each line of an order.
+    fn note(&mut self, order: &str, kind: StockMoveKind, lines: &[StockLine], signs: (i32, i32)) {
+        let noted = lines.iter().map(|line| StockMove {
+            product_id: line.product_id.clone(),
+            kind: kind.into(),
+            available: signs.0 * line.quantity,
+            reserved: signs.1 * line.quantity,
+            order_id: Some(order.to_owned()),
+            reason: String::new(),
+            actor: "orders".to_owned(),
+            created_at: Some(wire::timestamp(clock::now())),
+        });
+        self.ledger.extend(noted);
+    }
+
+    fn moves(&self, order: &str) -> ListOrderStockMovesResponse {
+        let is_ours = |moved: &&StockMove| moved.order_id.as_deref() == Some(order);
+        ListOrderStockMovesResponse { data: self.ledger.iter().filter(is_ours).cloned().collect() }
     }
 
     fn take(&mut self, lines: &[StockLine], sign: i32) {
@@ -395,6 +422,7 @@ impl Service<http::Request<Body>> for FakeCatalog {
                 Some("UnpinStock") => fake.unpin_stock(request).await,
                 Some("CommitStock") => fake.commit_stock(request).await,
                 Some("ReturnStock") => fake.return_stock(request).await,
+                Some("ListOrderStockMoves") => fake.list_moves(request).await,
                 _ => Status::unimplemented(path).into_http(),
             })
         }
@@ -452,6 +480,13 @@ impl FakeCatalog {
     async fn return_stock(self, request: http::Request<Body>) -> http::Response<Body> {
         unary(request, |ReturnStockRequest { order_id: order }| async move {
             self.answer(Rpc::Return, &order, &[], |state| state.put_back(&order)).await
+        })
+        .await
+    }
+
+    async fn list_moves(self, request: http::Request<Body>) -> http::Response<Body> {
+        unary(request, |ListOrderStockMovesRequest { order_id: order }| async move {
+            self.answer(Rpc::Moves, &order, &[], |state| state.moves(&order)).await
         })
         .await
     }

@@ -1,10 +1,12 @@
 //! What has happened to an order, and which orders there are.
 
 use souk_proto::souk::orders::v1::{
-    GetTimelineRequest, ListOrdersRequest, OrderStatus, Timeline, TimelineChange,
+    GetTimelineRequest, ListOrdersRequest, OrderStatus, Timeline, TimelineChange, TimelineStockMove,
 };
-use tonic::Code;
+use tonic::{Code, Status};
 
+use crate::catalog::{Fault, Rpc};
+use crate::gate::Gate;
 use crate::support::{Buyer, Shop, World};
 
 async fn timeline(shop: &Shop, buyer: &Buyer, order: &str) -> Timeline {
@@ -58,6 +60,44 @@ async fn the_timeline_of_an_order_tells_who_did_what_and_why() {
     }
     let stranger = world.buyer().sign(GetTimelineRequest { id: order });
     assert_eq!(shop.client().get_timeline(stranger).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn the_shop_sees_what_has_moved_in_stock_for_an_order_and_customers_do_not() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let (buyer, staff) = (world.buyer(), world.staff());
+    let order = shop.paid_order(&buyer, "key", &[(&product, 2)]).await.id;
+    world.stock_is(&order, "committed").await;
+    shop.order(&buyer, "other", &[(&product, 1)]).await;
+
+    let seen = timeline(&shop, &staff, &order).await;
+    let told = |moved: &TimelineStockMove| (moved.kind.clone(), moved.available, moved.reserved);
+    let moves: Vec<_> = seen.stock_moves.iter().map(told).collect();
+    assert_eq!(moves, [("reserve".to_owned(), -2, 2), ("commit".to_owned(), 0, -2)]);
+    assert!(seen.stock_moves.iter().all(|moved| moved.product_id == product));
+    assert!(!seen.stock_moves_unavailable);
+    let seen = timeline(&shop, &buyer, &order).await;
+    assert!(seen.stock_moves.is_empty() && !seen.stock_moves_unavailable);
+}
+
+#[tokio::test]
+async fn without_the_catalog_a_timeline_says_what_it_lacks_and_has_the_rest() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.working_shop().await;
+    let staff = world.staff();
+    let order = shop.paid_order(&world.buyer(), "key", &[(&product, 2)]).await.id;
+    world.stock_is(&order, "committed").await;
+    let down = Fault::Fail(Status::unavailable("it is down"));
+    for fault in [down, Fault::Hold(Gate::new())] {
+        world.catalog.once(Rpc::Moves, fault);
+        let seen = timeline(&shop, &staff, &order).await;
+        assert!(seen.stock_moves_unavailable && seen.stock_moves.is_empty());
+        assert_eq!((seen.changes.len(), seen.payments.len()), (4, 1));
+    }
+    assert_eq!(timeline(&shop, &staff, &order).await.stock_moves.len(), 2);
 }
 
 async fn listed(shop: &Shop, buyer: &Buyer, request: ListOrdersRequest) -> Vec<String> {

@@ -12,18 +12,17 @@ use souk_kit::id::{EventId, ProductId, UserId};
 use souk_kit::{Failure, wire};
 use souk_proto::souk::orders::v1::{
     CreateOrderItem, CreateOrderRequest, ListOrdersRequest, Order, OrderEvent, OrderItem,
-    OrderStatus, Timeline, TimelineChange, WebhookDelivery,
+    OrderStatus, Timeline, TimelineChange, TimelineStockMove, WebhookDelivery,
 };
 use time::OffsetDateTime;
 use tonic::Status;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::history::Entry;
+use crate::history::{Entry, History, StockMove, StockMoves};
 use crate::listing::Filters;
 use crate::order::{self, Item, Line};
 use crate::placing::{ShipsTo, Wanted};
-use crate::purchase::Purchase;
 use crate::state::{Action, State};
 use crate::webhooks::delivery::Delivery;
 
@@ -93,8 +92,14 @@ fn state(status: OrderStatus) -> Option<State> {
 }
 
 /// All that has happened to an order.
-pub fn timeline(purchase: Purchase, changes: Vec<Entry>, webhooks: Vec<Delivery>) -> Timeline {
+pub fn timeline(history: History, webhooks: Vec<Delivery>) -> Timeline {
+    let History { purchase, changes, stock } = history;
     let id = purchase.id();
+    let (stock_moves, stock_moves_unavailable) = match stock {
+        StockMoves::Known(moves) => (moves, false),
+        StockMoves::Unknown => (Vec::new(), true),
+        StockMoves::Untold => (Vec::new(), false),
+    };
     Timeline {
         order_id: id.to_string(),
         changes: changes.into_iter().map(TimelineChange::from).collect(),
@@ -102,6 +107,21 @@ pub fn timeline(purchase: Purchase, changes: Vec<Entry>, webhooks: Vec<Delivery>
         refunds: purchase.refunds.iter().map(|it| payments::refund(id, it)).collect(),
         shipments: purchase.shipment.iter().map(|it| shipments::shipment(id, it)).collect(),
         webhooks: webhooks.into_iter().map(WebhookDelivery::from).collect(),
+        stock_moves: stock_moves.into_iter().map(TimelineStockMove::from).collect(),
+        stock_moves_unavailable,
+    }
+}
+
+impl From<StockMove> for TimelineStockMove {
+    fn from(moved: StockMove) -> Self {
+        Self {
+            product_id: moved.product.to_string(),
+            kind: moved.kind,
+            available: moved.available,
+            reserved: moved.reserved,
+            actor: moved.actor.to_string(),
+            occurred_at: Some(wire::timestamp(moved.at)),
+        }
     }
 }
 
