@@ -44,9 +44,13 @@ impl FakeAuth {
     /// An access token of a new account with these scopes.
     pub fn person(&self, scopes: &str) -> (UserId, String) {
         let user: UserId = id::new();
+        (user, self.again(user, scopes))
+    }
+
+    /// Another access token of an account, with these scopes.
+    pub fn again(&self, user: UserId, scopes: &str) -> String {
         let session: SessionId = id::new();
-        let token = self.sign(AUDIENCE, user.to_string(), session.to_string(), scopes, LIFETIME);
-        (user, token)
+        self.sign(AUDIENCE, user.to_string(), session.to_string(), scopes, LIFETIME)
     }
 
     /// An access token whose time is over.

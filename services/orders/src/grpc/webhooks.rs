@@ -27,7 +27,7 @@ use super::{
 use crate::Error;
 use crate::webhooks::asking;
 use crate::webhooks::delivery::Log;
-use crate::webhooks::endpoint::Endpoint;
+use crate::webhooks::endpoint::{Endpoint, Keeper};
 use crate::webhooks::keeping;
 
 #[tonic::async_trait]
@@ -59,7 +59,7 @@ impl WebhookEndpointsService for Handlers {
         request: Request<GetWebhookEndpointRequest>,
     ) -> Reply<WebhookEndpoint> {
         let (context, id, _) = open_named(request, |message| parse(&message.id))?;
-        let endpoint = keeping::get(&self.until(&context), id, customer(&context)?).await?;
+        let endpoint = keeping::get(&self.until(&context), id, keeper(&context)?).await?;
         Ok(Response::new(endpoint.into()))
     }
 
@@ -68,7 +68,7 @@ impl WebhookEndpointsService for Handlers {
         request: Request<ListWebhookEndpointsRequest>,
     ) -> Reply<ListWebhookEndpointsResponse> {
         let (context, _) = open(request)?;
-        let endpoints = keeping::list(&self.until(&context), customer(&context)?).await?;
+        let endpoints = keeping::list(&self.until(&context), keeper(&context)?).await?;
         let data = endpoints.into_iter().map(WebhookEndpoint::from).collect();
         Ok(Response::new(ListWebhookEndpointsResponse { data }))
     }
@@ -78,13 +78,13 @@ impl WebhookEndpointsService for Handlers {
         request: Request<UpdateWebhookEndpointRequest>,
     ) -> Reply<WebhookEndpoint> {
         let (context, id, message) = open_named(request, |message| parse(&message.id))?;
-        let (access, owner) = (self.until(&context), customer(&context)?);
+        let (access, keeper) = (self.until(&context), keeper(&context)?);
         let changes = messages::changes(message)?;
         allow_all(&context, changes.all_orders == Some(true))?;
         if let Some(url) = &changes.url {
             self.webhooks.check(url).await?;
         }
-        let endpoint = keeping::update(&access, id, owner, &changes).await?;
+        let endpoint = keeping::update(&access, id, keeper, &changes).await?;
         self.webhooks.wake();
         Ok(Response::new(endpoint.into()))
     }
@@ -94,7 +94,7 @@ impl WebhookEndpointsService for Handlers {
         request: Request<DeleteWebhookEndpointRequest>,
     ) -> Reply<()> {
         let (context, id, _) = open_named(request, |message| parse(&message.id))?;
-        keeping::delete(&self.until(&context), id, customer(&context)?).await?;
+        keeping::delete(&self.until(&context), id, keeper(&context)?).await?;
         Ok(Response::new(()))
     }
 
@@ -103,13 +103,13 @@ impl WebhookEndpointsService for Handlers {
         request: Request<RotateWebhookSecretRequest>,
     ) -> Reply<WebhookEndpoint> {
         let (context, id, message) = open_named(request, |message| parse(&message.id))?;
-        let owner = customer(&context)?;
+        let keeper = keeper(&context)?;
         let call = Call::of(&context, ROTATE_WEBHOOK_SECRET, &message)?;
         let webhooks = self.webhooks.clone();
         let access = self.until(&context);
         let kept = idempotency::once(&access, call, move |transaction| {
             Box::pin(async move {
-                let rotated = webhooks.rotate(transaction, id, owner).await?;
+                let rotated = webhooks.rotate(transaction, id, keeper).await?;
                 Ok::<_, Error>(Answer::success(&with_sealed(rotated)))
             })
         })
@@ -122,12 +122,12 @@ impl WebhookEndpointsService for Handlers {
         request: Request<TestWebhookEndpointRequest>,
     ) -> Reply<WebhookDelivery> {
         let (context, id, message) = open_named(request, |message| parse(&message.id))?;
-        let owner = customer(&context)?;
+        let keeper = keeper(&context)?;
         let call = Call::of(&context, TEST_WEBHOOK_ENDPOINT, &message)?;
         let access = self.until(&context);
         let kept = idempotency::once(&access, call, move |transaction| {
             Box::pin(async move {
-                let made = asking::test(transaction, id, owner).await?;
+                let made = asking::test(transaction, id, keeper).await?;
                 Ok::<_, Error>(Answer::success(&WebhookDelivery::from(made)))
             })
         })
@@ -142,14 +142,14 @@ impl WebhookEndpointsService for Handlers {
     ) -> Reply<ListWebhookDeliveriesResponse> {
         let (context, endpoint, message) =
             open_named(request, |message| parse(&message.endpoint_id))?;
-        let owner = customer(&context)?;
+        let keeper = keeper(&context)?;
         let state = message.status.is_some().then(|| messages::state(message.status())).flatten();
-        let log = Log { endpoint, owner, state };
+        let log = Log { endpoint, state };
         let ListWebhookDeliveriesRequest { size, cursor, page, .. } = message;
         let page = Page::parse(&self.cursors, &log.name(), size, &cursor, page)?;
         let _place = self.database.place_to_list().await;
         let (rows, position) =
-            asking::log(&self.until(&context), &self.cursors, log, &page).await?;
+            asking::log(&self.until(&context), &self.cursors, log, keeper, &page).await?;
         let data = rows.into_iter().map(WebhookDelivery::from).collect();
         let pagination = Some(wire::pagination(position));
         Ok(Response::new(ListWebhookDeliveriesResponse { data, pagination }))
@@ -165,12 +165,12 @@ impl WebhookEndpointsService for Handlers {
                 id.map_err(|_| Error::NoSuch("webhook delivery", message.id.clone()))?;
             Ok::<_, Error>((parse(&message.endpoint_id)?, id))
         })?;
-        let owner = customer(&context)?;
+        let keeper = keeper(&context)?;
         let call = Call::of(&context, REDELIVER_WEBHOOK, &message)?;
         let access = self.until(&context);
         let kept = idempotency::once(&access, call, move |transaction| {
             Box::pin(async move {
-                let again = asking::redeliver(transaction, id, endpoint, owner).await?;
+                let again = asking::redeliver(transaction, id, endpoint, keeper).await?;
                 Ok::<_, Error>(Answer::success(&WebhookDelivery::from(again)))
             })
         })
@@ -196,6 +196,12 @@ impl Handlers {
 fn with_sealed(endpoint: Endpoint) -> WebhookEndpoint {
     let secret = Some(STANDARD.encode(&endpoint.secret));
     WebhookEndpoint { secret, ..endpoint.into() }
+}
+
+/// Whose endpoints the caller keeps.
+fn keeper(context: &Context) -> Result<Keeper, Failure> {
+    let sees_all_orders = context.principal()?.scopes.contains(READ_ALL);
+    Ok(Keeper { account: customer(context)?, sees_all_orders })
 }
 
 /// Who wants to be told of everybody's orders must be allowed to see them.

@@ -7,6 +7,7 @@ use souk_kit::page::{Page, Position};
 use sqlx::PgConnection;
 
 use super::delivery::{Delivery, Log};
+use super::endpoint::Keeper;
 use super::keeping::{get, unknown};
 use crate::Error;
 use crate::store::webhooks::deliveries;
@@ -20,9 +21,10 @@ pub async fn log(
     access: &Access,
     cursors: &Cursors,
     log: Log,
+    keeper: Keeper,
     page: &Page,
 ) -> Result<(Vec<Delivery>, Position), Error> {
-    get(access, log.endpoint, log.owner).await?;
+    get(access, log.endpoint, keeper).await?;
     let rows = deliveries::list(access, log, page.window()).await?;
     let total = match page.known_total() {
         Some(total) => total,
@@ -47,10 +49,10 @@ pub async fn of_order(
 pub async fn test(
     transaction: &mut PgConnection,
     endpoint: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
 ) -> Result<Delivery, Error> {
     let (delivery, event) = (id::new(), id::new());
-    let made = deliveries::insert_test(transaction, delivery, event, endpoint, owner).await?;
+    let made = deliveries::insert_test(transaction, delivery, event, endpoint, keeper).await?;
     made.ok_or_else(|| unknown(endpoint))
 }
 
@@ -59,8 +61,8 @@ pub async fn redeliver(
     transaction: &mut PgConnection,
     id: WebhookDeliveryId,
     endpoint: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
 ) -> Result<Delivery, Error> {
-    let again = deliveries::renew(transaction, id, endpoint, owner).await?;
+    let again = deliveries::renew(transaction, id, endpoint, keeper).await?;
     again.ok_or_else(|| Error::NoSuch("webhook delivery", id.to_string()))
 }

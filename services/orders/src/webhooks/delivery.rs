@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use souk_kit::id::{EventId, OrderId, UserId, WebhookDeliveryId, WebhookEndpointId};
+use souk_kit::id::{EventId, OrderId, WebhookDeliveryId, WebhookEndpointId};
 use souk_kit::page::Row;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -84,7 +84,6 @@ impl Row for Delivery {
 #[derive(Debug, Clone, Copy)]
 pub struct Log {
     pub endpoint: WebhookEndpointId,
-    pub owner: UserId,
     pub state: Option<State>,
 }
 

@@ -6,6 +6,14 @@ use time::OffsetDateTime;
 /// An account has no more endpoints than this.
 pub const MAX_ENDPOINTS: i64 = 20;
 
+/// Who keeps endpoints: an account its own. Those of all orders are the shop's, and kept by all who may see these: who
+/// no longer may has nothing to do with them any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeper {
+    pub account: UserId,
+    pub sees_all_orders: bool,
+}
+
 /// What an owner says of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -32,6 +40,7 @@ pub struct Changes {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub id: WebhookEndpointId,
+    /// The account that has created it.
     pub owner: UserId,
     pub settings: Settings,
     /// Since when it is not enabled, if it is not.

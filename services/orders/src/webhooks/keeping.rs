@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::Webhooks;
 use super::address::{self, Refused, System};
-use super::endpoint::{Changes, Endpoint, MAX_ENDPOINTS, Settings};
+use super::endpoint::{Changes, Endpoint, Keeper, MAX_ENDPOINTS, Settings};
 use super::signature::Secret;
 use crate::Error;
 use crate::store::webhooks::endpoints;
@@ -50,10 +50,10 @@ impl Webhooks {
         &self,
         transaction: &mut PgConnection,
         id: WebhookEndpointId,
-        owner: UserId,
+        keeper: Keeper,
     ) -> Result<Endpoint, Error> {
         let secret = self.new_secret(id)?;
-        endpoints::rotate(transaction, id, owner, &secret).await?.ok_or_else(|| unknown(id))
+        endpoints::rotate(transaction, id, keeper, &secret).await?.ok_or_else(|| unknown(id))
     }
 
     /// The text of a secret, as it is told and never stored.
@@ -75,25 +75,29 @@ impl Webhooks {
     }
 }
 
-pub async fn get(access: &Access, id: WebhookEndpointId, owner: UserId) -> Result<Endpoint, Error> {
-    endpoints::get(access, id, owner).await?.ok_or_else(|| unknown(id))
+pub async fn get(
+    access: &Access,
+    id: WebhookEndpointId,
+    keeper: Keeper,
+) -> Result<Endpoint, Error> {
+    endpoints::get(access, id, keeper).await?.ok_or_else(|| unknown(id))
 }
 
-pub async fn list(access: &Access, owner: UserId) -> Result<Vec<Endpoint>, Error> {
-    Ok(endpoints::list(access, owner).await?)
+pub async fn list(access: &Access, keeper: Keeper) -> Result<Vec<Endpoint>, Error> {
+    Ok(endpoints::list(access, keeper).await?)
 }
 
 pub async fn update(
     access: &Access,
     id: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
     changes: &Changes,
 ) -> Result<Endpoint, Error> {
-    endpoints::update(access, id, owner, changes).await?.ok_or_else(|| unknown(id))
+    endpoints::update(access, id, keeper, changes).await?.ok_or_else(|| unknown(id))
 }
 
-pub async fn delete(access: &Access, id: WebhookEndpointId, owner: UserId) -> Result<(), Error> {
-    match endpoints::delete(access, id, owner).await? {
+pub async fn delete(access: &Access, id: WebhookEndpointId, keeper: Keeper) -> Result<(), Error> {
+    match endpoints::delete(access, id, keeper).await? {
         true => Ok(()),
         false => Err(unknown(id)),
     }

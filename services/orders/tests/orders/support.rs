@@ -158,6 +158,11 @@ impl World {
         Buyer { id, token }
     }
 
+    /// Somebody who may do no more than this from now on.
+    pub fn with_scopes(&self, buyer: &Buyer, scopes: &str) -> Buyer {
+        Buyer { id: buyer.id, token: self.auth.again(buyer.id, scopes) }
+    }
+
     /// Makes everything due that the saga has to look at some time.
     pub async fn let_time_pass(&self) {
         self.test.sql("update orders set due_at = now() where due_at is not null").await;

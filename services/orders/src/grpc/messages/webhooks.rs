@@ -53,6 +53,7 @@ impl From<Endpoint> for proto::WebhookEndpoint {
             previous_secret_expires_at: endpoint.previous_until.map(wire::timestamp),
             created_at: Some(wire::timestamp(endpoint.created_at)),
             updated_at: Some(wire::timestamp(endpoint.updated_at)),
+            owner_id: endpoint.owner.to_string(),
         }
     }
 }

@@ -6,6 +6,7 @@ use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::webhooks::delivery::{Delivery, Log, State, TEST};
+use crate::webhooks::endpoint::Keeper;
 
 /// Of more deliveries that tell of an order the newest are told.
 const MOST: i64 = 1000;
@@ -43,12 +44,10 @@ pub async fn list(
     let rows = sqlx::query(
         "select delivery.*, event.type, event.sequence
          from webhook_deliveries as delivery join webhook_events as event on event.id = event_id
-         where endpoint_id = $1 and owner_id = $2 and delivery.id < $3
-           and ($4::text is null or state = $4)
-         order by delivery.id desc limit $5 offset $6",
+         where endpoint_id = $1 and delivery.id < $2 and ($3::text is null or state = $3)
+         order by delivery.id desc limit $4 offset $5",
     )
     .bind(log.endpoint.uuid())
-    .bind(log.owner.uuid())
     .bind(window.after.unwrap_or(Uuid::max()))
     .bind(log.state.map(State::as_str))
     .bind(window.limit)
@@ -63,19 +62,18 @@ pub async fn count(access: &Access, log: Log, most: i32) -> Result<i32, sqlx::Er
     sqlx::query_scalar(
         "select count(*)::int from (
              select from webhook_deliveries
-             where endpoint_id = $1 and owner_id = $2 and ($3::text is null or state = $3)
-             limit $4
+             where endpoint_id = $1 and ($2::text is null or state = $2)
+             limit $3
          ) as deliveries",
     )
     .bind(log.endpoint.uuid())
-    .bind(log.owner.uuid())
     .bind(log.state.map(State::as_str))
     .bind(i64::from(most) + 1)
     .fetch_one(access)
     .await
 }
 
-/// Deliveries that tell of an order, to endpoints of an owner or of everybody, oldest first.
+/// Deliveries that tell of an order, to all endpoints or to those that an owner keeps, oldest first.
 pub async fn of_order(
     access: &Access,
     order: OrderId,
@@ -85,7 +83,9 @@ pub async fn of_order(
         "select * from (
              select delivery.*, event.type, event.sequence
              from webhook_deliveries as delivery join webhook_events as event on event.id = event_id
-             where delivery.subject = $1 and ($2::uuid is null or owner_id = $2)
+             join webhook_endpoints as endpoint on endpoint.id = endpoint_id
+             where delivery.subject = $1
+               and ($2::uuid is null or endpoint.owner_id = $2 and not all_orders)
              order by delivery.id desc limit $3
          ) as newest order by id",
     )
@@ -96,20 +96,21 @@ pub async fn of_order(
     .await
 }
 
-/// Makes a test event and its delivery; `None` where the owner has no such endpoint.
+/// Makes a test event and its delivery; `None` where somebody keeps no such endpoint.
 pub async fn insert_test(
     transaction: &mut PgConnection,
     id: WebhookDeliveryId,
     event: EventId,
     endpoint: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     sqlx::query_as(
         "with endpoint as (
              select id, owner_id from webhook_endpoints
-             where id = $3 and owner_id = $4 and deleted_at is null for key share
+             where id = $3 and case when all_orders then $5 else owner_id = $4 end
+               and deleted_at is null for key share
          ), event as (
-             insert into webhook_events (id, type) select $2, $5 from endpoint
+             insert into webhook_events (id, type) select $2, $6 from endpoint
              returning id, type, sequence
          ), made as (
              insert into webhook_deliveries (id, endpoint_id, owner_id, event_id)
@@ -121,7 +122,8 @@ pub async fn insert_test(
     .bind(id.uuid())
     .bind(event.uuid())
     .bind(endpoint.uuid())
-    .bind(owner.uuid())
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
     .bind(TEST)
     .fetch_optional(transaction)
     .await
@@ -132,20 +134,22 @@ pub async fn renew(
     transaction: &mut PgConnection,
     id: WebhookDeliveryId,
     endpoint: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     sqlx::query_as(
         "update webhook_deliveries as delivery
          set state = 'pending', due_at = now(), scheduled_at = now(), failures = 0
          from webhook_endpoints as endpoint, webhook_events as event
-         where delivery.id = $1 and delivery.endpoint_id = $2 and delivery.owner_id = $3
+         where delivery.id = $1 and delivery.endpoint_id = $2
            and endpoint.id = delivery.endpoint_id and endpoint.deleted_at is null
+           and case when all_orders then $4 else endpoint.owner_id = $3 end
            and event.id = delivery.event_id
          returning delivery.*, event.type, event.sequence",
     )
     .bind(id.uuid())
     .bind(endpoint.uuid())
-    .bind(owner.uuid())
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
     .fetch_optional(transaction)
     .await
 }

@@ -3,8 +3,10 @@ use souk_kit::id::{UserId, WebhookEndpointId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row as _};
 
-use crate::webhooks::endpoint::{Changes, Disabled, Endpoint, MAX_ENDPOINTS, Settings};
+use crate::webhooks::endpoint::{Changes, Disabled, Endpoint, Keeper, MAX_ENDPOINTS, Settings};
 
+/// Of more endpoints than this the newest are listed: an account has few, and so has the shop.
+const MOST: i64 = 1_000;
 /// How long the secret before a new one signs as well, in hours.
 const BOTH: i32 = 24;
 
@@ -67,25 +69,32 @@ pub async fn insert(
 pub async fn get(
     access: &Access,
     id: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
 ) -> Result<Option<Endpoint>, sqlx::Error> {
     sqlx::query_as(
-        "select * from webhook_endpoints where id = $1 and owner_id = $2 and deleted_at is null",
+        "select * from webhook_endpoints
+         where id = $1 and case when all_orders then $3 else owner_id = $2 end and deleted_at is null",
     )
     .bind(id.uuid())
-    .bind(owner.uuid())
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
     .fetch_optional(access)
     .await
 }
 
-/// All endpoints of an account, newest first.
-pub async fn list(access: &Access, owner: UserId) -> Result<Vec<Endpoint>, sqlx::Error> {
+/// All that somebody keeps, newest first.
+pub async fn list(access: &Access, keeper: Keeper) -> Result<Vec<Endpoint>, sqlx::Error> {
     sqlx::query_as(
-        "select * from webhook_endpoints where owner_id = $1 and deleted_at is null
-         order by id desc limit $2",
+        "select * from (
+             select * from webhook_endpoints
+             where owner_id = $1 and not all_orders and deleted_at is null
+             union all
+             select * from webhook_endpoints where $2 and all_orders and deleted_at is null
+         ) as endpoints order by id desc limit $3",
     )
-    .bind(owner.uuid())
-    .bind(MAX_ENDPOINTS)
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
+    .bind(MOST)
     .fetch_all(access)
     .await
 }
@@ -93,21 +102,22 @@ pub async fn list(access: &Access, owner: UserId) -> Result<Vec<Endpoint>, sqlx:
 pub async fn update(
     access: &Access,
     id: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
     changes: &Changes,
 ) -> Result<Option<Endpoint>, sqlx::Error> {
     sqlx::query_as(
-        "update webhook_endpoints set url = coalesce($3, url),
-             description = coalesce($4, description), events = coalesce($5, events),
-             all_orders = coalesce($6, all_orders), strict_order = coalesce($7, strict_order),
-             enabled = coalesce($8, enabled), updated_at = now(),
-             disabled_at = case when coalesce($8, enabled) then null else coalesce(disabled_at, now()) end,
-             disabled_reason = case when $8 is null then disabled_reason end
-         where id = $1 and owner_id = $2 and deleted_at is null
+        "update webhook_endpoints set url = coalesce($4, url),
+             description = coalesce($5, description), events = coalesce($6, events),
+             all_orders = coalesce($7, all_orders), strict_order = coalesce($8, strict_order),
+             enabled = coalesce($9, enabled), updated_at = now(),
+             disabled_at = case when coalesce($9, enabled) then null else coalesce(disabled_at, now()) end,
+             disabled_reason = case when $9 is null then disabled_reason end
+         where id = $1 and case when all_orders then $3 else owner_id = $2 end and deleted_at is null
          returning *",
     )
     .bind(id.uuid())
-    .bind(owner.uuid())
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
     .bind(&changes.url)
     .bind(&changes.description)
     .bind(&changes.events)
@@ -122,17 +132,18 @@ pub async fn update(
 pub async fn rotate(
     transaction: &mut PgConnection,
     id: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
     secret: &[u8],
 ) -> Result<Option<Endpoint>, sqlx::Error> {
     sqlx::query_as(
-        "update webhook_endpoints set secret = $3, previous_secret = secret,
-             previous_until = now() + $4 * interval '1 hour', updated_at = now()
-         where id = $1 and owner_id = $2 and deleted_at is null
+        "update webhook_endpoints set secret = $4, previous_secret = secret,
+             previous_until = now() + $5 * interval '1 hour', updated_at = now()
+         where id = $1 and case when all_orders then $3 else owner_id = $2 end and deleted_at is null
          returning *",
     )
     .bind(id.uuid())
-    .bind(owner.uuid())
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
     .bind(secret)
     .bind(BOTH)
     .fetch_optional(transaction)
@@ -143,22 +154,24 @@ pub async fn rotate(
 pub async fn delete(
     access: &Access,
     id: WebhookEndpointId,
-    owner: UserId,
+    keeper: Keeper,
 ) -> Result<bool, sqlx::Error> {
     let deleted: Option<i32> = sqlx::query_scalar(
         "with deleted as (
              update webhook_endpoints
              set deleted_at = now(), secret = '', previous_secret = null, previous_until = null
-             where id = $1 and owner_id = $2 and deleted_at is null
+             where id = $1 and case when all_orders then $3 else owner_id = $2 end
+               and deleted_at is null
              returning id
          ), cancelled as (
              update webhook_deliveries set state = 'cancelled', due_at = null, leased_until = null
-             from deleted where endpoint_id = deleted.id and owner_id = $2 and state = 'pending'
+             from deleted where endpoint_id = deleted.id and state = 'pending'
          )
          select 1 from deleted",
     )
     .bind(id.uuid())
-    .bind(owner.uuid())
+    .bind(keeper.account.uuid())
+    .bind(keeper.sees_all_orders)
     .fetch_optional(access)
     .await?;
     Ok(deleted.is_some())

@@ -2,14 +2,15 @@
 
 use prost_types::FieldMask;
 use souk_proto::souk::orders::v1::{
-    CreateWebhookEndpointRequest, DeleteWebhookEndpointRequest, ListWebhookEndpointsRequest,
-    RotateWebhookSecretRequest, UpdateWebhookEndpointRequest, WebhookDeliveryStatus,
+    CreateWebhookEndpointRequest, DeleteWebhookEndpointRequest, GetTimelineRequest,
+    ListWebhookDeliveriesRequest, ListWebhookEndpointsRequest, RotateWebhookSecretRequest,
+    TestWebhookEndpointRequest, UpdateWebhookEndpointRequest, WebhookDeliveryStatus,
 };
 use tonic::Code;
 
 use super::all;
 use super::receiver::{Receiver, Reply};
-use crate::support::{World, is_replayed, reason};
+use crate::support::{Buyer, World, is_replayed, reason};
 
 #[tokio::test]
 async fn an_endpoint_is_created_once_and_its_secret_is_told_once() {
@@ -206,6 +207,63 @@ async fn what_waits_for_an_endpoint_that_is_deleted_is_cancelled() {
     let word = cancelled.trim_start_matches("WEBHOOK_DELIVERY_STATUS_").to_lowercase();
     assert_eq!(world.test.count(&format!("webhook_deliveries where state = '{word}'")).await, 2);
     assert_eq!(world.test.count("webhook_endpoints where length(secret) > 0").await, 0);
+}
+
+#[tokio::test]
+async fn endpoints_of_all_orders_are_the_shops_whoever_has_created_them() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 100);
+    let shop = world.working_shop().await;
+    let (creator, colleague) = (world.staff(), world.staff());
+    let receiver = Receiver::good().await;
+    let wish = CreateWebhookEndpointRequest { all_orders: true, ..all(&receiver.url()) };
+    let id = shop.try_endpoint(&creator, wish).await.unwrap().id;
+    let own = shop.endpoint(&creator, &receiver.url()).await.id;
+    let order = shop.order(&creator, "key", &[(&product, 1)]).await.id;
+    receiver.has_taken(4).await;
+
+    // who works there no longer keeps no more than their own
+    let creator = world.with_scopes(&creator, "");
+    let listed = async |keeper: &Buyer| {
+        let request = keeper.sign(ListWebhookEndpointsRequest {});
+        let listed = shop.webhooks().list_webhook_endpoints(request).await.unwrap().into_inner();
+        listed.data.into_iter().map(|endpoint| endpoint.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&creator).await, std::slice::from_ref(&own));
+    let mut shop_webhooks = shop.webhooks();
+    let (endpoint_id, rotate) = (id.clone(), RotateWebhookSecretRequest { id: id.clone() });
+    let log = ListWebhookDeliveriesRequest { endpoint_id, ..Default::default() };
+    let test = TestWebhookEndpointRequest { id: id.clone() };
+    let delete = || DeleteWebhookEndpointRequest { id: id.clone() };
+    let change = UpdateWebhookEndpointRequest {
+        id: id.clone(),
+        all_orders: Some(false),
+        ..Default::default()
+    };
+    let refused = [
+        shop.find(&creator, &id).await.map(drop),
+        shop_webhooks.list_webhook_deliveries(creator.sign(log)).await.map(drop),
+        shop_webhooks.rotate_webhook_secret(creator.keyed("rotate", rotate)).await.map(drop),
+        shop_webhooks.test_webhook_endpoint(creator.keyed("test", test)).await.map(drop),
+        shop_webhooks.update_webhook_endpoint(creator.sign(change)).await.map(drop),
+        shop_webhooks.delete_webhook_endpoint(creator.sign(delete())).await.map(drop),
+    ];
+    for (place, refused) in refused.into_iter().enumerate() {
+        assert_eq!(refused.unwrap_err().code(), Code::NotFound, "call {place}");
+    }
+    let timeline = creator.sign(GetTimelineRequest { id: order });
+    let timeline = shop.client().get_timeline(timeline).await.unwrap().into_inner();
+    assert!(timeline.webhooks.iter().all(|delivery| delivery.endpoint_id == own));
+
+    assert_eq!(listed(&colleague).await, std::slice::from_ref(&id));
+    let found = shop.find(&colleague, &id).await.unwrap();
+    assert_eq!(found.owner_id, creator.id.to_string());
+    assert_eq!(shop.log(&colleague, &id).await.len(), 2);
+    shop_webhooks.delete_webhook_endpoint(colleague.sign(delete())).await.unwrap();
+    shop.order(&colleague, "another", &[(&product, 1)]).await;
+    world.webhooks_rest().await;
+    assert_eq!(receiver.hits().len(), 4);
+    assert!(listed(&colleague).await.is_empty());
 }
 
 #[tokio::test]
