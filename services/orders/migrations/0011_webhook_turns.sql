@@ -20,15 +20,14 @@ begin
     end if;
     select least(position, first + most) into last from outbox_end;
     with told as (
-        select event_id, subject, sequence, payload, outbox.created_at, position, customer_id,
+        select event_id, subject, sequence, payload, created_at, position, customer,
             case when sequence = 1 then 'order.created' else kind end as type
-        from outbox join orders on orders.id = subject
-        where position > first and position <= last
+        from outbox where position > first and position <= last
     ), chosen as (
         select told.*, endpoint.id as endpoint_id, endpoint.owner_id
         from told cross join lateral (
             select * from webhook_endpoints
-            where owner_id = told.customer_id and not all_orders and enabled and deleted_at is null
+            where owner_id = told.customer and not all_orders and enabled and deleted_at is null
             union all
             select * from webhook_endpoints where all_orders and enabled and deleted_at is null
         ) as endpoint
