@@ -23,6 +23,7 @@ use crate::history::{Entry, History, StockMove, StockMoves};
 use crate::listing::Filters;
 use crate::order::{self, Item, Line};
 use crate::placing::{ShipsTo, Wanted};
+use crate::purchase::Purchase;
 use crate::state::{Action, State};
 use crate::webhooks::delivery::Delivery;
 
