@@ -122,8 +122,12 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
     };
     let places = || (1_i64..).zip(changes);
     let records = || places().filter_map(|(place, change)| Some((place, change.record.as_ref()?)));
-    let answers =
-        || places().flat_map(|(place, change)| change.answers.iter().map(move |it| (place, it)));
+    let answers = || {
+        places().flat_map(|(place, change)| {
+            let customer = change.purchase.order.customer;
+            change.answers.iter().map(move |waited| (place, customer, waited))
+        })
+    };
     let rows =
         rows::of_changes(changes.iter().map(|change| (change.before.as_ref(), &change.purchase)));
     let made: Vec<i32> = sqlx::query_scalar(include_str!("changes.sql"))
@@ -174,12 +178,13 @@ pub async fn write(access: &Access, changes: &[Change]) -> Result<Vec<bool>, sql
         .bind(Json(rows.payments))
         .bind(Json(rows.refunds))
         .bind(Json(rows.shipments))
-        .bind(answers().map(|(place, _)| place).collect::<Vec<_>>())
-        .bind(answers().map(|(_, waited)| waited.operation.as_str()).collect::<Vec<_>>())
-        .bind(answers().map(|(_, waited)| waited.key.as_str()).collect::<Vec<_>>())
-        .bind(answers().map(|(_, waited)| waited.answer.status).collect::<Vec<_>>())
-        .bind(answers().map(|(_, waited)| metadata(Some(&waited.answer))).collect::<Vec<_>>())
-        .bind(answers().map(|(_, waited)| waited.answer.body.as_slice()).collect::<Vec<_>>())
+        .bind(answers().map(|(place, ..)| place).collect::<Vec<_>>())
+        .bind(answers().map(|(_, customer, _)| customer.uuid()).collect::<Vec<_>>())
+        .bind(answers().map(|(.., waited)| waited.operation.as_str()).collect::<Vec<_>>())
+        .bind(answers().map(|(.., waited)| waited.key.as_str()).collect::<Vec<_>>())
+        .bind(answers().map(|(.., waited)| waited.answer.status).collect::<Vec<_>>())
+        .bind(answers().map(|(.., waited)| metadata(Some(&waited.answer))).collect::<Vec<_>>())
+        .bind(answers().map(|(.., waited)| waited.answer.body.as_slice()).collect::<Vec<_>>())
         .fetch_all(access)
         .await?;
     let made: HashSet<i32> = made.into_iter().collect();
