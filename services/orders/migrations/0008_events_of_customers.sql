@@ -2,10 +2,7 @@
 -- called as in `orders`: statements that join both say `customer_id`, those of the release before among them.
 alter table outbox add column customer uuid;
 
--- Of the rows that there are none is in it yet, so that it is made in a moment.
-create index outbox_by_customer on outbox (customer, position) where customer is not null;
-
--- As before, and says whose each event is. The release before has this function run, too.
+-- As before, and says whose each event is, where that is not said.
 create or replace function place_events(most integer) returns table (placed bigint, ended bigint)
 language plpgsql as $$
 declare
@@ -25,7 +22,8 @@ begin
         ) as first
     ), done as (
         update outbox set position = last + place,
-            customer = (select customer_id from orders where orders.id = subject)
+            -- the release before says nothing of it
+            customer = coalesce(customer, (select customer_id from orders where orders.id = subject))
         from waiting where outbox.id = waiting.id
         returning 1
     )

@@ -29,7 +29,7 @@ pub enum StockMoves {
 #[derive(Debug, Clone)]
 pub struct StockMove {
     pub product: ProductId,
-    /// The word for what it is for: the catalog's, which may know more in a later release.
+    /// The word for what it is for, as the catalog calls it.
     pub kind: String,
     pub available: i32,
     pub reserved: i32,

@@ -203,7 +203,7 @@ impl Purchase {
             .chain(refunds.map(|refund| Step::Refund(refund.id)))
             .chain(ends.map(|_| Step::Expire))
             .find(|step| failed.is_empty() || !(step.takes_money() || failed.contains(step)))
-            .unwrap_or_else(|| self.wait())
+            .unwrap_or_else(|| self.wait(now))
     }
 
     fn next_for_stock(&self) -> Option<Step> {
@@ -261,11 +261,13 @@ impl Purchase {
         self.order.reserved_until.filter(|_| self.order.state.is_held_for_a_time())
     }
 
-    fn wait(&self) -> Step {
+    /// Nothing until then. What is over is of a step that has failed, whose pause is another.
+    fn wait(&self, now: OffsetDateTime) -> Step {
         let looks = self.payments.iter().filter_map(|payment| payment.look_at);
         let pending = self.refunds.iter().filter(|refund| refund.state == RefundState::Pending);
         let refunds = pending.filter_map(|refund| refund.look_at);
-        Step::Wait(looks.chain(refunds).chain(self.ends()).min())
+        let moments = looks.chain(refunds).chain(self.ends());
+        Step::Wait(moments.filter(|at| *at > now).min())
     }
 
     /// The purchase after an event at a moment; `None` when it changes nothing.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use souk_kit::id::OrderId;
 
 use crate::purchase::Purchase;
 
-/// Orders that are remembered: some megabytes.
+/// Orders that are remembered, and how much of them: lines, payments and refunds, of some hundred bytes each.
 const REMEMBERED: usize = 4096;
+const WEIGHT: u64 = 16_384;
 
 /// A purchase, and the epoch of the claim under which it was written.
 type Held = (Arc<Purchase>, i64);
@@ -17,12 +19,23 @@ type Held = (Arc<Purchase>, i64);
 /// need not read it first. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Recent {
-    orders: Arc<Cache<OrderId, Held>>,
+    orders: Arc<Cache<OrderId, Held, Parts>>,
+}
+
+/// Weighs orders by what belongs to them.
+#[derive(Clone)]
+struct Parts;
+
+impl Weighter<OrderId, Held> for Parts {
+    fn weight(&self, _: &OrderId, (purchase, _): &Held) -> u64 {
+        let parts = purchase.order.lines.len() + purchase.payments.len() + purchase.refunds.len();
+        1 + parts as u64
+    }
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { orders: Arc::new(Cache::new(REMEMBERED)) }
+        Self { orders: Arc::new(Cache::with_weighter(REMEMBERED, WEIGHT, Parts)) }
     }
 }
 

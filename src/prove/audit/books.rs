@@ -74,7 +74,11 @@ async fn wait(
         tokio::time::sleep(LOOK).await;
     }
     // what has not expired by now does not
-    findings.extend(ask(orders, &restless).await?);
+    for late in ask(orders, &restless).await? {
+        if !findings.contains(&late) {
+            findings.push(late);
+        }
+    }
     Ok((settled, findings))
 }
 

@@ -39,8 +39,9 @@ impl Reserving {
         Self {
             requests: Batches::new(Reservations(database.clone()), Limits::WRITES),
             pins: Batches::new(Pins(database.clone()), Limits::WRITES),
-            // no customer waits for any of them
-            turns: Batches::new(Turns(database.clone()), Limits::PATIENT),
+            // who cancels waits some milliseconds longer, and no other customer for any of them; those that
+            // go together wait for the stock of all of them
+            turns: Batches::new(Turns(database.clone()), Limits { weight: 25, ..Limits::PATIENT }),
             database,
         }
     }
@@ -91,7 +92,7 @@ impl Reserving {
     /// lower than one before changes nothing.
     async fn turn(&self, turn: Turn) -> Result<Reservation, Error> {
         let order = turn.order;
-        self.turns.submit(turn).await?.map_err(|refused| refused.of(order))
+        self.turns.submit(turn).await?.map_err(|refused| refused.into_error(order))
     }
 
     /// Gives back what reservations hold whose time is over, on the database's clock: whether there

@@ -19,7 +19,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub fn of(self, order: OrderId) -> Error {
+    pub fn into_error(self, order: OrderId) -> Error {
         match self {
             Self::NeverReserved => Error::NeverReserved(order),
             Self::Illegal(illegal) => Error::Reservation { order, illegal },
@@ -124,4 +124,64 @@ async fn current(access: &Access, orders: &[OrderId]) -> Result<ByOrder, sqlx::E
 
 fn by_order(reservations: Vec<Reservation>) -> ByOrder {
     reservations.into_iter().map(|reservation| (reservation.order, reservation)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_testing::TestDatabase;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::MIGRATOR;
+    use crate::reservation::Status;
+    use crate::stock::Actor;
+
+    const HELD: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+
+    async fn held() -> (TestDatabase, Database) {
+        let test = TestDatabase::new(&MIGRATOR).await;
+        test.sql(&format!(
+            "insert into reservations (order_id, status, expires_at)
+             values ('{HELD}', 'held', now() + interval '1 hour')"
+        ))
+        .await;
+        let database = Database::open(test.options.clone(), &MIGRATOR, 2).await.unwrap();
+        (test, database)
+    }
+
+    #[tokio::test]
+    async fn of_pins_that_come_together_the_last_word_is_that_of_the_highest_fence() {
+        let (_test, database) = held().await;
+        let order = OrderId::from_uuid(HELD);
+        let pin = |pinned, fence| Pin { order, pinned, fence };
+        let stranger = Pin { order: souk_kit::id::new(), pinned: true, fence: 9 };
+        let pins = [pin(true, 2), stranger, pin(false, 3), pin(true, 1)];
+        let outcomes = Pins(database).run(&pins).await.unwrap();
+        let seen = outcomes
+            .iter()
+            .map(|outcome| Some((outcome.as_ref()?.pinned, outcome.as_ref()?.fence)));
+        assert_eq!(
+            seen.collect::<Vec<_>>(),
+            [Some((true, 2)), None, Some((false, 3)), Some((false, 3))]
+        );
+    }
+
+    #[tokio::test]
+    async fn of_steps_that_come_together_the_first_is_taken_and_the_others_hear_of_it() {
+        let (_test, database) = held().await;
+        let turn = |order, step| Turn { order, step, fence: None, actor: Actor::catalog() };
+        let order = OrderId::from_uuid(HELD);
+        let turns = [
+            turn(order, Step::Commit),
+            turn(souk_kit::id::new(), Step::Commit),
+            turn(order, Step::Release),
+            turn(order, Step::Commit),
+        ];
+        let outcomes = Turns(database).run(&turns).await.unwrap();
+        let [taken, never, illegal, repeated] = &outcomes[..] else { panic!("four outcomes") };
+        assert_eq!(taken.as_ref().unwrap().status, Status::Committed);
+        assert!(matches!(never, Err(Refused::NeverReserved)));
+        assert!(matches!(illegal, Err(Refused::Illegal(_))));
+        assert_eq!(repeated.as_ref().unwrap().status, Status::Committed);
+    }
 }

@@ -125,8 +125,12 @@ pub async fn step(
         "with asked as (
              select * from unnest($1::uuid[], $4::bigint[], $8::text[]) as asked (order_id, fence, actor)
          ), found as (
-             select order_id, product_ids, quantities, asked.fence, actor
-             from reservations join asked using (order_id) where status = $2
+             -- one by one: together they would be looked for among all of that status
+             select asked.*, product_ids, quantities from asked cross join lateral (
+                 select status, product_ids, quantities from reservations
+                 where order_id = asked.order_id offset 0
+             ) as found
+             where status = $2
          ), lines as (
              select order_id, product_id, quantity
              from found, unnest(product_ids, quantities) as lines (product_id, quantity)
@@ -134,10 +138,15 @@ pub async fn step(
              -- the stock before the reservation, as who reserves does
              select product_id, available, reserved from stock
              where product_id in (select product_id from lines) order by product_id for update
+         ), mine as (
+             -- these in their order, too, after the stock
+             select order_id from reservations, (select count(*) from locked) as stock_is_locked
+             where order_id in (select order_id from found)
+             order by order_id for update of reservations
          ), taken as (
              update reservations set status = $3, pinned = false,
                  fence = greatest(reservations.fence, found.fence), updated_at = now()
-             from found, (select count(*) from locked) as stock_is_locked
+             from found join mine using (order_id)
              where reservations.order_id = found.order_id and status = $2
                -- what has ended since then and is held again may hold something else
                and reservations.product_ids = found.product_ids
@@ -178,14 +187,17 @@ pub async fn step(
 /// order.
 pub async fn set_pinned(access: &Access, pins: &[&Pin]) -> Result<Vec<Reservation>, sqlx::Error> {
     sqlx::query_as(
-        "with locked as (
-             -- in one order for all: two statements never wait for each other
-             select order_id, asked.pinned, asked.fence
-             from reservations
-                 join unnest($1::uuid[], $2::bool[], $3::bigint[]) as asked (order_id, pinned, fence)
-                 using (order_id)
-             where status = 'held' and reservations.fence <= asked.fence
-             order by order_id for update of reservations
+        "with asked as (
+             -- in one order for all: two statements never wait for each other in a circle
+             select * from unnest($1::uuid[], $2::bool[], $3::bigint[])
+                 as asked (order_id, pinned, fence)
+             order by order_id
+         ), locked as (
+             -- one by one: together they would be looked for among all that are held
+             select asked.* from asked cross join lateral (
+                 select status, fence from reservations where order_id = asked.order_id for update
+             ) as found
+             where status = 'held' and found.fence <= asked.fence
          )
          update reservations
          set pinned = locked.pinned, fence = locked.fence, updated_at = now()

@@ -87,7 +87,7 @@ impl Work for Notes {
 
     async fn run(&self, notes: &[Note]) -> Result<Vec<bool>, sqlx::Error> {
         let noted = claims::note(&self.0.for_many(), notes).await?;
-        Ok(notes.iter().map(|note| noted.contains(&note.order.uuid())).collect())
+        Ok(notes.iter().map(|note| noted.contains(&(note.order.uuid(), note.epoch))).collect())
     }
 }
 
@@ -101,7 +101,7 @@ impl Saga {
         reservation_ttl: Duration,
     ) -> Self {
         let inner = Inner {
-            // no customer waits for any of them
+            // who cancels waits some milliseconds longer, and no other customer for any of them
             notes: Batches::new(Notes(database.clone()), Limits::PATIENT),
             database,
             catalog,
@@ -205,8 +205,8 @@ impl Saga {
             let begin = Instant::now();
             let step = purchase.next_despite(&failed, clock::now());
             match step {
-                Step::Wait(_) if !failed.is_empty() => {
-                    self.postpone(&purchase, epoch, last_retry).await;
+                Step::Wait(until) if !failed.is_empty() => {
+                    self.postpone(&purchase, epoch, last_retry, until).await;
                     return None;
                 }
                 Step::Wait(_) if is_noted => return Some(purchase),
@@ -344,10 +344,17 @@ impl Saga {
         }
     }
 
-    /// Leaves the order for later. Every step is safe to repeat.
-    async fn postpone(&self, purchase: &Purchase, epoch: i64, last: Duration) {
+    /// Leaves the order for later, and no later than what is to be done `until` then. Every step is safe to repeat.
+    async fn postpone(
+        &self,
+        purchase: &Purchase,
+        epoch: i64,
+        last: Duration,
+        until: Option<OffsetDateTime>,
+    ) {
         let (access, id) = (self.access(), purchase.id());
-        let postponed = claims::postpone(&access, id, epoch, FIRST_RETRY, last).await;
+        let pauses = (FIRST_RETRY, last);
+        let postponed = claims::postpone(&access, id, epoch, pauses, until).await;
         if let Err(error) = postponed {
             // the lease ends by itself
             tracing::warn!(order_id = %id, %error, "cannot postpone the order");

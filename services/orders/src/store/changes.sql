@@ -125,8 +125,8 @@ with given as (
     join made using (place)
     on conflict (id) do update set delivered_at = excluded.delivered_at
 ), told as (
-    insert into outbox (event_id, subject, sequence, kind, payload)
-    select event_id, id, version, 'order.' || state, payload from made
+    insert into outbox (event_id, subject, sequence, kind, payload, customer)
+    select event_id, id, version, 'order.' || state, payload, customer_id from made
 ), audited as (
     insert into audit_log (actor, action, subject, request_id, state, reason)
     select actor, action, subject, request_id, state, reason from made

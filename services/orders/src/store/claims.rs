@@ -91,32 +91,34 @@ pub async fn prolong(
     Ok(prolonged.execute(access).await?.rows_affected() > 0)
 }
 
-/// Notes how far the saga is with orders: with which of them, since the claims on those were still good.
-pub async fn note(access: &Access, notes: &[Note]) -> Result<HashSet<Uuid>, sqlx::Error> {
+/// Notes how far the saga is with orders: with which of them and under which claims, since those were still good.
+pub async fn note(access: &Access, notes: &[Note]) -> Result<HashSet<(Uuid, i64)>, sqlx::Error> {
     let progress = || notes.iter().map(|note| note.progress);
     let due = || progress().map(|progress| progress.due.parts());
-    let done: Vec<Uuid> = sqlx::query_scalar(
+    let done: Vec<(Uuid, i64)> = sqlx::query_as(
         // a little later at least: this process's clock may be behind the database's
         "with given as (
              select * from unnest(
                      $1::uuid[], $2::bigint[], $3::text[], $4::float8[], $5::timestamptz[], $6::uuid[],
                      $7::timestamptz[])
                  as given (id, held, stock, due_after, due_at, looked_at, look_at)
+         ), locked as (
              -- in one order for all: two statements never wait for each other
-             order by id
+             select orders.id, held from orders join given using (id) where epoch = held
+             order by orders.id for update of orders
          ), noted as (
              update orders set attempts = 0, stock = given.stock,
                  due_at = case when given.due_at is null
                      then now() + due_after * interval '1 second'
                      else greatest(given.due_at, now() + interval '200 milliseconds') end
-             from given where orders.id = given.id and epoch = held
-             returning orders.id, looked_at, look_at
+             from given join locked using (id, held) where orders.id = given.id and epoch = held
+             returning orders.id, held, looked_at, look_at
          ), looked as (
              update payments set look_at = noted.look_at from noted where payments.id = looked_at
          ), asked as (
              update refunds set look_at = noted.look_at from noted where refunds.id = looked_at
          )
-         select id from noted",
+         select id, held from noted",
     )
     .bind(notes.iter().map(|note| note.order.uuid()).collect::<Vec<_>>())
     .bind(notes.iter().map(|note| note.epoch).collect::<Vec<_>>())
@@ -131,24 +133,60 @@ pub async fn note(access: &Access, notes: &[Note]) -> Result<HashSet<Uuid>, sqlx
 }
 
 /// Puts an order off, longer with every attempt, up to `last`, with jitter so that orders that
-/// failed together do not come back together.
+/// failed together do not come back together; and no further than `until`.
 pub async fn postpone(
     access: &Access,
     id: OrderId,
     epoch: i64,
-    first: Duration,
-    last: Duration,
+    (first, last): (Duration, Duration),
+    until: Option<OffsetDateTime>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update orders set due_at = now() + (0.5 + random() / 2)
-             * least($3 * power(2, least(attempts, 20)), $4) * interval '1 second'
+        "update orders set due_at = least($5, now() + (0.5 + random() / 2)
+             * least($3 * power(2, least(attempts, 20)), $4) * interval '1 second')
          where id = $1 and epoch = $2 and due_at is not null",
     )
     .bind(id.uuid())
     .bind(epoch)
     .bind(first.as_secs_f64())
     .bind(last.as_secs_f64())
+    .bind(until)
     .execute(access)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_db::Database;
+    use souk_testing::TestDatabase;
+
+    use super::*;
+    use crate::MIGRATOR;
+
+    #[tokio::test]
+    async fn a_note_under_a_claim_that_is_lost_is_not_answered_by_that_of_who_has_it() {
+        let test = TestDatabase::new(&MIGRATOR).await;
+        test.sql(
+            "insert into orders (id, customer_id, idempotency_key, fingerprint, state, total_minor,
+                 currency, request_id, epoch)
+             select ('01900000-0000-7000-8000-00000000000' || n)::uuid, gen_random_uuid(), 'key', '',
+                 'paid', 100, 'USD', 'request', 6
+             from generate_series(1, 2) as n",
+        )
+        .await;
+        let database = Database::open(test.options.clone(), &MIGRATOR, 2).await.unwrap();
+        let id = |n: u128| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n);
+        let note = |n, epoch, stock| {
+            let progress = Progress { stock, due: Due::At(None), looked: None };
+            Note { order: OrderId::from_uuid(id(n)), epoch, progress }
+        };
+        let notes =
+            [note(1, 5, Stock::Held), note(1, 6, Stock::Committed), note(2, 5, Stock::Held)];
+        let access = database.within(Duration::from_secs(10));
+        let noted = super::note(&access, &notes).await.unwrap();
+        assert_eq!(noted, HashSet::from([(id(1), 6)]));
+        assert_eq!(test.count("orders where stock = 'committed'").await, 1);
+        assert_eq!(test.count("orders where stock = 'unknown'").await, 1);
+    }
 }

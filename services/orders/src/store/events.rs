@@ -9,7 +9,7 @@ pub const PAGE: i64 = 16;
 /// and to leave out the events of others.
 pub(super) const OF_CUSTOMER: &str = "
     select position, payload from outbox
-    where (customer, position) > ($1, $2) and customer <= $1
+    where (customer, position) > ($1, $2) and customer <= $1 and position is not null
     order by customer, position limit $3";
 
 /// An event as it is kept: its position, once it has one, and its bytes.

@@ -33,15 +33,10 @@ pub async fn newest(
     window: Window,
 ) -> Result<Vec<Entry<Order>>, sqlx::Error> {
     let mut query = QueryBuilder::new("select ");
-    query
-        .push(COLUMNS)
-        .push(" from orders where id < ")
-        .push_bind(window.after.unwrap_or(Uuid::max()));
-    if let Some(customer) = customer {
-        query.push(" and customer_id = ").push_bind(customer.uuid());
-    }
-    query.push(" order by id desc limit ").push_bind(window.limit);
-    query.push(" offset ").push_bind(window.offset);
+    query.push(COLUMNS).push(" from ");
+    let walk = customer.map_or(Walk::All, Walk::Of);
+    push_walk(&mut query, walk, &Filters { customer, ..Filters::default() }, window.after);
+    query.push(" limit ").push_bind(window.limit).push(" offset ").push_bind(window.offset);
     let rows = query.build().fetch_all(access).await?;
     souk_db::entries(&rows)
 }

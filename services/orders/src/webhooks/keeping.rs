@@ -93,7 +93,14 @@ pub async fn update(
     keeper: Keeper,
     changes: &Changes,
 ) -> Result<Endpoint, Error> {
-    endpoints::update(access, id, keeper, changes).await?.ok_or_else(|| unknown(id))
+    if let Some(updated) = endpoints::update(access, id, keeper, changes).await? {
+        return Ok(updated);
+    }
+    match get(access, id, keeper).await?.settings.all_orders {
+        // its log would be that of one account, with the orders of everybody in it
+        true => Err(Error::invalid("all_orders", "must not be taken back: delete the endpoint")),
+        false => Err(unknown(id)),
+    }
 }
 
 pub async fn delete(access: &Access, id: WebhookEndpointId, keeper: Keeper) -> Result<(), Error> {

@@ -131,7 +131,7 @@ async fn events_of_the_release_before_are_told_to_their_customers() {
     let told = next(&mut live).await;
     next(&mut live).await;
     world.test.sql("update outbox set customer = null").await;
-    world.test.sql(include_str!("../../migrations/0009_events_of_before.sql")).await;
+    world.test.sql(include_str!("../../migrations/0010_events_of_before.sql")).await;
     let mut again = all(&shop, &buyer, "0").await;
     assert_eq!(next(&mut again).await, told);
     assert_eq!(next(&mut again).await.order.unwrap().id, order.id);

@@ -8,12 +8,12 @@ use souk_proto::souk::orders::v1::{Order, OrderStatus};
 use souk_testing::Proxy;
 use sqlx::{Postgres, Transaction};
 use tokio::time::sleep;
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::catalog::{Fault, Rpc};
 use crate::gate::Gate;
-use crate::support::{CHANGE, World, has_seen, is_pending, soon, uuid};
+use crate::support::{CHANGE, World, has_seen, is_pending, reason, soon, uuid};
 
 #[tokio::test]
 async fn the_late_result_of_a_worker_that_stalled_past_its_lease_changes_nothing() {
@@ -202,5 +202,27 @@ async fn two_processes_that_change_the_same_orders_at_once_never_wait_for_each_o
     let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
     assert_eq!(world.test.ask::<i64>(deadlocks).await, 0);
     assert_eq!(world.catalog.stock(&product), (100, 0));
+    world.audit().await;
+}
+
+/// The first process has written the order last, as far as it knows.
+#[tokio::test]
+async fn what_a_process_remembers_of_an_order_is_not_believed_where_another_has_changed_it() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let (first, second) = (world.shop().await, world.shop().await);
+    let (buyer, stranger) = (world.buyer(), world.buyer());
+    let order = first.order(&buyer, "key", &[(&product, 2)]).await.id;
+    // nor shown to a stranger, who makes it be forgotten at most
+    let refused = first.cancel(&stranger, &order).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+
+    let other = first.order(&buyer, "another", &[(&product, 1)]).await.id;
+    for id in [&order, &other] {
+        second.pay(&buyer, &format!("pay {id}"), id, "ok").await.unwrap();
+        let refused = first.cancel(&buyer, id).await.unwrap_err();
+        assert_eq!(reason(&refused), "ILLEGAL_TRANSITION");
+        world.becomes(id, "paid").await;
+    }
     world.audit().await;
 }

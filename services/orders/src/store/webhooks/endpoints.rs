@@ -99,6 +99,7 @@ pub async fn list(access: &Access, keeper: Keeper) -> Result<Vec<Endpoint>, sqlx
     .await
 }
 
+/// Changes an endpoint; not one of all orders into one that is not: what it has been told stays in its log.
 pub async fn update(
     access: &Access,
     id: WebhookEndpointId,
@@ -113,6 +114,7 @@ pub async fn update(
              disabled_at = case when coalesce($9, enabled) then null else coalesce(disabled_at, now()) end,
              disabled_reason = case when $9 is null then disabled_reason end
          where id = $1 and case when all_orders then $3 else owner_id = $2 end and deleted_at is null
+           and (not all_orders or coalesce($7, true))
          returning *",
     )
     .bind(id.uuid())

@@ -245,7 +245,7 @@ async fn endpoints_of_all_orders_are_the_shops_whoever_has_created_them() {
         shop_webhooks.list_webhook_deliveries(creator.sign(log)).await.map(drop),
         shop_webhooks.rotate_webhook_secret(creator.keyed("rotate", rotate)).await.map(drop),
         shop_webhooks.test_webhook_endpoint(creator.keyed("test", test)).await.map(drop),
-        shop_webhooks.update_webhook_endpoint(creator.sign(change)).await.map(drop),
+        shop_webhooks.update_webhook_endpoint(creator.sign(change.clone())).await.map(drop),
         shop_webhooks.delete_webhook_endpoint(creator.sign(delete())).await.map(drop),
     ];
     for (place, refused) in refused.into_iter().enumerate() {
@@ -259,6 +259,10 @@ async fn endpoints_of_all_orders_are_the_shops_whoever_has_created_them() {
     let found = shop.find(&colleague, &id).await.unwrap();
     assert_eq!(found.owner_id, creator.id.to_string());
     assert_eq!(shop.log(&colleague, &id).await.len(), 2);
+    // what is in its log would belong to the one who has created it
+    let refused = shop_webhooks.update_webhook_endpoint(colleague.sign(change)).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, "INVALID_ARGUMENT"));
+    assert!(shop.find(&colleague, &id).await.unwrap().all_orders);
     shop_webhooks.delete_webhook_endpoint(colleague.sign(delete())).await.unwrap();
     shop.order(&colleague, "another", &[(&product, 1)]).await;
     world.webhooks_rest().await;
