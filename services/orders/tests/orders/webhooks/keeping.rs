@@ -261,7 +261,7 @@ async fn endpoints_of_all_orders_are_the_shops_whoever_has_created_them() {
     assert_eq!(shop.log(&colleague, &id).await.len(), 2);
     // what is in its log would belong to the one who has created it
     let refused = shop_webhooks.update_webhook_endpoint(colleague.sign(change)).await.unwrap_err();
-    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, "INVALID_ARGUMENT"));
+    assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(shop.find(&colleague, &id).await.unwrap().all_orders);
     shop_webhooks.delete_webhook_endpoint(colleague.sign(delete())).await.unwrap();
     shop.order(&colleague, "another", &[(&product, 1)]).await;
