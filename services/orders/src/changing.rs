@@ -148,18 +148,23 @@ impl Changing {
             let Recorded { resource, answer, .. } = recorded.as_ref()?;
             answer(purchase, *resource)
         };
-        if let Some((purchase, epoch)) = self.make_from_memory(&asked).await {
-            let answer = answer(&purchase);
-            return Ok((Changed::Made { purchase, answer }, Some(epoch)));
-        }
-        for _ in 0..ATTEMPTS {
-            let found = self.read(*order, *owner).await?;
-            let (purchase, epoch) = found.ok_or(Error::NotFound(*order))?;
+        // as it may still be: version and epoch decide
+        let mut remembered = self.saga.remembered(*order, *owner);
+        for _ in 0..=ATTEMPTS {
+            let (found, is_read) = match remembered.take() {
+                Some(found) => (found, false),
+                None => (self.read(*order, *owner).await?.ok_or(Error::NotFound(*order))?, true),
+            };
+            let (purchase, epoch) = found;
             let claim = Claim::TakenOver(epoch);
             let applied = self.apply(&purchase, claim, &asked).await;
             if let Ok(Applied::Changed(next)) = applied {
                 let answer = answer(&next);
                 return Ok((Changed::Made { purchase: next, answer }, Some(claim.epoch())));
+            }
+            // what is said of it must be true of the order as it is
+            if !is_read && !matches!(applied, Err(Error::Database(_))) {
+                continue;
             }
             // a repeat finds the order as the first call has left it, and what that was answered
             if let Some(answer) = self.earlier(context, recorded.as_ref()).await? {
@@ -178,17 +183,6 @@ impl Changing {
             }
         }
         Err(Error::Late)
-    }
-
-    /// The same of an order as it is remembered. `None` where it is not as it was, and of all that is not as simple:
-    /// who then reads it learns why.
-    async fn make_from_memory(&self, asked: &Asked) -> Option<(Box<Purchase>, i64)> {
-        let (purchase, epoch) = self.saga.remembered(asked.order, asked.owner)?;
-        let claim = Claim::TakenOver(epoch);
-        match self.apply(&purchase, claim, asked).await {
-            Ok(Applied::Changed(next)) => Some((next, claim.epoch())),
-            Ok(Applied::Unchanged | Applied::Lost) | Err(_) => None,
-        }
     }
 
     /// Makes the change under a new epoch: whoever carries the order at this moment has lost it.

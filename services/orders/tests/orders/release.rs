@@ -32,7 +32,12 @@ async fn an_order_in_a_state_of_a_later_release_is_left_alone_and_can_be_read() 
     let later = shop.order(&buyer, "later", &[(&product, 1)]).await;
     let ours = shop.order(&buyer, "ours", &[(&product, 1)]).await;
     let id = uuid(&later.id);
-    world.test.sql(&format!("update orders set state = 'on_its_way' where id = '{id}'")).await;
+    world
+        .test
+        .sql(&format!(
+            "update orders set state = 'on_its_way', version = version + 1 where id = '{id}'"
+        ))
+        .await;
     let before: String =
         world.test.ask(&format!("select orders::text from orders where id = '{id}'")).await;
     world.test.sql("update orders set due_at = now() - interval '1 hour'").await;

@@ -219,7 +219,7 @@ async fn what_a_process_remembers_of_an_order_is_not_believed_where_another_has_
 
     let other = first.order(&buyer, "another", &[(&product, 1)]).await.id;
     for id in [&order, &other] {
-        second.pay(&buyer, &format!("pay {id}"), id, "ok").await.unwrap();
+        second.pay(&buyer, &format!("pay-{id}"), id, "ok").await.unwrap();
         let refused = first.cancel(&buyer, id).await.unwrap_err();
         assert_eq!(reason(&refused), "ILLEGAL_TRANSITION");
         world.becomes(id, "paid").await;
