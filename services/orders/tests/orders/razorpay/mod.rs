@@ -120,6 +120,9 @@ impl Stage {
 
     /// Lets the next look at every payment and refund come, so long after they began.
     async fn look_after(&self, minutes: u32) {
+        // who takes the pin off writes after that when the order is looked at again
+        let pinned = "orders where state = 'payment_failed' and stock = 'pinned'";
+        soon("the pin is off", || async { self.world.test.count(pinned).await == 0 }).await;
         let sql = format!(
             "update payments set look_at = now(), created_at = now() - interval '{minutes} minutes',
                  updated_at = now() - interval '{minutes} minutes'
