@@ -83,7 +83,8 @@ async fn blocked_reads(database: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
         "select count(*) from pg_stat_activity where datname = current_database()
              and application_name = 'souk' and state = 'active' and wait_event_type = 'Lock'
-             and query like 'select%' and query not like '%\\_webhooks(%'",
+             and query like 'select%'
+             and query not like '%\\_webhooks(%' and query not like '%place\\_events(%'",
     )
     .fetch_one(database)
     .await
