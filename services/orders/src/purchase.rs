@@ -221,16 +221,15 @@ impl Purchase {
                 (stock != Stock::Committed).then_some(Step::Commit)
             }
             State::Cancelled | State::Expired => (stock != Stock::Back).then_some(Step::Release),
-            // what was sent stays with the customer
-            State::Refunded if self.shipment.is_none() => match stock {
+            State::Refunded => match stock {
                 Stock::Back => None,
-                Stock::Committed => Some(Step::Return),
+                // what was sent stays with the customer
+                Stock::Committed => self.shipment.is_none().then_some(Step::Return),
                 Stock::Unknown | Stock::Held | Stock::Pinned => Some(Step::Commit),
             },
             State::Paying
             | State::Reserved
             | State::PaymentFailed
-            | State::Refunded
             | State::Rejected
             | State::Later => None,
         }

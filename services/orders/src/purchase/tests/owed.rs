@@ -20,6 +20,26 @@ fn staff_gives_money_back_however_often_that_of_another_payment_was_refused() {
     assert_eq!(purchase.refunds.last().unwrap().payment, id);
 }
 
+/// The money may be back before the stock has left the warehouse, and goods before both.
+#[test]
+fn the_stock_of_what_was_sent_leaves_though_all_of_the_money_is_back_already() {
+    let (purchase, id) = authorized();
+    let mut purchase =
+        decided(purchase, id, Verdict::Succeeded { references: vec!["charge".to_owned()] });
+    purchase.order.state = State::Refunded;
+    purchase.order.stock = Stock::Pinned;
+    purchase.shipment = Some(Shipment {
+        id: souk_kit::id::new(),
+        carrier: "a carrier".to_owned(),
+        tracking_number: "1".to_owned(),
+        created_at: at(2),
+        delivered_at: None,
+    });
+    assert_eq!(purchase.next(at(2)), Step::Commit);
+    purchase.order.stock = Stock::Committed;
+    assert!(matches!(purchase.next(at(2)), Step::Wait(_)));
+}
+
 proptest! {
     #[test]
     fn money_that_is_owed_waits_for_nothing_that_fails(
