@@ -211,6 +211,74 @@ fn check(purchase: &Purchase) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// An order to which all of this has happened.
+fn lived(lots: Vec<Lot>) -> Purchase {
+    let mut purchase = placed();
+    for lot in lots {
+        if let Lot::Next(is_there) = lot {
+            carry(&mut purchase, is_there);
+        }
+        let Some(event) = event(&purchase, &lot) else { continue };
+        if matches!(event, Event::StockGone | Event::StockSecured) {
+            continue;
+        }
+        if let Ok(Some(turn)) = purchase.after(&event, at(2)) {
+            purchase = turn.purchase;
+        }
+    }
+    purchase
+}
+
+/// Leaves an order alone until it rests, and checks where its stock is then.
+fn rest(mut purchase: Purchase) -> Result<(), TestCaseError> {
+    // providers decide, the catalog answers, and time passes
+    for _ in 0..60 {
+        let event = match purchase.next(at(1_000_000)) {
+            Step::Wait(None) => break,
+            Step::Capture(payment) => {
+                prop_assert_eq!(purchase.order.stock, Stock::Pinned, "stock before money");
+                let charge = purchase.payment(payment).unwrap().reference.clone().unwrap();
+                let verdict = Verdict::Succeeded { references: vec![charge] };
+                Event::PaymentDecided { payment, verdict }
+            }
+            Step::Charge(payment) | Step::Confirm(payment) | Step::LookUp(payment) => {
+                if let Some(known) = purchase.payments.iter_mut().find(|it| it.id == payment) {
+                    known.look_at = None;
+                }
+                let verdict = Verdict::Failed { code: "no".to_owned(), look_at: None };
+                Event::PaymentDecided { payment, verdict }
+            }
+            Step::Refund(refund) => {
+                let verdict = RefundVerdict::Succeeded { reference: "there".to_owned() };
+                Event::RefundDecided { refund, verdict }
+            }
+            Step::Expire => Event::StockGone,
+            _ => {
+                carry(&mut purchase, true);
+                continue;
+            }
+        };
+        if let Some(turn) = purchase.after(&event, at(1_000_000)).unwrap() {
+            purchase = turn.purchase;
+        }
+    }
+    prop_assert_eq!(purchase.next(at(1_000_000)), Step::Wait(None));
+    let stock = purchase.order.stock;
+    match purchase.order.state {
+        State::Rejected | State::Cancelled | State::Expired => {
+            prop_assert_eq!(stock, Stock::Back);
+        }
+        State::Paid | State::Fulfilled | State::Delivered | State::PartiallyRefunded => {
+            prop_assert_eq!(stock, Stock::Committed);
+        }
+        State::Refunded if purchase.shipment.is_none() => prop_assert_eq!(stock, Stock::Back),
+        // what was sent stays with the customer
+        State::Refunded => prop_assert_eq!(stock, Stock::Committed),
+        state => prop_assert!(false, "{state} is no place to rest"),
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn money_adds_up_whatever_happens(lots in prop::collection::vec(lot(), 0..80)) {
@@ -237,63 +305,7 @@ proptest! {
 
     #[test]
     fn an_order_that_is_left_alone_comes_to_rest(lots in prop::collection::vec(lot(), 0..60)) {
-        let mut purchase = placed();
-        for lot in lots {
-            if let Lot::Next(is_there) = lot {
-                carry(&mut purchase, is_there);
-            }
-            let Some(event) = event(&purchase, &lot) else { continue };
-            if matches!(event, Event::StockGone | Event::StockSecured) {
-                continue;
-            }
-            if let Ok(Some(turn)) = purchase.after(&event, at(2)) {
-                purchase = turn.purchase;
-            }
-        }
-        // providers decide, the catalog answers, and time passes
-        for _ in 0..60 {
-            let event = match purchase.next(at(1_000_000)) {
-                Step::Wait(None) => break,
-                Step::Capture(payment) => {
-                    prop_assert_eq!(purchase.order.stock, Stock::Pinned, "stock before money");
-                    let charge = purchase.payment(payment).unwrap().reference.clone().unwrap();
-                    let verdict = Verdict::Succeeded { references: vec![charge] };
-                    Event::PaymentDecided { payment, verdict }
-                }
-                Step::Charge(payment) | Step::Confirm(payment) | Step::LookUp(payment) => {
-                    if let Some(known) = purchase.payments.iter_mut().find(|it| it.id == payment) {
-                        known.look_at = None;
-                    }
-                    let verdict = Verdict::Failed { code: "no".to_owned(), look_at: None };
-                    Event::PaymentDecided { payment, verdict }
-                }
-                Step::Refund(refund) => {
-                    let verdict = RefundVerdict::Succeeded { reference: "there".to_owned() };
-                    Event::RefundDecided { refund, verdict }
-                }
-                Step::Expire => Event::StockGone,
-                _ => {
-                    carry(&mut purchase, true);
-                    continue;
-                }
-            };
-            if let Some(turn) = purchase.after(&event, at(1_000_000)).unwrap() {
-                purchase = turn.purchase;
-            }
-        }
-        prop_assert_eq!(purchase.next(at(1_000_000)), Step::Wait(None));
-        let stock = purchase.order.stock;
-        match purchase.order.state {
-            State::Rejected | State::Cancelled | State::Expired => {
-                prop_assert_eq!(stock, Stock::Back);
-            }
-            State::Paid | State::Fulfilled | State::Delivered | State::PartiallyRefunded => {
-                prop_assert_eq!(stock, Stock::Committed);
-            }
-            State::Refunded if purchase.shipment.is_none() => prop_assert_eq!(stock, Stock::Back),
-            State::Refunded => {}
-            state => prop_assert!(false, "{state} is no place to rest"),
-        }
+        rest(lived(lots))?;
     }
 }
 

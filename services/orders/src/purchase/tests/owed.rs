@@ -46,19 +46,7 @@ proptest! {
         lots in prop::collection::vec(lot(), 0..60),
         is_silent in any::<bool>(),
     ) {
-        let mut purchase = placed();
-        for lot in lots {
-            if let Lot::Next(is_there) = lot {
-                carry(&mut purchase, is_there);
-            }
-            let Some(event) = event(&purchase, &lot) else { continue };
-            if matches!(event, Event::StockGone | Event::StockSecured) {
-                continue;
-            }
-            if let Ok(Some(turn)) = purchase.after(&event, at(2)) {
-                purchase = turn.purchase;
-            }
-        }
+        let mut purchase = lived(lots);
         // the catalog refuses everything, and providers do all but take money and, perhaps, tell of it
         let mut failed = Vec::new();
         for _ in 0..60 {
@@ -91,5 +79,7 @@ proptest! {
         prop_assert!(matches!(purchase.next_despite(&failed, at(1_000_000)), Step::Wait(_)));
         let owed = purchase.refunds.iter().filter(|refund| refund.is_due(at(1_000_000)));
         prop_assert_eq!(owed.count(), 0);
+        // and once somebody has mended it
+        rest(purchase)?;
     }
 }
