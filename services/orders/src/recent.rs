@@ -41,8 +41,8 @@ impl Default for Recent {
 
 impl Recent {
     /// Remembers an order, with the epoch of the claim under which it was written.
-    pub fn remember(&self, purchase: &Purchase, epoch: i64) {
-        self.orders.insert(purchase.id(), (Arc::new(purchase.clone()), epoch));
+    pub fn remember(&self, purchase: Arc<Purchase>, epoch: i64) {
+        self.orders.insert(purchase.id(), (purchase, epoch));
     }
 
     /// An order as it may still be, which is remembered no longer: it is about to change.

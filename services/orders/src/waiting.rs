@@ -38,9 +38,9 @@ impl Waiting {
     }
 
     /// Tells those who wait for the order how it is now, and nobody else.
-    pub fn wake(&self, purchase: &Purchase) {
+    pub fn wake(&self, purchase: Arc<Purchase>) {
         if let Some(latest) = self.lock().get(&purchase.id()) {
-            latest.send_replace(Some(Arc::new(purchase.clone())));
+            latest.send_replace(Some(purchase));
         }
     }
 

@@ -3,12 +3,13 @@
 //! order over. What a crash leaves behind is found by the same scan as everything else.
 
 mod money;
+mod notes;
 mod stock;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use souk_db::{Access, Batches, Database, Limits, Work};
+use souk_db::{Access, Batches, Database, Limits};
 use souk_kit::clock;
 use souk_kit::id::{OrderId, PaymentId, UserId};
 use souk_kit::request::Context;
@@ -27,12 +28,12 @@ use crate::payments::Providers;
 use crate::purchase::{Event, Purchase, Step};
 use crate::recent::Recent;
 use crate::stock::Stock;
-use crate::store::changes::Due;
-use crate::store::claims::{self, LEASE, Looked, Note};
-use crate::transition::{Applied, Author, Claim, Transitions, due};
+use crate::store::claims::{self, LEASE, Looked};
+use crate::transition::{Applied, Author, Claim, Transitions};
 use crate::waiting::Waiting;
 use crate::{Error, store};
 
+use self::notes::Notes;
 use self::stock::StockStep;
 
 /// How often orders that are due are looked for.
@@ -74,21 +75,6 @@ struct Inner {
     reservation_ttl: Duration,
     tasks: TaskTracker,
     room: Arc<Semaphore>,
-}
-
-/// Notes that are made while one statement is under way go together in the next.
-#[derive(Debug)]
-struct Notes(Database);
-
-impl Work for Notes {
-    type Item = Note;
-    /// Whether the claim was still good.
-    type Outcome = bool;
-
-    async fn run(&self, notes: &[Note]) -> Result<Vec<bool>, sqlx::Error> {
-        let noted = claims::note(&self.0.for_many(), notes).await?;
-        Ok(notes.iter().map(|note| noted.contains(&(note.order.uuid(), note.epoch))).collect())
-    }
 }
 
 impl Saga {
@@ -225,8 +211,9 @@ impl Saga {
                     purchase = *next;
                     since = begin;
                     is_noted = true;
-                    self.inner.recent.remember(&purchase, epoch);
-                    self.inner.waiting.wake(&purchase);
+                    let written = Arc::new(purchase.clone());
+                    self.inner.recent.remember(written.clone(), epoch);
+                    self.inner.waiting.wake(written);
                 }
                 Ok(Taken::Lost) => {
                     tracing::debug!(epoch, "somebody else has the order");
@@ -326,38 +313,6 @@ impl Saga {
             // heard before: how far the order is, is written all the same
             Applied::Unchanged => self.note(purchase.clone(), epoch, None).await,
             Applied::Lost => Ok(Taken::Lost),
-        }
-    }
-
-    /// Writes how far the order is, which is no change of it.
-    async fn note(
-        &self,
-        next: Purchase,
-        epoch: i64,
-        looked: Option<(Looked, Option<OffsetDateTime>)>,
-    ) -> Result<Taken, Error> {
-        let due: Due = due(next.next(clock::now()));
-        let progress = claims::Progress { stock: next.order.stock, due, looked };
-        match self.inner.notes.submit(Note { order: next.id(), epoch, progress }).await? {
-            true => Ok(Taken::Written(Box::new(next))),
-            false => Ok(Taken::Lost),
-        }
-    }
-
-    /// Leaves the order for later, and no later than what is to be done `until` then. Every step is safe to repeat.
-    async fn postpone(
-        &self,
-        purchase: &Purchase,
-        epoch: i64,
-        last: Duration,
-        until: Option<OffsetDateTime>,
-    ) {
-        let (access, id) = (self.access(), purchase.id());
-        let pauses = (FIRST_RETRY, last);
-        let postponed = claims::postpone(&access, id, epoch, pauses, until).await;
-        if let Err(error) = postponed {
-            // the lease ends by itself
-            tracing::warn!(order_id = %id, %error, "cannot postpone the order");
         }
     }
 
