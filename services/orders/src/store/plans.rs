@@ -106,6 +106,26 @@ async fn a_page_of_a_list_costs_a_page_whatever_its_filters() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_newest_costs_a_page_whoever_asks() {
+    let (_test, access) = loaded().await;
+    let window = Window { after: None, offset: 0, limit: 21 };
+    // one with every other order, one with some, and one with none
+    for customer in [None, Some(0), Some(7), Some(20_001)] {
+        let read = access.transaction(move |transaction| {
+            async move {
+                let customer = customer.map(|number| UserId::from_uuid(place(2, number)));
+                let before = touched(transaction).await;
+                let rows = listing::newest(&mut *transaction, customer, window).await?;
+                Ok::<_, sqlx::Error>((rows.len(), touched(transaction).await - before))
+            }
+            .boxed()
+        });
+        let (rows, touched) = read.await.unwrap();
+        assert!(touched < 200, "{touched} looked at for {rows}: {customer:?}");
+    }
+}
+
+#[tokio::test]
 async fn to_count_a_list_costs_no_more_than_is_counted() {
     let (_test, access) = loaded().await;
     let window = Window { after: None, offset: 0, limit: 21 };
