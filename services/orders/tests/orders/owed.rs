@@ -219,3 +219,29 @@ async fn what_a_provider_that_is_gone_would_have_to_say_is_asked_for_with_long_p
     world.becomes(&order, "paid").await;
     world.audit().await;
 }
+
+#[tokio::test]
+async fn a_look_that_is_due_soon_waits_for_no_long_pause_of_what_fails() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 10);
+    let shop = world.shop().await;
+    let buyer = world.buyer();
+    let order = shop.order(&buyer, "key", &[(&product, 1)]).await.id;
+    // it fails, and succeeds three seconds later, of which the bank tells who looks
+    shop.pay(&buyer, "pay", &order, "late").await.unwrap();
+    world.stock_is(&order, "held").await;
+    world.catalog.always(Rpc::Release, Fault::Fail(Status::failed_precondition("no")));
+    // who does not wait for the stock, which does not go back
+    let mut cancellation = buyer.cancellation(&order);
+    cancellation.set_timeout(Duration::from_millis(700));
+    shop.client().cancel_order(cancellation).await.unwrap();
+    world.test.sql("update payments set look_at = now() + interval '4 seconds'").await;
+    // what was tried often, and has the longest pause
+    world.test.sql("update orders set attempts = 20, due_at = now()").await;
+    shop.work();
+    soon("the money goes back", || async { world.charges(&order).await == (1, 1) }).await;
+    world.catalog.heal();
+    world.let_time_pass().await;
+    world.stock_is(&order, "back").await;
+    world.audit().await;
+}

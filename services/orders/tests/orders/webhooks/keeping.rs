@@ -271,6 +271,26 @@ async fn endpoints_of_all_orders_are_the_shops_whoever_has_created_them() {
 }
 
 #[tokio::test]
+async fn where_nobody_is_told_no_webhooks_are_kept_and_who_comes_then_is_told_of_what_comes() {
+    let world = World::new().await;
+    let product = world.catalog.product("5.00", 100);
+    let shop = world.working_shop().await;
+    let (owner, other) = (world.buyer(), world.buyer());
+    shop.order(&owner, "before", &[(&product, 1)]).await;
+    world.webhooks_rest().await;
+    assert_eq!(world.test.count("webhook_events").await, 0);
+    let receiver = Receiver::good().await;
+    shop.endpoint(&owner, &receiver.url()).await;
+    shop.order(&other, "anothers", &[(&product, 1)]).await;
+    let order = shop.order(&owner, "after", &[(&product, 1)]).await.id;
+    receiver.has_taken(2).await;
+    world.webhooks_rest().await;
+    assert_eq!(world.test.count("webhook_events").await, 2);
+    let told = receiver.hits();
+    assert!(told.iter().all(|hit| hit.body()["data"]["order"]["id"] == order));
+}
+
+#[tokio::test]
 async fn an_account_has_twenty_endpoints_and_no_more() {
     let world = World::new().await;
     let shop = world.shop().await;
