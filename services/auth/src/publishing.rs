@@ -29,8 +29,7 @@ impl Publishing {
     pub fn new(database: Database) -> Self {
         let kept = Kept::default();
         let lookup = Lookup { database, kept: kept.clone() };
-        let limits =
-            Limits { lanes: 1, weight: usize::MAX, waiting: 10_000, linger: Duration::ZERO };
+        let limits = Limits { lanes: 1, weight: usize::MAX, ..Limits::READS };
         Self { kept, lookups: Batches::new(lookup, limits) }
     }
 

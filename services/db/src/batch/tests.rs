@@ -38,11 +38,7 @@ type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
 fn doubling(lanes: usize, weight: usize) -> (Batches<Doubling>, Seen, Arc<Semaphore>) {
     let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
     let work = Doubling { batches: seen.clone(), go: go.clone() };
-    (
-        Batches::new(work, Limits { lanes, weight, waiting: 10_000, linger: Duration::ZERO }),
-        seen,
-        go,
-    )
+    (Batches::new(work, Limits { lanes, weight, ..Limits::WRITES }), seen, go)
 }
 
 fn submit(
@@ -187,8 +183,7 @@ async fn a_panic_in_one_batch_does_not_end_the_work() {
 async fn items_beyond_the_limit_are_refused_at_once() {
     let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(0)));
     let work = Doubling { batches: seen, go };
-    let batches =
-        Batches::new(work, Limits { lanes: 1, weight: 1, waiting: 2, linger: Duration::ZERO });
+    let batches = Batches::new(work, Limits { lanes: 1, weight: 1, waiting: 2, ..Limits::WRITES });
     let mut held = Vec::new();
     for item in 0..3 {
         held.push(submit(&batches, 2 * item));
@@ -227,4 +222,20 @@ async fn nothing_is_left_behind_whatever_comes_and_goes() {
         sleep(Duration::from_millis(1)).await;
     }
     panic!("{:?} is left behind", left());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_lingers_for_company_and_no_longer() {
+    let (seen, go) = (Seen::default(), Arc::new(Semaphore::new(10)));
+    let work = Doubling { batches: seen.clone(), go };
+    let batches = Batches::new(work, Limits::PATIENT);
+    let first = submit(&batches, 2);
+    settle().await;
+    sleep(Limits::PATIENT.linger / 2).await;
+    let second = submit(&batches, 4);
+    settle().await;
+    assert_eq!(*seen.lock().unwrap(), Vec::<Vec<u64>>::new());
+    sleep(Limits::PATIENT.linger).await;
+    assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (4, 8));
+    assert_eq!(*seen.lock().unwrap(), [vec![2, 4]]);
 }
