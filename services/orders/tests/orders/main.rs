@@ -15,6 +15,7 @@ mod commits;
 mod following;
 mod forgetting;
 mod gate;
+mod late_money;
 mod leaving;
 mod life;
 mod log;

@@ -1,24 +1,22 @@
 //! A catalog with a small stock in memory, which does on command what a neighbour should not do:
 //! it delays, fails, and does its work without anybody hearing of it.
 
-use std::collections::HashMap;
+mod state;
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use souk_kit::Channel;
 use souk_kit::auth::Verifier;
 use souk_kit::id::{self, ProductId};
 use souk_kit::stack::{Limits, Stack};
-use souk_kit::{Channel, clock, wire};
-use souk_proto::google::r#type::Decimal;
 use souk_proto::souk::catalog::v2::{
-    BatchGetProductsRequest, BatchGetProductsResponse, CommitStockRequest,
-    ListOrderStockMovesRequest, ListOrderStockMovesResponse, PinStockRequest, Product,
-    ReleaseStockRequest, Reservation, ReservationStatus, ReserveStockRequest, ReturnStockRequest,
-    Shortage, StockLine, StockMove, StockMoveKind, UnpinStockRequest,
+    BatchGetProductsRequest, CommitStockRequest, ListOrderStockMovesRequest, PinStockRequest,
+    ReleaseStockRequest, ReservationStatus, ReserveStockRequest, ReturnStockRequest,
+    UnpinStockRequest,
 };
 use souk_testing::FakeAuth;
 use tonic::body::Body;
@@ -26,6 +24,7 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 
+use self::state::{Planned, State, Stocked};
 use crate::gate::Gate;
 
 /// The calls that the orders service makes.
@@ -60,40 +59,6 @@ pub struct FakeCatalog {
     /// Which way calls come in: that of one orders process.
     entrance: usize,
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    products: HashMap<String, Stocked>,
-    reservations: HashMap<String, Held>,
-    ledger: Vec<StockMove>,
-    faults: Vec<Planned>,
-    calls: Vec<Call>,
-}
-
-#[derive(Debug, Clone)]
-struct Stocked {
-    name: String,
-    price: String,
-    available: i32,
-    reserved: i32,
-}
-
-#[derive(Debug)]
-struct Held {
-    reservation: Reservation,
-    lines: Vec<StockLine>,
-    /// The highest that was heard.
-    fence: i64,
-}
-
-#[derive(Debug)]
-struct Planned {
-    rpc: Rpc,
-    /// Only calls for this product.
-    product: Option<String>,
-    fault: Fault,
-    is_lasting: bool,
 }
 
 /// A call that has come in.
@@ -233,170 +198,6 @@ impl FakeCatalog {
             Some(Fault::Fail(_) | Fault::Hold(_)) | None => {}
         }
         Ok(Response::new(answer))
-    }
-}
-
-impl State {
-    fn fault(&mut self, rpc: Rpc, products: &[String]) -> Option<Fault> {
-        let fits = |planned: &Planned| {
-            let product = planned.product.as_ref();
-            planned.rpc == rpc && product.is_none_or(|product| products.contains(product))
-        };
-        let place = self.faults.iter().position(fits)?;
-        let fault = self.faults[place].fault.clone();
-        if !self.faults[place].is_lasting {
-            self.faults.remove(place);
-        }
-        Some(fault)
-    }
-
-    fn quote(&self, ids: &[String]) -> BatchGetProductsResponse {
-        let product = |id: &String| {
-            let Stocked { name, price, available, .. } = self.products.get(id)?.clone();
-            let (id, price) = (id.clone(), Some(Decimal { value: price }));
-            let currency = "USD".to_owned();
-            Some(Product { id, name, price, currency, available, ..Product::default() })
-        };
-        BatchGetProductsResponse { products: ids.iter().filter_map(product).collect() }
-    }
-
-    fn reserve(&mut self, request: ReserveStockRequest) -> Reservation {
-        let ReserveStockRequest { order_id, lines, ttl, fence, again } = request;
-        if let Some(held) = self.reservations.get_mut(&order_id) {
-            let is_held = held.reservation.status() == ReservationStatus::Held;
-            let has_left = matches!(
-                held.reservation.status(),
-                ReservationStatus::Committed | ReservationStatus::Returned
-            );
-            if !again || has_left || (!is_held && fence <= held.fence) {
-                return held.reservation.clone();
-            }
-            if is_held {
-                held.reservation.pinned |= fence >= held.fence;
-                held.fence = held.fence.max(fence);
-                return held.reservation.clone();
-            }
-        }
-        let available = |line: &StockLine| {
-            self.products.get(&line.product_id).map_or(0, |product| product.available)
-        };
-        let shortages: Vec<Shortage> = (lines.iter())
-            .filter(|line| line.quantity > available(line))
-            .map(|line| Shortage {
-                product_id: line.product_id.clone(),
-                requested: line.quantity,
-                available: available(line),
-            })
-            .collect();
-        let fits = shortages.is_empty();
-        // to the microsecond, as a database has it
-        let expires_at = clock::now() + Duration::try_from(ttl.unwrap()).unwrap();
-        let status =
-            if fits { ReservationStatus::Held } else { ReservationStatus::Rejected }.into();
-        let reservation = Reservation {
-            order_id: order_id.clone(),
-            status,
-            shortages,
-            expires_at: fits.then(|| wire::timestamp(expires_at)),
-            pinned: fits && again,
-        };
-        if fits {
-            self.take(&lines, 1);
-            self.note(&order_id, StockMoveKind::Reserve, &lines, (-1, 1));
-        }
-        let held = Held { reservation: reservation.clone(), lines, fence };
-        self.reservations.insert(order_id, held);
-        reservation
-    }
-
-    fn release(&mut self, order_id: String, fence: i64) -> Reservation {
-        let unknown = || Held {
-            reservation: Reservation {
-                order_id: order_id.clone(),
-                status: ReservationStatus::Released.into(),
-                ..Reservation::default()
-            },
-            lines: Vec::new(),
-            fence,
-        };
-        let held = self.reservations.entry(order_id.clone()).or_insert_with(unknown);
-        if held.reservation.status() == ReservationStatus::Held && fence >= held.fence {
-            self.give_back(&order_id, ReservationStatus::Released);
-        }
-        self.reservations[&order_id].reservation.clone()
-    }
-
-    /// Pins what is held, or takes the pin away.
-    fn pin(&mut self, order: &str, fence: i64, pinned: bool) -> Reservation {
-        let held = self.reservations.get_mut(order).expect("an order that has reserved");
-        if held.reservation.status() == ReservationStatus::Held && fence >= held.fence {
-            held.reservation.pinned = pinned;
-            held.fence = fence;
-        }
-        held.reservation.clone()
-    }
-
-    fn commit(&mut self, order: &str) -> Reservation {
-        let held = self.reservations.get_mut(order).expect("an order that has reserved");
-        if held.reservation.status() == ReservationStatus::Held {
-            held.reservation.set_status(ReservationStatus::Committed);
-            for line in &held.lines {
-                self.products.get_mut(&line.product_id).unwrap().reserved -= line.quantity;
-            }
-            let lines = held.lines.clone();
-            self.note(order, StockMoveKind::Commit, &lines, (0, -1));
-        }
-        let reservation = &self.reservations[order].reservation;
-        assert_eq!(reservation.status(), ReservationStatus::Committed, "{order}");
-        reservation.clone()
-    }
-
-    fn put_back(&mut self, order: &str) -> Reservation {
-        let held = self.reservations.get_mut(order).expect("an order that has reserved");
-        if held.reservation.status() == ReservationStatus::Committed {
-            held.reservation.set_status(ReservationStatus::Returned);
-            for line in &held.lines {
-                self.products.get_mut(&line.product_id).unwrap().available += line.quantity;
-            }
-        }
-        held.reservation.clone()
-    }
-
-    fn give_back(&mut self, order: &str, status: ReservationStatus) {
-        let held = self.reservations.get_mut(order).unwrap();
-        held.reservation.set_status(status);
-        held.reservation.expires_at = None;
-        held.reservation.pinned = false;
-        let lines = std::mem::take(&mut held.lines);
-        self.take(&lines, -1);
-    }
-
-    /// A line of the ledger for each line of an order.
-    fn note(&mut self, order: &str, kind: StockMoveKind, lines: &[StockLine], signs: (i32, i32)) {
-        let noted = lines.iter().map(|line| StockMove {
-            product_id: line.product_id.clone(),
-            kind: kind.into(),
-            available: signs.0 * line.quantity,
-            reserved: signs.1 * line.quantity,
-            order_id: Some(order.to_owned()),
-            reason: String::new(),
-            actor: "orders".to_owned(),
-            created_at: Some(wire::timestamp(clock::now())),
-        });
-        self.ledger.extend(noted);
-    }
-
-    fn moves(&self, order: &str) -> ListOrderStockMovesResponse {
-        let is_ours = |moved: &&StockMove| moved.order_id.as_deref() == Some(order);
-        ListOrderStockMovesResponse { data: self.ledger.iter().filter(is_ours).cloned().collect() }
-    }
-
-    fn take(&mut self, lines: &[StockLine], sign: i32) {
-        for line in lines {
-            let product = self.products.get_mut(&line.product_id).unwrap();
-            product.available -= sign * line.quantity;
-            product.reserved += sign * line.quantity;
-        }
     }
 }
 
