@@ -9,6 +9,7 @@ mod fake;
 mod addresses;
 mod attacks;
 mod audit;
+mod buyer;
 mod cancelling;
 mod catalog;
 mod commits;

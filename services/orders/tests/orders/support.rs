@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use souk_db::Database;
 use souk_kit::Channel;
-use souk_kit::id::{OrderId, UserId};
+use souk_kit::id::OrderId;
 use souk_kit::secret::MasterSecret;
 use souk_kit::stack::Limits;
 use souk_orders::razorpay::Razorpay;
@@ -19,17 +19,18 @@ use souk_proto::souk::orders::v1::payments_service_client::PaymentsServiceClient
 use souk_proto::souk::orders::v1::provider_events_service_client::ProviderEventsServiceClient;
 use souk_proto::souk::orders::v1::shipments_service_client::ShipmentsServiceClient;
 use souk_proto::souk::orders::v1::{
-    CancelOrderRequest, CreateOrderItem, CreateOrderRequest, CreatePaymentRequest,
-    CreateRefundRequest, CreateShipmentRequest, GetOrderRequest, ListPaymentsRequest,
-    ListRefundsRequest, Order, OrderStatus, Payment, PaymentStatus, Refund, Shipment,
+    CreateOrderRequest, CreateRefundRequest, CreateShipmentRequest, GetOrderRequest,
+    ListPaymentsRequest, ListRefundsRequest, Order, OrderStatus, Payment, PaymentStatus, Refund,
+    Shipment,
 };
-use souk_testing::{FakeAuth, Proxy, TestDatabase, signed};
+use souk_testing::{FakeAuth, Proxy, TestDatabase};
 use sqlx::postgres::PgConnectOptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tonic_types::StatusExt as _;
 
+pub use crate::buyer::Buyer;
 use crate::catalog::FakeCatalog;
 
 /// As long as anything may take that should take no time.
@@ -58,13 +59,6 @@ pub struct Shop {
     /// One for each of its services.
     channels: Vec<Channel>,
     work: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
-}
-
-/// Somebody who orders.
-#[derive(Clone)]
-pub struct Buyer {
-    pub id: UserId,
-    token: String,
 }
 
 impl World {
@@ -155,12 +149,12 @@ impl World {
 
     pub fn buyer_with(&self, scopes: &str) -> Buyer {
         let (id, token) = self.auth.person(scopes);
-        Buyer { id, token }
+        Buyer::new(id, token)
     }
 
     /// Somebody who may do no more than this from now on.
     pub fn with_scopes(&self, buyer: &Buyer, scopes: &str) -> Buyer {
-        Buyer { id: buyer.id, token: self.auth.again(buyer.id, scopes) }
+        Buyer::new(buyer.id, self.auth.again(buyer.id, scopes))
     }
 
     /// Makes everything due that the saga has to look at some time.
@@ -307,7 +301,7 @@ impl Shop {
     }
 
     pub async fn get(&self, buyer: &Buyer, order: &str) -> Result<Order, Status> {
-        let request = signed(&buyer.token, GetOrderRequest { id: order.to_owned() });
+        let request = buyer.sign(GetOrderRequest { id: order.to_owned() });
         Ok(self.client().get_order(request).await?.into_inner())
     }
 
@@ -370,49 +364,6 @@ impl Shop {
 
     pub async fn cancel(&self, buyer: &Buyer, order: &str) -> Result<Order, Status> {
         Ok(self.client().cancel_order(buyer.cancellation(order)).await?.into_inner())
-    }
-}
-
-impl Buyer {
-    pub fn order(&self, key: &str, items: &[(&str, i32)]) -> Request<CreateOrderRequest> {
-        let item = |(product, quantity): &(&str, i32)| CreateOrderItem {
-            product_id: (*product).to_owned(),
-            quantity: *quantity,
-        };
-        let items = items.iter().map(item).collect();
-        self.keyed(key, CreateOrderRequest { items, ..CreateOrderRequest::default() })
-    }
-
-    /// The same from somebody who has little time.
-    pub fn hasty_order(&self, key: &str, items: &[(&str, i32)]) -> Request<CreateOrderRequest> {
-        let mut request = self.order(key, items);
-        // of which a half of a second is kept for the answer
-        request.set_timeout(Duration::from_millis(600));
-        request
-    }
-
-    pub fn cancellation(&self, order: &str) -> Request<CancelOrderRequest> {
-        signed(&self.token, CancelOrderRequest { id: order.to_owned() })
-    }
-
-    pub fn keyed_cancellation(&self, key: &str, order: &str) -> Request<CancelOrderRequest> {
-        self.keyed(key, CancelOrderRequest { id: order.to_owned() })
-    }
-
-    pub fn payment(&self, key: &str, order: &str, method: &str) -> Request<CreatePaymentRequest> {
-        let (order_id, provider) = (order.to_owned(), "sandbox".to_owned());
-        self.keyed(key, CreatePaymentRequest { order_id, provider, method: method.to_owned() })
-    }
-
-    /// A call with an idempotency key.
-    pub fn keyed<T>(&self, key: &str, message: T) -> Request<T> {
-        let mut request = signed(&self.token, message);
-        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
-        request
-    }
-
-    pub fn sign<T>(&self, message: T) -> Request<T> {
-        signed(&self.token, message)
     }
 }
 
