@@ -13,7 +13,8 @@ pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many events are forgotten in one statement.
 pub const FORGET_BATCH: i64 = 1000;
 
-/// Forgets events whose time is over, some at once: how many.
+/// Forgets events whose time is over, some at once: how many. Orders, whose events others wait for as well, have their
+/// own statement, which locks in the same order.
 ///
 /// # Errors
 ///
